@@ -1,0 +1,1 @@
+"""Evolve whole machine-learning algorithms from scratch."""

@@ -1,0 +1,1 @@
+"""Engines: run a batch of programs on a batch of tasks, in one jitted call."""

@@ -1,0 +1,158 @@
+"""The one form in which every task reaches an engine: arrays with a task axis."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_TRAIN_EXAMPLES: Final = 10  # the original refuses tasks with fewer
+
+
+class Metric(enum.StrEnum):
+    """How a prediction is judged.
+
+    RMS_ERROR: regression, label and prediction in s0 and s1; fitness = 1 - (2 / pi) atan(root mean squared error).
+    ACCURACY: two classes, label 0 or 1 in s0, prediction sigmoid(s1); fitness = the share of correct predictions.
+    MULTICLASS_ACCURACY: label one-hot in v1, prediction softmax(v2); fitness = the share of correct predictions.
+    """
+
+    RMS_ERROR = "rms_error"
+    ACCURACY = "accuracy"
+    MULTICLASS_ACCURACY = "multiclass_accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tasks:
+    """T tasks of the same size; make them with `make_tasks`, which checks them.
+
+    Attributes:
+      train_features: `[T, N, F]` float64.
+      train_labels: `[T, N]` float64; one-hot `[T, N, F]` for MULTICLASS_ACCURACY.
+      valid_features: `[T, V, F]` float64.
+      valid_labels: `[T, V]` float64; one-hot `[T, V, F]` for MULTICLASS_ACCURACY.
+      metric: how predictions are judged.
+    """
+
+    train_features: NDArray[np.float64]
+    train_labels: NDArray[np.float64]
+    valid_features: NDArray[np.float64]
+    valid_labels: NDArray[np.float64]
+    metric: Metric
+
+    def __len__(self) -> int:
+        return len(self.train_features)
+
+    @property
+    def features(self) -> int:
+        """F, the length of a feature vector."""
+        return self.train_features.shape[2]
+
+    @property
+    def train_examples(self) -> int:
+        """N, the training examples of each task."""
+        return self.train_features.shape[1]
+
+    @property
+    def valid_examples(self) -> int:
+        """V, the validation examples of each task."""
+        return self.valid_features.shape[1]
+
+
+def make_tasks(
+    train_features: ArrayLike,
+    train_labels: ArrayLike,
+    valid_features: ArrayLike,
+    valid_labels: ArrayLike,
+    metric: Metric | str = Metric.RMS_ERROR,
+) -> Tasks:
+    """Tasks from any arrays; a missing task axis means one task.
+
+    Args:
+      train_features: `[T, N, F]`, or `[N, F]` for one task.
+      train_labels: `[T, N]` or `[N]`; class numbers or one-hot (last axis F) for MULTICLASS_ACCURACY.
+      valid_features: `[T, V, F]` or `[V, F]`.
+      valid_labels: `[T, V]` or `[V]`, like the training labels.
+      metric: how predictions are judged.
+
+    Raises:
+      ValueError: shapes that disagree, no task, too few examples, NaN or infinity, or labels that do not fit the metric.
+    """
+    metric = _read_metric(metric)
+    arrays = {
+        "train_features": _with_task_axis(train_features, "train_features", 3),
+        "valid_features": _with_task_axis(valid_features, "valid_features", 3),
+    }
+    features = arrays["train_features"].shape[2]
+    for name, labels in (("train_labels", train_labels), ("valid_labels", valid_labels)):
+        arrays[name] = _read_labels(labels, name, metric, features, arrays[name.replace("labels", "features")].shape)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"{name}{list(where)} is {array[where]}; every value must be finite")
+    _check_shapes(arrays)
+    return Tasks(metric=metric, **arrays)
+
+
+def _read_metric(metric: Metric | str) -> Metric:
+    try:
+        return Metric(metric)
+    except ValueError:
+        raise ValueError(f"unknown metric {metric!r}; allowed: {', '.join(Metric)}") from None
+
+
+def _with_task_axis(values: ArrayLike, name: str, rank: int) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers in a rectangular array") from None
+    if array.ndim == rank - 1:
+        array = array[None]
+    if array.ndim != rank:
+        raise ValueError(f"{name} has shape {array.shape}; it must have {rank} axes, or {rank - 1} for one task")
+    return array
+
+
+def _read_labels(
+    values: ArrayLike, name: str, metric: Metric, features: int, expected: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Labels `[T, N]`, or one-hot `[T, N, F]` for MULTICLASS_ACCURACY."""
+    if metric is not Metric.MULTICLASS_ACCURACY:
+        labels = _with_task_axis(values, name, 2)
+        if metric is Metric.ACCURACY and not np.isin(labels, (0, 1)).all():
+            raise ValueError(f"{name} must be 0 or 1 for the metric {metric}")
+        return labels
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape[-1:] == (features,) and array.ndim in (len(expected), len(expected) - 1):
+        return array if array.ndim == len(expected) else array[None]
+    classes = _with_task_axis(values, name, 2)
+    if not (np.isin(classes, np.arange(features))).all():
+        raise ValueError(f"{name} must be class numbers from 0 to {features - 1} (the number of features less one)")
+    return np.eye(features)[classes.astype(int)]
+
+
+def _check_shapes(arrays: dict[str, NDArray[np.float64]]) -> None:
+    tasks, train, features = arrays["train_features"].shape
+    valid = arrays["valid_features"].shape[1]
+    if tasks == 0:
+        raise ValueError("there are no tasks; at least one is needed")
+    if features == 0:
+        raise ValueError("train_features has 0 features; at least one is needed")
+    if train < MIN_TRAIN_EXAMPLES:
+        raise ValueError(f"a task has {train} training examples; at least {MIN_TRAIN_EXAMPLES} are needed")
+    if valid < 1:
+        raise ValueError("a task has no validation example; at least one is needed")
+    if arrays["valid_features"].shape != (tasks, valid, features):
+        raise ValueError(
+            f"valid_features has shape {arrays['valid_features'].shape}; to fit train_features it must be"
+            f" ({tasks}, any, {features})"
+        )
+    for part, count in (("train", train), ("valid", valid)):
+        labels = arrays[f"{part}_labels"]
+        if labels.shape[:2] != (tasks, count) or labels.shape[2:] not in ((), (features,)):
+            raise ValueError(
+                f"{part}_labels has shape {labels.shape}; to fit {part}_features it must be ({tasks}, {count})"
+            )
