@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax import ops
+from azero_jax import op_arrays, ops
 from azero_jax.space import FUNCTION_NAMES, SearchSpace
 
 IN1: Final = 0  # columns of `Programs.addresses`
@@ -43,9 +43,26 @@ class Programs:
     def __len__(self) -> int:
         return len(self.opcodes)
 
+    def arrays(self) -> ProgramArrays:
+        """The four arrays (not copied) as the tuple that compiled loops take."""
+        return ProgramArrays(self.opcodes, self.addresses, self.constants, self.sizes)
+
+    def copy(self) -> Programs:
+        """The same programs in arrays of their own."""
+        return Programs(self.opcodes.copy(), self.addresses.copy(), self.constants.copy(), self.sizes.copy())
+
     def __getitem__(self, index: Any) -> Programs:
         """The programs that `index` selects: a slice, an index array or a mask (not a single number)."""
         return Programs(self.opcodes[index], self.addresses[index], self.constants[index], self.sizes[index])
+
+
+class ProgramArrays(NamedTuple):
+    """The arrays of `Programs`, in a form that compiled loops can take."""
+
+    opcodes: NDArray[np.uint8]
+    addresses: NDArray[np.uint16]
+    constants: NDArray[np.float64]
+    sizes: NDArray[np.int32]
 
 
 def empty_programs(count: int, space: SearchSpace) -> Programs:
@@ -93,30 +110,16 @@ def check_programs(programs: Programs, space: SearchSpace) -> None:
         used[:, slots] = np.arange(function.max_size) < sizes[:, None]
         allowed = np.isin(programs.opcodes[:, slots], (*function.ops, ops.NO_OP.number)) | ~used[:, slots]
         _refuse_any(~allowed, f"{name}: an op that this search space does not allow there", offset)
-    limits = _address_limits(space)[np.minimum(programs.opcodes, len(ops.OPS) - 1)]  # [N, L, 3, 2]
-    outside = (programs.addresses < limits[..., 0]) | (programs.addresses >= limits[..., 1])
-    _refuse_any((outside & used[..., None]).any(-1), "an address or index out of range")
+    lowest, counts = op_arrays.field_ranges(space)
+    counts[op_arrays.IS_RANDOM, IN1] = space.length  # the number of a stream
+    rows = np.minimum(programs.opcodes, len(ops.OPS) - 1)
+    outside = (programs.addresses < lowest[rows]) | (programs.addresses >= (lowest + counts)[rows])  # [N, L, 3]
+    _refuse_any((outside & used[..., None]).any(axis=-1), "an address or index out of range")
     unused = (programs.opcodes != 0) | (programs.addresses != 0).any(-1) | (programs.constants != 0).any(-1)
     _refuse_any(unused & ~used, "a slot beyond the function's size that is not zero")
 
 
-def _address_limits(space: SearchSpace) -> NDArray[np.int64]:
-    """`[65, 3, 2]`: the lowest allowed value and the first one too high, of each op's three address fields."""
-    limits = np.zeros((len(ops.OPS), 3, 2), np.int64)
-    limits[..., 1] = 1  # an unused field is 0
-    for op in ops.OPS:
-        for field, kind in enumerate(op.inputs):
-            limits[op.number, field, 1] = space.addresses(kind)
-        for field in range(op.indices):
-            limits[op.number, field, 1] = space.features
-        if op.random:
-            limits[op.number, IN1, 1] = space.length
-        if op.output:
-            limits[op.number, OUT] = ops.FIRST_OUTPUT_ADDRESS[op.output], space.addresses(op.output)
-    return limits
-
-
-def _refuse_any(offends: NDArray[np.bool_], what: str, offset: int = 0) -> None:
+def _refuse_any(offends: Any, what: str, offset: int = 0) -> None:
     if offends.any():
         where = np.argwhere(offends)[0]
         slot = f", slot {where[1] + offset}" if len(where) > 1 else ""

@@ -1,0 +1,382 @@
+"""Random programs and mutations, whole batches at once in compiled loops; whatever they make is valid for its space.
+
+The release's eight mutations follow the original's source, the paper's set its section 3.1 and appendix (arXiv
+2003.03384). All random draws come from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from azero_jax import op_arrays, ops
+from azero_jax.program import OUT, Programs, empty_programs
+from azero_jax.space import SearchSpace
+
+
+class Mutation(enum.IntEnum):
+    """What a mutation does to one function, drawn uniformly from those that have an op to use.
+
+    ALTER_PARAM: redraws one address or index, or changes one constant: its sign with probability 0.1, else its size by
+      a factor exp(N(0, 1)).
+    RANDOMIZE_INSTRUCTION: replaces one instruction by a random one.
+    RANDOMIZE_COMPONENT_FUNCTION: replaces all instructions.
+    INSERT_INSTRUCTION: inserts a random instruction, below the largest size.
+    REMOVE_INSTRUCTION: removes one instruction, above the smallest size.
+    TRADE_INSTRUCTION: inserts one and removes one, whatever the limits.
+    RANDOMIZE_ALGORITHM: replaces all instructions of all functions.
+    IDENTITY: nothing.
+    INSERT_OR_REMOVE_INSTRUCTION: the paper's: removes with probability 2/3, else inserts.
+    ALTER_ARGUMENT: the paper's: as ALTER_PARAM, but a constant's size changes by U[0.5, 2].
+    """
+
+    ALTER_PARAM = 0
+    RANDOMIZE_INSTRUCTION = 1
+    RANDOMIZE_COMPONENT_FUNCTION = 2
+    INSERT_INSTRUCTION = 3
+    REMOVE_INSTRUCTION = 4
+    TRADE_INSTRUCTION = 5
+    RANDOMIZE_ALGORITHM = 6
+    IDENTITY = 7
+    INSERT_OR_REMOVE_INSTRUCTION = 8
+    ALTER_ARGUMENT = 9
+
+
+RELEASE_MUTATIONS: Final = tuple(Mutation)[: Mutation.IDENTITY + 1]
+PAPER_MUTATIONS: Final = (
+    Mutation.INSERT_OR_REMOVE_INSTRUCTION,
+    Mutation.RANDOMIZE_COMPONENT_FUNCTION,
+    Mutation.ALTER_ARGUMENT,
+)
+
+_SIGN_FLIP_PROBABILITY: Final = 0.1  # original; paper, section 3.1
+_REMOVE_PROBABILITY: Final = 2 / 3  # paper: "remove" twice as likely as "insert"
+
+
+@dataclasses.dataclass(frozen=True)
+class MutationPolicy:
+    """Which mutations happen, and how often.
+
+    Attributes:
+      probability: that a child is mutated at all; the others are copies of their parent.
+      weights: relative frequency of each mutation, as pairs such as `("alter_param", 2.0)`.
+
+    Raises:
+      ValueError: an unknown mutation, a negative weight, no positive weight, or a probability outside 0 to 1.
+    """
+
+    probability: float = 0.9
+    weights: tuple[tuple[str, float], ...] = (
+        ("alter_param", 1.0),
+        ("randomize_instruction", 1.0),
+        ("randomize_component_function", 1.0),
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"mutation probability is {self.probability}; it must be from 0 to 1")
+        names = [mutation.name.lower() for mutation in Mutation]
+        for name, weight in self.weights:
+            if name.lower() not in names:
+                nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0)[0]
+                raise ValueError(f"unknown mutation {name!r}; did you mean {nearest}? allowed: {', '.join(names)}")
+            if not 0 <= weight < np.inf:
+                raise ValueError(f"the weight of mutation {name} is {weight}; it must be 0 or more, and finite")
+        if not sum(weight for _, weight in self.weights) > 0:
+            raise ValueError("no mutation has a positive weight; at least one must")
+
+    def cumulative(self) -> NDArray[np.float64]:
+        """`[10]` cumulative probabilities in the order of `Mutation`."""
+        weights = np.zeros(len(Mutation))
+        for name, weight in self.weights:
+            weights[Mutation[name.upper()]] += weight
+        return np.cumsum(weights) / weights.sum()
+
+
+class SpaceArrays(NamedTuple):
+    """A search space as arrays, for compiled loops.
+
+    Attributes:
+      ops: `[3, 65]` uint8, the allowed ops of each function, first ones valid.
+      op_counts: `[3]` int64, how many of them.
+      min_sizes: `[3]` int64.
+      initial_sizes: `[3]` int64.
+      max_sizes: `[3]` int64.
+      offsets: `[3]` int64, first slot of each function.
+      lowest: `[65, 3]` int64, lowest value of each address field of each op.
+      counts: `[65, 3]` int64, how many values it may have.
+      inputs: `[65]` int64, input registers of each op.
+      indices: `[65]` int64, indices of each op.
+      constants: `[65]` int64, constants of each op.
+    """
+
+    ops: NDArray[np.uint8]
+    op_counts: NDArray[np.int64]
+    min_sizes: NDArray[np.int64]
+    initial_sizes: NDArray[np.int64]
+    max_sizes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    inputs: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    constants: NDArray[np.int64]
+
+
+def space_arrays(space: SearchSpace) -> SpaceArrays:
+    """The search space as arrays, for compiled loops."""
+    allowed = np.zeros((3, len(ops.OPS)), np.uint8)
+    for index, function in enumerate(space.functions):
+        allowed[index, : len(function.ops)] = function.ops
+    lowest, counts = op_arrays.field_ranges(space)
+    return SpaceArrays(
+        ops=allowed,
+        op_counts=np.array([len(function.ops) for function in space.functions], np.int64),
+        min_sizes=np.array([function.min_size for function in space.functions], np.int64),
+        initial_sizes=np.array([function.initial_size for function in space.functions], np.int64),
+        max_sizes=np.array(space.max_sizes, np.int64),
+        offsets=np.array(space.offsets, np.int64),
+        lowest=lowest,
+        counts=counts,
+        inputs=np.array([len(op.inputs) for op in ops.OPS], np.int64),
+        indices=np.array([op.indices for op in ops.OPS], np.int64),
+        constants=np.array([op.constants for op in ops.OPS], np.int64),
+    )
+
+
+def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
+    """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
+    programs = no_op_programs(space, count)
+    _randomize_all(programs.arrays(), space_arrays(space), generator)
+    return programs
+
+
+def no_op_programs(space: SearchSpace, count: int) -> Programs:
+    """`count` programs of the initial sizes, every instruction NO_OP: the original's empty initial population."""
+    programs = empty_programs(count, space)
+    programs.sizes[:] = [function.initial_size for function in space.functions]
+    return programs
+
+
+def mutate(
+    programs: Programs, space: SearchSpace, policy: MutationPolicy, generator: np.random.Generator
+) -> tuple[Programs, NDArray[np.int8]]:
+    """Mutated copies of all programs.
+
+    Returns:
+      The children, and `[N]` int8: which `Mutation` made each one, -1 where the child was left a copy.
+    """
+    children = programs.copy()
+    applied = np.empty(len(programs), np.int8)
+    arrays = space_arrays(space)
+    _mutate_all(children.arrays(), applied, arrays, policy.probability, policy.cumulative(), generator)
+    return children, applied
+
+
+@njit(cache=True, nogil=True)
+def _randomize_all(programs, space, generator):  # type: ignore[no-untyped-def]
+    for n in range(programs.opcodes.shape[0]):
+        for function in range(3):
+            _randomize_function(programs, n, function, space, generator)
+
+
+@njit(cache=True, nogil=True)
+def _mutate_all(programs, applied, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+    for n in range(programs.opcodes.shape[0]):
+        applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
+
+
+@njit(cache=True, nogil=True)
+def mutate_one(programs, n, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+    """Mutates one program in place; for compiled loops.
+
+    Args:
+      programs: `ProgramArrays`.
+      n: which of them.
+      space: `SpaceArrays`.
+      probability: that it is mutated at all.
+      cumulative: `[10]`, see `MutationPolicy.cumulative`.
+      generator: source of randomness.
+
+    Returns:
+      The `Mutation` that was applied, or -1.
+    """
+    if probability < 1.0 and generator.random() >= probability:
+        return -1
+    draw = generator.random()
+    mutation = 0
+    while cumulative[mutation] <= draw:
+        mutation += 1
+    if mutation == Mutation.IDENTITY.value:
+        return mutation
+    if mutation == Mutation.RANDOMIZE_ALGORITHM.value:
+        for function in range(3):
+            _randomize_function(programs, n, function, space, generator)
+        return mutation
+    function = _draw_function(space, generator)
+    if function >= 0:
+        _mutate_function(mutation, programs, n, function, space, generator)
+    return mutation
+
+
+@njit(cache=True, nogil=True)
+def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+    size = programs.sizes[n, function]
+    first = space.offsets[function]
+    if mutation == Mutation.INSERT_OR_REMOVE_INSTRUCTION.value:
+        remove = generator.random() < _REMOVE_PROBABILITY
+        mutation = Mutation.REMOVE_INSTRUCTION.value if remove else Mutation.INSERT_INSTRUCTION.value
+    if mutation == Mutation.INSERT_INSTRUCTION.value:
+        if size < space.max_sizes[function]:
+            slot = first + _below(size + 1, generator)
+            _open_slot(programs, n, slot, first + size)
+            _randomize_instruction(programs, n, slot, function, space, generator)
+            programs.sizes[n, function] = size + 1
+    elif size == 0:
+        pass
+    elif mutation == Mutation.REMOVE_INSTRUCTION.value:
+        if size > space.min_sizes[function]:
+            _close_slot(programs, n, first + _below(size, generator), first + size)
+            programs.sizes[n, function] = size - 1
+    elif mutation == Mutation.TRADE_INSTRUCTION.value:
+        inserted = _below(size + 1, generator)
+        removed = _below(size + 1, generator)  # counted after the insertion
+        if removed != inserted:
+            _close_slot(programs, n, first + removed - (removed > inserted), first + size)
+            slot = first + inserted - (removed < inserted)
+            _open_slot(programs, n, slot, first + size - 1)
+            _randomize_instruction(programs, n, slot, function, space, generator)
+    elif mutation == Mutation.RANDOMIZE_INSTRUCTION.value:
+        _randomize_instruction(programs, n, first + _below(size, generator), function, space, generator)
+    elif mutation == Mutation.RANDOMIZE_COMPONENT_FUNCTION.value:
+        _randomize_function(programs, n, function, space, generator)
+    else:
+        log_normal = mutation == Mutation.ALTER_PARAM.value
+        _alter(programs, n, first + _below(size, generator), log_normal, space, generator)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _below(count, generator):  # type: ignore[no-untyped-def]
+    """A whole number from 0 to count - 1."""
+    return int(generator.random() * count)
+
+
+@njit(cache=True, nogil=True)
+def _draw_function(space, generator):  # type: ignore[no-untyped-def]
+    """A function that has ops to use, uniformly; -1 if none has."""
+    usable = 0
+    for function in range(3):
+        usable += space.op_counts[function] > 0
+    chosen = _below(usable, generator)
+    for function in range(3):
+        if space.op_counts[function] > 0:
+            if chosen == 0:
+                return function
+            chosen -= 1
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+    if space.op_counts[function] > 0:
+        first = space.offsets[function]
+        for slot in range(first, first + programs.sizes[n, function]):
+            _randomize_instruction(programs, n, slot, function, space, generator)
+
+
+@njit(cache=True, nogil=True)
+def _randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
+    op = space.ops[function, _below(space.op_counts[function], generator)]
+    programs.opcodes[n, slot] = op
+    for field in range(3):
+        programs.addresses[n, slot, field] = _draw_field(op, field, space, generator)
+    programs.constants[n, slot, 0] = 2.0 * generator.random() - 1.0 if space.constants[op] > 0 else 0.0
+    programs.constants[n, slot, 1] = 2.0 * generator.random() - 1.0 if space.constants[op] > 1 else 0.0
+    if op >= _FIRST_GAUSSIAN:
+        programs.constants[n, slot, 1] = generator.random()
+
+
+@njit(cache=True, nogil=True)
+def _draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
+    return space.lowest[op, field] + _below(space.counts[op, field], generator)
+
+
+_NO_OP: Final = ops.NO_OP.number
+_FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")
+
+
+@njit(cache=True, nogil=True)
+def _open_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+    for slot in range(end, position, -1):
+        _move(programs, n, slot - 1, slot)
+
+
+@njit(cache=True, nogil=True)
+def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+    for slot in range(position, end - 1):
+        _move(programs, n, slot + 1, slot)
+    programs.opcodes[n, end - 1] = 0
+    for column in range(3):
+        programs.addresses[n, end - 1, column] = 0
+    for column in range(2):
+        programs.constants[n, end - 1, column] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
+    programs.opcodes[n, target] = programs.opcodes[n, source]
+    for column in range(3):
+        programs.addresses[n, target, column] = programs.addresses[n, source, column]
+    for column in range(2):
+        programs.constants[n, target, column] = programs.constants[n, source, column]
+
+
+@njit(cache=True, nogil=True)
+def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
+    """Changes one parameter of an instruction: an input, the output, or what it writes, uniformly."""
+    op = programs.opcodes[n, slot]
+    if op == _NO_OP:
+        return
+    choices = max(space.inputs[op], 1) + 1
+    choice = _below(choices, generator)
+    if choice == choices - 1:
+        programs.addresses[n, slot, OUT] = _draw_field(op, OUT, space, generator)
+    elif space.inputs[op] > 0:
+        programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
+    else:
+        _alter_data(programs, n, slot, log_normal, space, generator)
+
+
+@njit(cache=True, nogil=True)
+def _alter_data(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
+    """Changes one index or constant of an instruction without inputs."""
+    op = programs.opcodes[n, slot]
+    choice = _below(space.indices[op] + space.constants[op], generator)
+    if choice < space.indices[op]:
+        programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
+        return
+    column = choice - space.indices[op]
+    gaussian = op >= _FIRST_GAUSSIAN
+    may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign
+    altered = _alter_constant(programs.constants[n, slot, column], may_flip, log_normal, generator)
+    programs.constants[n, slot, column] = altered
+    low, high = programs.constants[n, slot, 0], programs.constants[n, slot, 1]
+    if space.constants[op] == 2 and not gaussian and low > high:  # an altered interval is put the right way round
+        programs.constants[n, slot, 0] = high
+        programs.constants[n, slot, 1] = low
+
+
+@njit(cache=True, nogil=True)
+def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-untyped-def]
+    if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
+        return -value
+    if log_normal:
+        size = abs(value) * np.exp(generator.standard_normal())
+        return size if value > 0 else -size
+    return value * (0.5 + 1.5 * generator.random())
