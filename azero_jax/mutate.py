@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import op_arrays, ops
-from azero_jax.program import OUT, Programs, empty_programs
+from azero_jax import ops
+from azero_jax.program import OUT, Programs, empty_programs, field_ranges
 from azero_jax.space import SearchSpace
 
 
@@ -100,54 +100,31 @@ class MutationPolicy:
 
 
 class SpaceArrays(NamedTuple):
-    """A search space as arrays, for compiled loops.
+    """A search space as two arrays, for compiled loops (each array that a compiled function takes costs it time).
 
     Attributes:
-      ops: `[3, 65]` uint8, the allowed ops of each function, first ones valid.
-      op_counts: `[3]` int64, how many of them.
-      min_sizes: `[3]` int64.
-      initial_sizes: `[3]` int64.
-      max_sizes: `[3]` int64.
-      offsets: `[3]` int64, first slot of each function.
-      lowest: `[65, 3]` int64, lowest value of each address field of each op.
-      counts: `[65, 3]` int64, how many values it may have.
-      inputs: `[65]` int64, input registers of each op.
-      indices: `[65]` int64, indices of each op.
-      constants: `[65]` int64, constants of each op.
+      functions: `[3, 5 + 65]` int64, a row a function: the columns OP_COUNT to OFFSET, then the allowed ops' numbers.
+      fields: `[65, 9]` int64, a row an op: lowest values of its three address fields, how many values they may have,
+        and the columns INPUTS to CONSTANTS.
     """
 
-    ops: NDArray[np.uint8]
-    op_counts: NDArray[np.int64]
-    min_sizes: NDArray[np.int64]
-    initial_sizes: NDArray[np.int64]
-    max_sizes: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    lowest: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    inputs: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    constants: NDArray[np.int64]
+    functions: NDArray[np.int64]
+    fields: NDArray[np.int64]
+
+
+OP_COUNT, MIN_SIZE, INITIAL_SIZE, MAX_SIZE, OFFSET, FIRST_OP = range(6)  # columns of `SpaceArrays.functions`
+LOWEST, COUNT, INPUTS, INDICES, CONSTANTS = 0, 3, 6, 7, 8  # columns of `SpaceArrays.fields`
 
 
 def space_arrays(space: SearchSpace) -> SpaceArrays:
     """The search space as arrays, for compiled loops."""
-    allowed = np.zeros((3, len(ops.OPS)), np.uint8)
-    for index, function in enumerate(space.functions):
-        allowed[index, : len(function.ops)] = function.ops
-    lowest, counts = op_arrays.field_ranges(space)
-    return SpaceArrays(
-        ops=allowed,
-        op_counts=np.array([len(function.ops) for function in space.functions], np.int64),
-        min_sizes=np.array([function.min_size for function in space.functions], np.int64),
-        initial_sizes=np.array([function.initial_size for function in space.functions], np.int64),
-        max_sizes=np.array(space.max_sizes, np.int64),
-        offsets=np.array(space.offsets, np.int64),
-        lowest=lowest,
-        counts=counts,
-        inputs=np.array([len(op.inputs) for op in ops.OPS], np.int64),
-        indices=np.array([op.indices for op in ops.OPS], np.int64),
-        constants=np.array([op.constants for op in ops.OPS], np.int64),
-    )
+    functions = np.zeros((3, FIRST_OP + len(ops.OPS)), np.int64)
+    for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
+        row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset
+        row[FIRST_OP : FIRST_OP + len(function.ops)] = function.ops
+    lowest, counts = field_ranges(space)
+    operands = np.array([(len(op.inputs), op.indices, op.constants) for op in ops.OPS], np.int64)
+    return SpaceArrays(functions, np.concatenate([lowest, counts, operands], axis=1))
 
 
 def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
@@ -228,12 +205,12 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
 @njit(cache=True, nogil=True)
 def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
     size = programs.sizes[n, function]
-    first = space.offsets[function]
+    first = space.functions[function, OFFSET]
     if mutation == Mutation.INSERT_OR_REMOVE_INSTRUCTION.value:
         remove = generator.random() < _REMOVE_PROBABILITY
         mutation = Mutation.REMOVE_INSTRUCTION.value if remove else Mutation.INSERT_INSTRUCTION.value
     if mutation == Mutation.INSERT_INSTRUCTION.value:
-        if size < space.max_sizes[function]:
+        if size < space.functions[function, MAX_SIZE]:
             slot = first + _below(size + 1, generator)
             _open_slot(programs, n, slot, first + size)
             _randomize_instruction(programs, n, slot, function, space, generator)
@@ -241,7 +218,7 @@ def _mutate_function(mutation, programs, n, function, space, generator):  # type
     elif size == 0:
         pass
     elif mutation == Mutation.REMOVE_INSTRUCTION.value:
-        if size > space.min_sizes[function]:
+        if size > space.functions[function, MIN_SIZE]:
             _close_slot(programs, n, first + _below(size, generator), first + size)
             programs.sizes[n, function] = size - 1
     elif mutation == Mutation.TRADE_INSTRUCTION.value:
@@ -272,10 +249,10 @@ def _draw_function(space, generator):  # type: ignore[no-untyped-def]
     """A function that has ops to use, uniformly; -1 if none has."""
     usable = 0
     for function in range(3):
-        usable += space.op_counts[function] > 0
+        usable += space.functions[function, OP_COUNT] > 0
     chosen = _below(usable, generator)
     for function in range(3):
-        if space.op_counts[function] > 0:
+        if space.functions[function, OP_COUNT] > 0:
             if chosen == 0:
                 return function
             chosen -= 1
@@ -284,27 +261,27 @@ def _draw_function(space, generator):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
-    if space.op_counts[function] > 0:
-        first = space.offsets[function]
+    if space.functions[function, OP_COUNT] > 0:
+        first = space.functions[function, OFFSET]
         for slot in range(first, first + programs.sizes[n, function]):
             _randomize_instruction(programs, n, slot, function, space, generator)
 
 
 @njit(cache=True, nogil=True)
 def _randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
-    op = space.ops[function, _below(space.op_counts[function], generator)]
+    op = space.functions[function, FIRST_OP + _below(space.functions[function, OP_COUNT], generator)]
     programs.opcodes[n, slot] = op
     for field in range(3):
         programs.addresses[n, slot, field] = _draw_field(op, field, space, generator)
-    programs.constants[n, slot, 0] = 2.0 * generator.random() - 1.0 if space.constants[op] > 0 else 0.0
-    programs.constants[n, slot, 1] = 2.0 * generator.random() - 1.0 if space.constants[op] > 1 else 0.0
+    programs.constants[n, slot, 0] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 0 else 0.0
+    programs.constants[n, slot, 1] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 1 else 0.0
     if op >= _FIRST_GAUSSIAN:
         programs.constants[n, slot, 1] = generator.random()
 
 
 @njit(cache=True, nogil=True)
 def _draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
-    return space.lowest[op, field] + _below(space.counts[op, field], generator)
+    return space.fields[op, LOWEST + field] + _below(space.fields[op, COUNT + field], generator)
 
 
 _NO_OP: Final = ops.NO_OP.number
@@ -343,11 +320,11 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
     op = programs.opcodes[n, slot]
     if op == _NO_OP:
         return
-    choices = max(space.inputs[op], 1) + 1
+    choices = max(space.fields[op, INPUTS], 1) + 1
     choice = _below(choices, generator)
     if choice == choices - 1:
         programs.addresses[n, slot, OUT] = _draw_field(op, OUT, space, generator)
-    elif space.inputs[op] > 0:
+    elif space.fields[op, INPUTS] > 0:
         programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
     else:
         _alter_data(programs, n, slot, log_normal, space, generator)
@@ -357,17 +334,19 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
 def _alter_data(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
     """Changes one index or constant of an instruction without inputs."""
     op = programs.opcodes[n, slot]
-    choice = _below(space.indices[op] + space.constants[op], generator)
-    if choice < space.indices[op]:
+    choice = _below(space.fields[op, INDICES] + space.fields[op, CONSTANTS], generator)
+    if choice < space.fields[op, INDICES]:
         programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
         return
-    column = choice - space.indices[op]
+    column = choice - space.fields[op, INDICES]
     gaussian = op >= _FIRST_GAUSSIAN
     may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign
     altered = _alter_constant(programs.constants[n, slot, column], may_flip, log_normal, generator)
     programs.constants[n, slot, column] = altered
     low, high = programs.constants[n, slot, 0], programs.constants[n, slot, 1]
-    if space.constants[op] == 2 and not gaussian and low > high:  # an altered interval is put the right way round
+    if (
+        space.fields[op, CONSTANTS] == 2 and not gaussian and low > high
+    ):  # an altered interval is put the right way round
         programs.constants[n, slot, 0] = high
         programs.constants[n, slot, 1] = low
 

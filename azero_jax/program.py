@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax import op_arrays, ops
+from azero_jax import ops
 from azero_jax.space import FUNCTION_NAMES, SearchSpace
 
 IN1: Final = 0  # columns of `Programs.addresses`
@@ -110,13 +110,32 @@ def check_programs(programs: Programs, space: SearchSpace) -> None:
         used[:, slots] = np.arange(function.max_size) < sizes[:, None]
         allowed = np.isin(programs.opcodes[:, slots], (*function.ops, ops.NO_OP.number)) | ~used[:, slots]
         _refuse_any(~allowed, f"{name}: an op that this search space does not allow there", offset)
-    lowest, counts = op_arrays.field_ranges(space)
-    counts[op_arrays.IS_RANDOM, IN1] = space.length  # the number of a stream
+    lowest, counts = field_ranges(space)
+    counts[[op.number for op in ops.OPS if op.random], IN1] = space.length  # the number of a stream
     rows = np.minimum(programs.opcodes, len(ops.OPS) - 1)
     outside = (programs.addresses < lowest[rows]) | (programs.addresses >= (lowest + counts)[rows])  # [N, L, 3]
     _refuse_any((outside & used[..., None]).any(axis=-1), "an address or index out of range")
     unused = (programs.opcodes != 0) | (programs.addresses != 0).any(-1) | (programs.constants != 0).any(-1)
     _refuse_any(unused & ~used, "a slot beyond the function's size that is not zero")
+
+
+def field_ranges(space: SearchSpace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What the three address fields of each op may hold: first input or index, second input or index, output.
+
+    Returns:
+      `[65, 3]` lowest values, and `[65, 3]` how many values there are; a field that the op does not use holds 0 only.
+    """
+    lowest = np.zeros((len(ops.OPS), 3), np.int64)
+    counts = np.ones((len(ops.OPS), 3), np.int64)
+    for op in ops.OPS:
+        for field, kind in enumerate(op.inputs):
+            counts[op.number, field] = space.addresses(kind)
+        for field in range(op.indices):
+            counts[op.number, field] = space.features
+        if op.output:
+            lowest[op.number, OUT] = ops.FIRST_OUTPUT_ADDRESS[op.output]
+            counts[op.number, OUT] = space.addresses(op.output) - lowest[op.number, OUT]
+    return lowest, counts
 
 
 def _refuse_any(offends: Any, what: str, offset: int = 0) -> None:
