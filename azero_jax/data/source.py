@@ -1,0 +1,201 @@
+"""A source: labelled examples as they come from a file, a name or memory, before any task is made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from azero_jax.data.cache import digest
+
+Progress = Callable[[str, int, int], None]
+"""What slow functions call as they go on: (what is done, steps done, steps in all)."""
+
+_MIN_CLASSES: Final = 2
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """A `Progress` that shows nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """N labelled examples.
+
+    Attributes:
+      features: `[N, D]`, uint8 (pixels) or floating point; an image is flattened row by row, its channels last.
+      labels: `[N]`, int64 class numbers, or float64 targets of a regression.
+    """
+
+    features: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Labelled examples of one data set; make it with `make_source`, which checks them.
+
+    Attributes:
+      name: what messages call it.
+      train: examples to make training and validation examples of.
+      test: examples that the data set itself keeps apart for the last judgement; None if it does not.
+      class_names: the classes in the order of their numbers; empty for a regression.
+    """
+
+    name: str
+    train: Examples
+    test: Examples | None
+    class_names: tuple[str, ...]
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the labels are numbers to predict rather than classes."""
+        return not self.class_names
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of an example."""
+        return self.train.features.shape[1]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything in the source but its name."""
+        parts: list[Any] = list(self.class_names)
+        for examples in (self.train, self.test):
+            parts += [] if examples is None else [examples.features, examples.labels]
+        return digest(parts)
+
+
+def make_source(
+    name: str,
+    features: ArrayLike,
+    labels: ArrayLike,
+    test_features: ArrayLike | None = None,
+    test_labels: ArrayLike | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    regression: bool = False,
+) -> Source:
+    """A checked source from arrays.
+
+    Args:
+      name: what messages call it.
+      features: `[N, ...]` numbers; further axes are flattened.
+      labels: `[N]`: class numbers from 0 where `class_names` is given, else any numbers or texts, whose sorted
+        distinct values become the classes; targets for a regression.
+      test_features: `[M, ...]`, shaped like `features`.
+      test_labels: `[M]`, like `labels`.
+      class_names: the classes' names in the order of their numbers.
+      regression: whether labels are numbers to predict.
+
+    Raises:
+      ValueError: shapes that disagree, values that are not finite numbers, fewer than two classes, or a test label
+        that no training example has.
+    """
+    parts = [("training", features, labels)]
+    if test_features is not None and test_labels is not None:
+        parts.append(("test", test_features, test_labels))
+    arrays = [(_as_features(name, part, x), _as_labels(name, part, y)) for part, x, y in parts]
+    for (part, _, _), (x, y) in zip(parts, arrays, strict=True):
+        if len(x) != len(y):
+            raise ValueError(f"{name}: {len(x)} {part} examples, but {len(y)} labels")
+        if x.shape[1:] != arrays[0][0].shape[1:]:
+            raise ValueError(
+                f"{name}: a test example has {x.shape[1]} values, a training example {arrays[0][0].shape[1]}"
+            )
+    if regression:
+        examples = [Examples(x, _as_targets(name, y)) for x, y in arrays]
+        return Source(name, examples[0], examples[1] if len(examples) > 1 else None, ())
+    numbered, names = _number_classes(name, [y for _, y in arrays], class_names)
+    examples = [Examples(x, y) for (x, _), y in zip(arrays, numbered, strict=True)]
+    return Source(name, examples[0], examples[1] if len(examples) > 1 else None, names)
+
+
+def require(module: str, purpose: str, extra: str = "data") -> ModuleType:
+    """Imports an optional library.
+
+    Raises:
+      ValueError: it is not installed; the message says how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        package = {"PIL": "pillow", "sklearn": "scikit-learn"}.get(module.split(".")[0], module.split(".")[0])
+        raise ValueError(f'{purpose} needs {package}: pip install "azero-jax[{extra}]"') from None
+
+
+def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: the {part} examples are not all of the same size") from None
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name}: the {part} examples are not numbers (they are of type {array.dtype})")
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(f"{name}: the {part} examples have shape {array.shape}; [examples, values] is needed")
+    flat = array.reshape(len(array), -1)
+    if array.dtype == np.uint8:
+        return flat
+    flat = flat.astype(np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64, copy=False)
+    if not np.isfinite(flat).all():
+        example, value = np.argwhere(~np.isfinite(flat))[0]
+        raise ValueError(
+            f"{name}: {part} example {example}, value {value} is {flat[example, value]}; it must be finite"
+        )
+    return flat
+
+
+def _as_labels(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name}: the {part} labels have shape {array.shape}; one label an example is needed")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name}: {part} label {int(np.argmin(np.isfinite(array)))} is not a finite number")
+    return array
+
+
+def _as_targets(name: str, labels: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        targets = labels.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: the labels are not numbers, which a regression needs") from None
+    if not np.isfinite(targets).all():
+        raise ValueError(f"{name}: label {int(np.argmin(np.isfinite(targets)))} is not a finite number")
+    return targets
+
+
+def _number_classes(
+    name: str, labels: list[NDArray[Any]], class_names: Sequence[str] | None
+) -> tuple[list[NDArray[np.int64]], tuple[str, ...]]:
+    """Labels as class numbers, and the classes' names."""
+    if class_names is None:
+        values = np.unique(labels[0])
+        names = tuple(_class_name(value) for value in values)
+    else:
+        values, names = np.arange(len(class_names)), tuple(class_names)
+    numbered = []
+    for part, array in zip(("training", "test"), labels, strict=False):
+        known = np.isin(array, values)
+        if not known.all():
+            stranger = array[np.argmin(known)]
+            raise ValueError(f"{name}: {part} label {_class_name(stranger)!r} is not one of the {len(names)} classes")
+        numbered.append(np.searchsorted(values, array).astype(np.int64))
+    if len(np.unique(numbered[0])) < _MIN_CLASSES:
+        only = names[int(numbered[0][0])] if len(numbered[0]) else "none"
+        raise ValueError(f"{name}: every training example has the label {only!r}; at least two classes are needed")
+    return numbered, names
+
+
+def _class_name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, np.floating) and value == int(value) else str(value)
