@@ -1,0 +1,62 @@
+"""The random words that random ops draw: Threefry-2x32, a counter-based generator, the same integers in every engine.
+
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; 20 rounds, as in Random123 and in
+`jax.random`. A word is a pure function of (seed, task, step, stream, element): it depends neither on the batch that a
+program was in nor on the engine that ran it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import jax
+import jax.numpy as jnp
+
+ROTATIONS: Final = ((13, 15, 26, 6), (17, 29, 16, 24))  # of the even and of the odd groups of four rounds
+KEY_PARITY: Final = 0x1BD11BDA  # C240 of the Threefish specification, cut to 32 bits
+STREAM_SHIFT: Final = 24  # a counter's upper 8 bits are the stream, its lower 24 bits the element
+
+
+def threefry2x32(key: tuple[jax.Array, jax.Array], counter: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Threefry-2x32 with 20 rounds.
+
+    Args:
+      key: two uint32 arrays.
+      counter: two uint32 arrays; all four broadcast against one another.
+
+    Returns:
+      Two uint32 arrays of the broadcast shape.
+    """
+    keys = (*key, key[0] ^ key[1] ^ jnp.uint32(KEY_PARITY))
+    x0, x1 = counter[0] + keys[0], counter[1] + keys[1]
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = (x1 << rotation) | (x1 >> (32 - rotation))
+            x1 = x1 ^ x0
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + jnp.uint32(group + 1)
+    return x0, x1
+
+
+def random_words(
+    seed: jax.Array, task: jax.Array, step: jax.Array, stream: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+    """The two words of every element of a register.
+
+    Args:
+      seed: uint32, `RunSettings.seed`.
+      task: `[lanes]` uint32, each lane's index along the task axis.
+      step: uint32, number of the example (0: Setup); see `azero_jax.engines.xla_run.example_step`.
+      stream: `[lanes]` or one number, which random instruction of the program draws.
+      shape: of the register without its lanes: `()`, `(F,)` or `(F, F)`.
+
+    Returns:
+      `bits0` and `bits1` of `Op.compute`, `[*shape, lanes]` uint32.
+    """
+    count = 1
+    for size in shape:
+        count *= size
+    element = jnp.arange(count, dtype=jnp.uint32).reshape(*shape, 1)
+    counter = (jnp.asarray(stream).astype(jnp.uint32) << STREAM_SHIFT) | element
+    return threefry2x32((seed, task), (step, counter))
