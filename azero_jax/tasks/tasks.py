@@ -46,6 +46,16 @@ class Tasks:
     def __len__(self) -> int:
         return len(self.train_features)
 
+    def first(self, count: int) -> Tasks:
+        """The first `count` tasks."""
+        return Tasks(
+            self.train_features[:count],
+            self.train_labels[:count],
+            self.valid_features[:count],
+            self.valid_labels[:count],
+            self.metric,
+        )
+
     @property
     def features(self) -> int:
         """F, the length of a feature vector."""

@@ -1,0 +1,74 @@
+"""Constant predictors: canonical programs whose prediction is one number, scored without running them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax import ops
+from azero_jax.program import OUT, Programs
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Metric, Tasks
+
+_SET_SCALAR: Final = ops.op_number("SCALAR_CONST_SET")
+
+
+def constant_predictions(canonical: Programs, space: SearchSpace, metric: Metric) -> NDArray[np.float64]:
+    """`[N]` the constant that each canonical program predicts on every example, NaN where it is no constant.
+
+    Recognised are programs without a live instruction, and those whose only one sets s1. In the classification metrics
+    a prediction that Predict does not write changes from example to example (it is squashed again and again), so only
+    Predict may set it there.
+    """
+    predict = space.offsets[1]
+    total = canonical.sizes.sum(axis=1)
+    constants = np.full(len(canonical), np.nan)
+    if metric is Metric.MULTICLASS_ACCURACY:
+        return constants
+    slots = [predict]
+    if metric is Metric.RMS_ERROR:
+        constants[total == 0] = 0.0
+        slots.append(space.offsets[0])
+    for slot in slots:
+        sets = (
+            (total == 1)
+            & (canonical.opcodes[:, slot] == _SET_SCALAR)
+            & (canonical.addresses[:, slot, OUT] == ops.PREDICTION_ADDRESS)
+        )
+        constants[sets] = canonical.constants[sets, slot, 0]
+    return constants
+
+
+def constant_fitness(
+    constants: NDArray[np.float64], tasks: Tasks, precision: str, max_abs_error: float
+) -> NDArray[np.float64]:
+    """`[N, T]` fitness of predicting one constant, computed in the engines' precision and order of additions.
+
+    Args:
+      constants: `[N]`.
+      tasks: T tasks, of metric RMS_ERROR or ACCURACY.
+      precision: "float32" or "float64".
+      max_abs_error: an absolute error above this, or NaN, gives fitness 0.
+    """
+    dtype = np.dtype(precision)
+    predictions = constants.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if tasks.metric is Metric.ACCURACY:
+            predictions = 1 / (1 + np.exp(-predictions))
+        train, valid = tasks.train_labels.astype(dtype), tasks.valid_labels.astype(dtype)
+        fails = ~(_largest_error(predictions, train) <= max_abs_error)
+        if tasks.metric is Metric.ACCURACY:
+            right = (valid[None] > 0.5) == (predictions[:, None, None] > 0.5)
+            return np.where(fails, 0.0, right.mean(axis=2))
+        fails |= ~(_largest_error(predictions, valid) <= max_abs_error)
+        squares = (valid[None] - predictions[:, None, None]) ** 2
+        loss = np.sqrt(np.add.accumulate(squares, axis=2)[..., -1] / dtype.type(valid.shape[1]))
+        fitness = 1 - dtype.type(2 / np.pi) * np.arctan(loss)
+    return np.where(fails, 0.0, fitness)
+
+
+def _largest_error(predictions: NDArray, labels: NDArray) -> NDArray:
+    """`[N, T]` largest absolute error of each constant on each task; NaN for NaN."""
+    return np.maximum(labels.max(axis=1)[None] - predictions[:, None], predictions[:, None] - labels.min(axis=1)[None])

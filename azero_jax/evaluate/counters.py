@@ -1,0 +1,36 @@
+"""Counts of everything that happens to candidates on their way to a fitness."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Counters:
+    """Running totals of one evaluator.
+
+    Attributes:
+      candidates: programs whose fitness was asked for.
+      instructions: instructions of these programs.
+      pruned_instructions: how many of them were dead.
+      over_budget: candidates refused by the train budget.
+      constant_predictors: candidates that predict one constant, scored without running.
+      known_canonical: candidates whose canonical form was known, or stood earlier in the same batch.
+      probed: candidates run on the few examples of functional equivalence checking (FEC).
+      known_fec: of these, how many behaved like a known program.
+      stopped_at_hurdle: candidates stopped at each hurdle.
+      run_in_full: candidates run on all examples of all tasks.
+      train_steps: training examples attempted, over all tasks, probes and hurdles included.
+    """
+
+    candidates: int = 0
+    instructions: int = 0
+    pruned_instructions: int = 0
+    over_budget: int = 0
+    constant_predictors: int = 0
+    known_canonical: int = 0
+    probed: int = 0
+    known_fec: int = 0
+    stopped_at_hurdle: list[int] = dataclasses.field(default_factory=list)
+    run_in_full: int = 0
+    train_steps: int = 0

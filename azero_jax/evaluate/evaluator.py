@@ -1,0 +1,262 @@
+"""From candidates to fitness: prune, look up what is known, run what is new in stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.canonical import canonicalize
+from azero_jax.engines.base import Engine
+from azero_jax.evaluate.cache import FitnessCache, first_of_equals, program_keys
+from azero_jax.evaluate.constants import constant_fitness, constant_predictions
+from azero_jax.evaluate.counters import Counters
+from azero_jax.evaluate.equivalence import hash_errors
+from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.train_budget import baseline_cost, training_cost
+from azero_jax.program import Programs
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Tasks
+
+MAX_PROBE_EXAMPLES: Final = 100  # the original records the errors of at most 100 examples
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluatorSettings:
+    """What the evaluator does to avoid running a candidate in full; each part can be switched off.
+
+    Attributes:
+      cache_size: canonical programs whose fitness is remembered; 0 switches the cache off.
+      fec_size: behaviours that functional equivalence checking remembers; 0 switches it off.
+      fec_train_examples: training examples of its probe.
+      fec_valid_examples: validation examples of its probe.
+      fec_decimals: decimals to which the probe's errors are rounded before they are compared; None compares exactly.
+      fec_forget_every: a behaviour is evaluated anew at every n-th sighting; 0 never.
+      hurdle_examples: share of the examples at each hurdle, ascending, in (0, 1]; empty switches hurdles off.
+      hurdle_tasks: share of the tasks at each hurdle, not descending, in (0, 1]; empty means all tasks at each.
+      hurdle_percentile: of the unique fitnesses seen at a hurdle, which a candidate must reach.
+      hurdle_window: how many of the latest fitnesses count for it.
+      train_budget: most training cost, as a multiple of the reference neural net's; 0 sets no limit.
+      constants: score constant predictors without running them.
+      combine: "mean" or "median" (the upper one) of the tasks' fitnesses.
+
+    Raises:
+      ValueError: a number is out of range.
+    """
+
+    cache_size: int = 200_000
+    fec_size: int = 100_000
+    fec_train_examples: int = 10
+    fec_valid_examples: int = 10
+    fec_decimals: int | None = None
+    fec_forget_every: int = 0
+    hurdle_examples: tuple[float, ...] = ()
+    hurdle_tasks: tuple[float, ...] = ()
+    hurdle_percentile: float = 75.0
+    hurdle_window: int = 2000
+    train_budget: float = 0.0
+    constants: bool = True
+    combine: str = "mean"
+
+    def __post_init__(self) -> None:
+        for name in ("cache_size", "fec_size", "fec_forget_every", "train_budget"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        for name in ("fec_train_examples", "fec_valid_examples"):
+            if not 1 <= getattr(self, name) <= MAX_PROBE_EXAMPLES:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be from 1 to {MAX_PROBE_EXAMPLES}")
+        if not 0 <= self.hurdle_percentile <= 100:
+            raise ValueError(f"hurdle_percentile is {self.hurdle_percentile}; it must be from 0 to 100")
+        if self.hurdle_window < 1:
+            raise ValueError(f"hurdle_window is {self.hurdle_window}; it must be at least 1")
+        if self.combine not in ("mean", "median"):
+            raise ValueError(f"combine is {self.combine!r}; allowed: mean, median")
+        _check_shares("hurdle_examples", self.hurdle_examples, strictly=True)
+        _check_shares("hurdle_tasks", self.hurdle_tasks, strictly=False)
+        if self.hurdle_tasks and len(self.hurdle_tasks) != len(self.hurdle_examples):
+            raise ValueError(
+                f"hurdle_tasks has {len(self.hurdle_tasks)} stages and hurdle_examples {len(self.hurdle_examples)};"
+                " they must be as many, or hurdle_tasks empty"
+            )
+
+
+class _Stage(NamedTuple):
+    """One hurdle: where and on how many examples it runs candidates, and its threshold."""
+
+    engine: Engine
+    examples: tuple[int, int]
+    hurdle: Hurdle
+
+
+class Evaluator:
+    """Fitness of programs of one search space on one set of tasks.
+
+    Attributes:
+      counters: what happened to the candidates so far.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: EvaluatorSettings,
+        make_engine: Callable[[Tasks], Engine] | None = None,
+    ) -> None:
+        """An evaluator with empty caches.
+
+        Args:
+          engine: runs programs; its space and tasks are the evaluator's.
+          settings: what is done to avoid running.
+          make_engine: an engine for a part of the tasks; needed if a hurdle uses fewer tasks.
+
+        Raises:
+          ValueError: the probe needs more examples than a task has.
+        """
+        self.engine = engine
+        self.settings = settings
+        self.counters = Counters(stopped_at_hurdle=[0] * len(settings.hurdle_examples))
+        self._space = engine.space
+        self._tasks = engine.tasks
+        self._programs = FitnessCache(settings.cache_size, 1 + 3 * self._space.length)
+        self._behaviours = FitnessCache(settings.fec_size, 0, settings.fec_forget_every)
+        self._probe = (settings.fec_train_examples, settings.fec_valid_examples)
+        if settings.fec_size > 0:
+            _check_probe(self._probe, self._tasks)
+        self._stages = [self._make_stage(index, make_engine) for index in range(len(settings.hurdle_examples))]
+        self._most_cost = np.inf
+        if settings.train_budget > 0:
+            self._most_cost = settings.train_budget * baseline_cost(self._space, self._tasks.train_examples)
+
+    def evaluate(self, programs: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness of N programs, 0 (worst) to 1."""
+        self.counters.candidates += len(programs)
+        instructions = int(programs.sizes.sum())
+        self.counters.instructions += instructions
+        if self._most_cost == np.inf:
+            return self._evaluate_affordable(programs, instructions)
+        affordable = training_cost(programs, self._space, self._tasks.train_examples) <= self._most_cost
+        self.counters.over_budget += int((~affordable).sum())
+        fitness = np.zeros(len(programs))
+        chosen = programs[affordable]
+        fitness[affordable] = self._evaluate_affordable(chosen, int(chosen.sizes.sum()))
+        return fitness
+
+    def _evaluate_affordable(self, programs: Programs, instructions: int) -> NDArray[np.float64]:
+        canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)
+        self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
+        if self.settings.cache_size == 0:
+            return self._score_new(canonical)
+        keys = program_keys(canonical)
+        fitness = self._programs.look_up(hashes, keys)
+        unknown = np.flatnonzero(np.isnan(fitness))
+        first = first_of_equals(hashes[unknown], keys[unknown])
+        new = unknown[first == np.arange(len(unknown))]
+        self.counters.known_canonical += len(programs) - len(new)
+        fitness[new] = self._score_new(canonical[new])
+        fitness[unknown] = fitness[unknown[first]]
+        self._programs.insert(hashes[new], keys[new], fitness[new])
+        return fitness
+
+    def _score_new(self, canonical: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness of canonical programs that no cache knows."""
+        if not self.settings.constants:
+            return self._probe_and_run(canonical)
+        constants = constant_predictions(canonical, self._space, self._tasks.metric)
+        runs = np.isnan(constants)
+        if runs.all():
+            return self._probe_and_run(canonical)
+        self.counters.constant_predictors += int((~runs).sum())
+        fitness = np.empty(len(canonical))
+        settings = self.engine.settings
+        known = constant_fitness(constants[~runs], self._tasks, settings.precision, settings.max_abs_error)
+        fitness[~runs] = self._combine(known)
+        fitness[runs] = self._probe_and_run(canonical[runs])
+        return fitness
+
+    def _probe_and_run(self, canonical: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness, after functional equivalence checking."""
+        if self.settings.fec_size == 0 or len(canonical) == 0:
+            return self._run_stages(canonical)
+        outcome = self.engine.evaluate(canonical, examples=self._probe, record=True)
+        self._count_steps(outcome.train_steps)
+        hashes = hash_errors(np.asarray(outcome.errors), self.settings.fec_decimals)
+        no_keys = np.empty((len(hashes), 0), np.uint64)
+        fitness = self._behaviours.look_up(hashes, no_keys)
+        unknown = np.flatnonzero(np.isnan(fitness))
+        first = first_of_equals(hashes[unknown], no_keys[unknown])
+        new = unknown[first == np.arange(len(unknown))]
+        self.counters.probed += len(canonical)
+        self.counters.known_fec += len(canonical) - len(new)
+        fitness[new] = self._run_stages(canonical[new])
+        fitness[unknown] = fitness[unknown[first]]
+        self._behaviours.insert(hashes[new], no_keys[new], fitness[new])
+        return fitness
+
+    def _run_stages(self, canonical: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness: of the hurdle that stopped the candidate, or of all examples of all tasks."""
+        fitness = np.zeros(len(canonical))
+        running = np.arange(len(canonical))
+        for index, stage in enumerate(self._stages):
+            if len(running) == 0:
+                return fitness
+            fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
+            passed = stage.hurdle.passes(fitness[running])
+            self.counters.stopped_at_hurdle[index] += int((~passed).sum())
+            running = running[passed]
+        if len(running):
+            self.counters.run_in_full += len(running)
+            fitness[running] = self._run(self.engine, canonical[running], None)
+        return fitness
+
+    def _run(self, engine: Engine, programs: Programs, examples: tuple[int, int] | None) -> NDArray[np.float64]:
+        outcome = engine.evaluate(programs, examples=examples)
+        self._count_steps(outcome.train_steps)
+        return self._combine(np.asarray(outcome.fitness))
+
+    def _combine(self, fitness: NDArray) -> NDArray[np.float64]:
+        return combine_tasks(fitness, self.settings.combine)
+
+    def _count_steps(self, steps: NDArray[np.int32]) -> None:
+        self.counters.train_steps += int(np.asarray(steps).sum(dtype=np.int64))
+
+    def _make_stage(self, index: int, make_engine: Callable[[Tasks], Engine] | None) -> _Stage:
+        settings, tasks = self.settings, self._tasks
+        hurdle = Hurdle(settings.hurdle_percentile, settings.hurdle_window)
+        share = settings.hurdle_examples[index]
+        steps = tasks.train_examples * self.engine.settings.epochs
+        examples = (max(round(share * steps), 1), max(round(share * tasks.valid_examples), 1))
+        count = len(tasks)
+        if settings.hurdle_tasks:
+            count = max(round(settings.hurdle_tasks[index] * count), 1)
+        if count == len(tasks):
+            return _Stage(self.engine, examples, hurdle)
+        if make_engine is None:
+            raise ValueError("hurdle_tasks needs an engine for a part of the tasks")
+        return _Stage(make_engine(tasks.first(count)), examples, hurdle)
+
+
+def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
+    """`[N]` mean, or upper median, of `[N, T]` task fitnesses."""
+    values = fitness.astype(np.float64)
+    if how == "mean":
+        return values.mean(axis=1)
+    middle = values.shape[1] // 2
+    return np.partition(values, middle, axis=1)[:, middle]
+
+
+def _check_shares(name: str, shares: tuple[float, ...], *, strictly: bool) -> None:
+    ascending = all(a < b or (a == b and not strictly) for a, b in zip(shares, shares[1:], strict=False))
+    if not ascending or not all(0 < share <= 1 for share in shares):
+        order = "ascending" if strictly else "not descending"
+        raise ValueError(f"{name} is {shares}; they must be {order}, each above 0 and at most 1")
+
+
+def _check_probe(probe: tuple[int, int], tasks: Tasks) -> None:
+    for name, count, available in (
+        ("fec_train_examples", probe[0], tasks.train_examples),
+        ("fec_valid_examples", probe[1], tasks.valid_examples),
+    ):
+        if count > available:
+            raise ValueError(f"{name} is {count}; a task has only {available}")

@@ -1,0 +1,43 @@
+"""Progressive dynamic hurdles (So, Liang, Le 2019, "The Evolved Transformer"; AutoML-Zero paper, appendix).
+
+A candidate is first run on part of the work. It goes on only if its fitness there reaches a percentile of the unique
+fitnesses that earlier candidates had at the same stage; otherwise the fitness of that stage is its fitness.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Hurdle:
+    """One stage's rolling threshold.
+
+    Attributes:
+      threshold: fitness that a candidate must reach; 0 until the first batch has been seen.
+    """
+
+    def __init__(self, percentile: float, window: int) -> None:
+        """A hurdle that everything passes until fitnesses have been seen.
+
+        Args:
+          percentile: of the unique fitnesses, 0 to 100 (the paper's: 75).
+          window: how many of the latest fitnesses count.
+        """
+        self._percentile = percentile
+        self._recent = np.empty(window)
+        self._seen = 0
+        self.threshold = 0.0
+
+    def passes(self, fitness: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """`[N]` who goes on, by the threshold before this batch; then the batch's fitnesses `[N]` update it."""
+        passed = fitness >= self.threshold
+        window = len(self._recent)
+        latest = fitness[-window:]
+        places = (self._seen + np.arange(len(latest))) % window
+        self._recent[places] = latest
+        self._seen += len(latest)
+        seen = self._recent[: min(self._seen, window)]
+        if len(seen):
+            self.threshold = float(np.percentile(np.unique(seen), self._percentile))
+        return passed
