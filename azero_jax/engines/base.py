@@ -113,7 +113,14 @@ class Engine(Protocol):
     tasks: Tasks
     settings: RunSettings
 
-    def evaluate(self, programs: Programs, *, examples: tuple[int, int] | None = None, record: bool = False) -> Outcome:
+    def evaluate(
+        self,
+        programs: Programs,
+        *,
+        examples: tuple[int, int] | None = None,
+        divisor: int | None = None,
+        record: bool = False,
+    ) -> Outcome:
         """Runs every program on every task from zeroed memory.
 
         Args:
@@ -124,8 +131,13 @@ class Engine(Protocol):
           record: also return the absolute errors.
         """
 
-    def trace(self, programs: Programs, memory: Memory | None = None) -> tuple[Memory, Memory]:
+    def trace(
+        self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
+    ) -> tuple[Memory, Memory]:
         """Memory after Setup, and when training ended or stopped, starting from `memory` (default: zeros).
+
+        `examples` is that of `evaluate`. With several epochs the second memory is that after the last epoch's training,
+        so after the earlier validations; the last epoch's validation is left out.
 
         For tests and explanations; not tuned for speed.
         """
