@@ -37,7 +37,7 @@ class _Entry(NamedTuple):
 def has_class_folders(path: Path) -> bool:
     """Whether a folder has images in folders of its own, or of its folders `train` or `test`."""
     patterns = ("*/*", *(f"{part}/*/*" for part in _PARTS))
-    return path.is_dir() and any(_is_image(file.as_posix()) for pattern in patterns for file in path.glob(pattern))
+    return path.is_dir() and any(_is_image_in(path, file) for pattern in patterns for file in path.glob(pattern))
 
 
 def load_images(path: Path, *, cache_dir: Path | None = None, progress: Progress = no_progress) -> Source:
@@ -74,7 +74,7 @@ def load_images(path: Path, *, cache_dir: Path | None = None, progress: Progress
 @contextmanager
 def _open_entries(path: Path) -> Iterator[list[_Entry]]:
     if path.is_dir():
-        yield [_folder_entry(path, file) for file in sorted(path.rglob("*")) if _is_image(file.as_posix())]
+        yield [_folder_entry(path, file) for file in sorted(path.rglob("*")) if _is_image_in(path, file)]
         return
     with open_zip(path) as archive:
         members = sorted((m for m in archive.infolist() if _is_image(m.filename)), key=lambda member: member.filename)
@@ -86,7 +86,8 @@ def _open_entries(path: Path) -> Iterator[list[_Entry]]:
 def _folder_entry(folder: Path, file: Path) -> _Entry:
     status = file.stat()
     name = file.relative_to(folder).as_posix()
-    return _make_entry(folder, name, f"{status.st_size}-{status.st_mtime_ns}", file.read_bytes)
+    stamp = f"{folder.resolve()}-{status.st_size}-{status.st_mtime_ns}"
+    return _make_entry(folder, name, stamp, file.read_bytes)
 
 
 def _make_entry(path: Path, name: str, stamp: str, read: Callable[[], bytes]) -> _Entry:
@@ -129,3 +130,7 @@ def _decode(path: Path, entry: _Entry, shape: tuple[int, ...] | None) -> NDArray
 def _is_image(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return name.lower().endswith(SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _is_image_in(folder: Path, file: Path) -> bool:
+    return _is_image(file.relative_to(folder).as_posix())

@@ -1,0 +1,171 @@
+"""Tasks to tell classes apart, made of projected examples: two classes, or many.
+
+Features are standardised with the mean and standard deviation of the task's own training examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.tasks.pairs import Choice, Pair
+from azero_jax.tasks.projected import PARTS, Projected
+from azero_jax.tasks.tasks import Metric, Tasks, make_tasks
+
+_ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
+
+
+class Schedule(NamedTuple):
+    """How much a task is trained: examples of one pass, and passes."""
+
+    train_examples: int
+    epochs: int
+
+
+# What the paper trains binary CIFAR-10 tasks on (sections 4.2, 4.3): to search, with few examples, and fast.
+PAPER_SCHEDULES: Final = {
+    "full": Schedule(8000, 1),
+    "short": Schedule(800, 1),
+    "repeated": Schedule(800, 10),
+    "few-examples": Schedule(80, 100),
+    "few-examples-control": Schedule(800, 100),
+    "fast-training": Schedule(800, 10),
+    "fast-training-control": Schedule(800, 100),
+}
+
+
+def pair_tasks(
+    data: Projected,
+    choices: Sequence[Choice | tuple[Pair, int]],
+    *,
+    part: str = "valid",
+    train_examples: int | None = None,
+    valid_examples: int | None = None,
+) -> Tasks:
+    """Binary tasks, one for each choice; label 1 is the pair's first class.
+
+    Args:
+      data: the projected classes.
+      choices: (pair, projection) of each task.
+      part: which examples the tasks are judged by: "valid" while searching and selecting, "test" at last.
+      train_examples: training examples of a task, half of each class; None takes all (fewer make the paper's
+        few-example tasks).
+      valid_examples: examples that a task is judged by, half of each class; None takes all.
+
+    Raises:
+      ValueError: more examples than there are, an odd number, or a class or projection that does not exist.
+    """
+    counts = _examples_of_a_class(data, part, 2, train_examples, valid_examples)
+    made = [_one_task(data, projection, (pair[1], pair[0]), part, counts) for pair, projection in choices]
+    return _stack(made, Metric.ACCURACY)
+
+
+def multiclass_tasks(
+    data: Projected,
+    projections: Sequence[int] = (0,),
+    *,
+    classes: Sequence[int] | None = None,
+    part: str = "valid",
+    train_examples: int | None = None,
+    valid_examples: int | None = None,
+) -> Tasks:
+    """Tasks to tell all (or the named) classes apart, one for each projection; labels are one-hot in F entries.
+
+    Args:
+      data: the projected classes.
+      projections: projection of each task.
+      classes: the classes, in the order of their labels; None takes all.
+      part: which examples the tasks are judged by: "valid" or "test".
+      train_examples: training examples of a task, equally many of each class; None takes all.
+      valid_examples: examples that a task is judged by, equally many of each class; None takes all.
+
+    Raises:
+      ValueError: fewer features than classes, or numbers of examples that are not to be had.
+    """
+    wanted = tuple(range(len(data.class_names)) if classes is None else classes)
+    if data.features.shape[-1] < len(wanted):
+        raise ValueError(f"{data.features.shape[-1]} features cannot hold one-hot labels of {len(wanted)} classes")
+    counts = _examples_of_a_class(data, part, len(wanted), train_examples, valid_examples)
+    made = [_one_task(data, projection, wanted, part, counts) for projection in projections]
+    return _stack(made, Metric.MULTICLASS_ACCURACY)
+
+
+def join_tasks(*tasks: Tasks) -> Tasks:
+    """One batch of all tasks, such as a mixture of half CIFAR-10 and half MNIST.
+
+    Raises:
+      ValueError: they differ in features, examples or metric.
+    """
+    first = tasks[0]
+    for other in tasks[1:]:
+        for name in ("features", "train_examples", "valid_examples", "metric"):
+            if getattr(other, name) != getattr(first, name):
+                raise ValueError(
+                    f"tasks to join must agree in {name}; these have {getattr(first, name)} and {getattr(other, name)}"
+                )
+    return make_tasks(
+        np.concatenate([task.train_features for task in tasks]),
+        np.concatenate([task.train_labels for task in tasks]),
+        np.concatenate([task.valid_features for task in tasks]),
+        np.concatenate([task.valid_labels for task in tasks]),
+        first.metric,
+    )
+
+
+def standardise(train: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both `[n, F]`, less the mean of `train` and divided by its standard deviation; a constant feature becomes 0."""
+    mean = train.mean(axis=0, dtype=np.float64)
+    deviation = train.std(axis=0, dtype=np.float64)
+    deviation[deviation == 0] = 1.0
+    return (train - mean) / deviation, (other - mean) / deviation
+
+
+_Arrays = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _stack(made: list[_Arrays], metric: Metric) -> Tasks:
+    train_features, train_labels, valid_features, valid_labels = zip(*made, strict=True)
+    return make_tasks(
+        np.stack(train_features), np.stack(train_labels), np.stack(valid_features), np.stack(valid_labels), metric
+    )
+
+
+def _one_task(
+    data: Projected, projection: int, classes: tuple[int, ...], part: str, counts: tuple[int, int]
+) -> _Arrays:
+    """One task's training features and labels, then those to judge by, shuffled; a label is a place in `classes`."""
+    if not 0 <= projection < data.projections:
+        raise ValueError(f"projection {projection} does not exist; {data.name} has 0 to {data.projections - 1}")
+    for class_ in classes:
+        if not 0 <= class_ < len(data.class_names):
+            raise ValueError(f"class {class_} does not exist; {data.name} has 0 to {len(data.class_names) - 1}")
+    train, other = (
+        np.concatenate([data.part(projection, class_, name)[:count] for class_ in classes])
+        for name, count in zip(("train", part), counts, strict=True)
+    )
+    labels = [np.repeat(np.arange(len(classes), dtype=np.float64), count) for count in counts]
+    generator = np.random.default_rng([data.seed, _ORDER_STREAM, projection, *classes])
+    orders = [generator.permutation(len(y)) for y in labels]
+    train, other = standardise(train, other)
+    return train[orders[0]], labels[0][orders[0]], other[orders[1]], labels[1][orders[1]]
+
+
+def _examples_of_a_class(
+    data: Projected, part: str, classes: int, train_examples: int | None, valid_examples: int | None
+) -> tuple[int, int]:
+    """Training examples and examples to judge by, of each class."""
+    if part not in PARTS[1:]:
+        raise ValueError(f"part is {part!r}; tasks are judged by valid or test examples")
+    counts = []
+    for name, wanted in (("train", train_examples), (part, valid_examples)):
+        limit = data.sizes[PARTS.index(name)]
+        if wanted is not None and (wanted % classes or not 1 <= wanted // classes <= limit):
+            raise ValueError(
+                f"{wanted} {name} examples cannot be taken from {data.name}: a task of {classes} classes has up to"
+                f" {classes * limit}, in multiples of {classes}"
+            )
+        counts.append(limit if wanted is None else wanted // classes)
+    return counts[0], counts[1]
