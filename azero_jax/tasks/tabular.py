@@ -1,0 +1,149 @@
+"""Tasks from a user's table: every example of a source, as it is, in one kind of task.
+
+Two classes make an accuracy task, more classes a multi-class task, numbers to predict a regression. Rows are held out
+once, before anything is computed; what is left is split into training and validation rows anew for each task, so that
+several tasks judge a program by different rows of the same data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.data.source import Examples, Source
+from azero_jax.tasks.classification import standardise
+from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Metric, Tasks, make_tasks
+
+HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
+VALID_SHARE: Final = 0.2  # of the rows that are left
+_BINARY: Final = 2
+_HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM = 3, 4, 5  # keep the random draws of one seed apart
+
+
+class Scale(NamedTuple):
+    """How labels of a regression were standardised: label = mean + deviation * standardised label."""
+
+    mean: float
+    deviation: float
+
+
+def hold_out(source: Source, share: float = HELD_OUT_SHARE, seed: int = 0) -> Source:
+    """The source with a test set: its own if it has one, else `share` of its rows, of each class alike.
+
+    Raises:
+      ValueError: `share` is not between 0 and 1, or a class has too few examples to hold one out.
+    """
+    if source.test is not None:
+        return source
+    kept, held = _split(source, source.train, share, np.random.default_rng([seed, _HOLD_OUT_STREAM]))
+    return dataclasses.replace(source, train=_take(source.train, kept), test=_take(source.train, held))
+
+
+def table_tasks(
+    source: Source,
+    count: int = 1,
+    *,
+    part: str = "valid",
+    valid_share: float = VALID_SHARE,
+    train_examples: int | None = None,
+    seed: int = 0,
+) -> Tasks:
+    """Tasks of all the source's classes or numbers, without projection.
+
+    A multi-class task has as many features as classes at least; missing ones are added as zeros. Labels of a regression
+    are standardised like the features, with the training rows' statistics; `label_scale` says how.
+
+    Args:
+      source: the rows; see `hold_out`.
+      count: number of tasks, each with a split and an order of its own.
+      part: "valid": training and validation rows are taken from `source.train`; "test": `source.train` is for
+        training, `source.test` to judge by.
+      valid_share: share of the rows for validation, of each class alike.
+      train_examples: training rows of a task; None takes all that are left.
+      seed: decides splits and orders.
+
+    Raises:
+      ValueError: a class with too few examples, no test set for "test", or too few rows.
+    """
+    if part not in ("valid", "test"):
+        raise ValueError(f"part is {part!r}; tasks are judged by valid or test examples")
+    if part == "test" and source.test is None:
+        raise ValueError(f"{source.name}: has no rows held out to judge by; hold some out first")
+    if count < 1:
+        raise ValueError(f"count is {count}; at least one task is needed")
+    made = []
+    for number in range(count):
+        train, other = _examples(source, part, valid_share, train_examples, number, seed)
+        features = standardise(train.features, other.features)
+        labels = [train.labels, other.labels]
+        if source.is_regression:
+            scale = label_scale(train.labels)
+            labels = [(values - scale.mean) / scale.deviation for values in labels]
+        made.append((_pad(features[0], source), labels[0], _pad(features[1], source), labels[1]))
+    train_features, train_labels, valid_features, valid_labels = (np.stack(a) for a in zip(*made, strict=True))
+    return make_tasks(train_features, train_labels, valid_features, valid_labels, table_metric(source))
+
+
+def table_metric(source: Source) -> Metric:
+    """How predictions of the source's labels are judged."""
+    if source.is_regression:
+        return Metric.RMS_ERROR
+    return Metric.ACCURACY if len(source.class_names) == _BINARY else Metric.MULTICLASS_ACCURACY
+
+
+def label_scale(train_labels: NDArray[np.float64]) -> Scale:
+    """Mean and standard deviation of training labels; a deviation of 0 counts as 1."""
+    return Scale(float(train_labels.mean()), float(train_labels.std()) or 1.0)
+
+
+def _examples(
+    source: Source, part: str, valid_share: float, train_examples: int | None, number: int, seed: int
+) -> tuple[Examples, Examples]:
+    """Training examples, shuffled, and examples to judge by, of task `number`."""
+    train, other = source.train, source.test
+    if part == "valid" or other is None:
+        generator = np.random.default_rng([seed, _VALID_STREAM, number])
+        kept, held = _split(source, source.train, valid_share, generator)
+        train, other = _take(source.train, kept), _take(source.train, held)
+    order = np.random.default_rng([seed, _ORDER_STREAM, number]).permutation(len(train))
+    wanted = len(order) if train_examples is None else train_examples
+    if not MIN_TRAIN_EXAMPLES <= wanted <= len(order):
+        raise ValueError(
+            f"{source.name}: {wanted} training examples cannot be taken; allowed: {MIN_TRAIN_EXAMPLES} to {len(order)}"
+        )
+    return _take(train, order[:wanted]), other
+
+
+def _split(
+    source: Source, examples: Examples, share: float, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the examples to keep and of those to hold out: `share` of each class, at least one of each."""
+    if not 0 < share < 1:
+        raise ValueError(f"the share to hold out is {share}; it must be above 0 and below 1")
+    groups = [np.arange(len(examples))]
+    if not source.is_regression:
+        groups = [np.flatnonzero(examples.labels == number) for number in range(len(source.class_names))]
+    kept, held = [], []
+    for number, group in enumerate(groups):
+        if len(group) < 2:
+            name = f"class {source.class_names[number]!r}" if source.class_names else "the table"
+            raise ValueError(f"{source.name}: {name} has {len(group)} examples; at least 2 are needed to hold one out")
+        drawn = generator.permutation(group)
+        first_kept = min(max(1, round(share * len(group))), len(group) - 1)
+        held.append(drawn[:first_kept])
+        kept.append(drawn[first_kept:])
+    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
+
+
+def _take(examples: Examples, numbers: NDArray[np.int64]) -> Examples:
+    return Examples(examples.features[numbers], examples.labels[numbers])
+
+
+def _pad(features: NDArray[np.float64], source: Source) -> NDArray[np.float64]:
+    """Adds zero features where one-hot labels need more room than there are features."""
+    if table_metric(source) is not Metric.MULTICLASS_ACCURACY:
+        return features
+    return np.pad(features, ((0, 0), (0, max(0, len(source.class_names) - features.shape[1]))))
