@@ -1,1 +1,73 @@
 """Engines: run a batch of programs on a batch of tasks, in one jitted call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from azero_jax.engines.base import (
+    Engine,
+    EngineUnavailableError,
+    Memory,
+    Outcome,
+    RunSettings,
+    Stop,
+    StopReason,
+)
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Tasks
+
+ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
+
+
+def make_engine(
+    name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings, say: Callable[[str], None] | None = None
+) -> Engine:
+    """The engine called `name`, for one search space and one set of tasks.
+
+    Args:
+      name: "warp", "xla", or "auto" for the first of these that this machine can run.
+      space: what programs may look like.
+      tasks: what they run on.
+      settings: how they run.
+      say: is told, in one line, why "auto" passed over an engine.
+
+    Raises:
+      ValueError: there is no engine of that name.
+      EngineUnavailableError: this machine cannot run the engine that was named.
+    """
+    if name not in ("auto", *ENGINES):
+        raise ValueError(f"unknown engine {name!r}; allowed: auto, {', '.join(ENGINES)}")
+    if name != "auto":
+        return _build(name, space, tasks, settings)
+    for candidate in ENGINES[:-1]:
+        try:
+            return _build(candidate, space, tasks, settings)
+        except EngineUnavailableError as error:
+            if say is not None:
+                say(f"engine {candidate} is not available: {error}")
+    return _build(ENGINES[-1], space, tasks, settings)
+
+
+def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> Engine:
+    # Imported only when asked for: Warp need not be installed, and takes its time to load.
+    if name == "warp":
+        from azero_jax.engines.warp import WarpEngine
+
+        return WarpEngine(space, tasks, settings)
+    from azero_jax.engines.xla import XlaEngine
+
+    return XlaEngine(space, tasks, settings)
+
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineUnavailableError",
+    "Memory",
+    "Outcome",
+    "RunSettings",
+    "Stop",
+    "StopReason",
+    "make_engine",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -18,7 +19,6 @@ from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.program import Programs
-from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 MAX_PROBE_EXAMPLES: Final = 100  # the original records the errors of at most 100 examples
@@ -143,6 +143,14 @@ class Evaluator:
         fitness[affordable] = self._evaluate_affordable(chosen, int(chosen.sizes.sum()))
         return fitness
 
+    def warm_up(self, programs: Programs) -> None:
+        """Runs some programs through every stage, so that nothing is left to compile."""
+        if self.settings.fec_size > 0:
+            self.engine.evaluate(programs, examples=self._probe, record=True)
+        for stage in self._stages:
+            stage.engine.evaluate(programs, examples=stage.examples)
+        self.engine.evaluate(programs)
+
     def _evaluate_affordable(self, programs: Programs, instructions: int) -> NDArray[np.float64]:
         canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)
         self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
@@ -247,7 +255,7 @@ def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
 
 
 def _check_shares(name: str, shares: tuple[float, ...], *, strictly: bool) -> None:
-    ascending = all(a < b or (a == b and not strictly) for a, b in zip(shares, shares[1:], strict=False))
+    ascending = all(a < b or (a == b and not strictly) for a, b in itertools.pairwise(shares))
     if not ascending or not all(0 < share <= 1 for share in shares):
         order = "ascending" if strictly else "not descending"
         raise ValueError(f"{name} is {shares}; they must be {order}, each above 0 and at most 1")

@@ -1,0 +1,192 @@
+"""The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from azero_jax.engines.base import RunSettings
+from azero_jax.evaluate import EvaluatorSettings
+from azero_jax.evolve import EvolutionSettings
+from azero_jax.space import SearchSpace, make_space
+from azero_jax.tasks.synthetic import TEACHERS
+
+ALL_OPS = ("all",)
+
+
+@dataclasses.dataclass(frozen=True)
+class SpaceConfig:
+    """What a program may look like; the number of features comes from the tasks.
+
+    Attributes:
+      scalars: scalar addresses, s0 (label) and s1 (prediction) included.
+      vectors: vector addresses, v0 (features) included.
+      matrices: matrix addresses.
+      setup: fewest, initial and most instructions of Setup, such as `1,5,10`; one number stands for all three.
+      predict: the same of Predict.
+      learn: the same of Learn.
+      ops: names of the ops that evolution may use, or `all` (those that have addresses to work on).
+    """
+
+    scalars: int = 4
+    vectors: int = 3
+    matrices: int = 1
+    setup: tuple[int, ...] = (10,)
+    predict: tuple[int, ...] = (2,)
+    learn: tuple[int, ...] = (8,)
+    ops: tuple[str, ...] = ALL_OPS
+
+    def __post_init__(self) -> None:
+        for name in ("setup", "predict", "learn"):
+            if len(getattr(self, name)) not in (1, 3):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; it must be one number or three (fewest, initial, most)"
+                )
+        self.build(features=4)
+
+    def build(self, features: int) -> SearchSpace:
+        """The search space of tasks with F = `features`."""
+
+        def sizes(values: tuple[int, ...]) -> tuple[int, int, int]:
+            return (values[0], values[len(values) // 2], values[-1])
+
+        return make_space(
+            features=features,
+            scalars=self.scalars,
+            vectors=self.vectors,
+            matrices=self.matrices,
+            setup=sizes(self.setup),
+            predict=sizes(self.predict),
+            learn=sizes(self.learn),
+            allowed=None if self.ops == ALL_OPS else self.ops,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig:
+    """Where the tasks come from, and how many are used at each stage of the search.
+
+    Attributes:
+      kind: "linear", "affine" or "teacher" (two-layer networks): regression tasks drawn at random.
+      features: F, the length of a feature vector.
+      search_tasks: tasks on which every candidate is tried.
+      train_examples: training examples of each of them.
+      valid_examples: validation examples of each of them.
+      epochs: passes over the training examples.
+      select_tasks: fresh tasks on which the best candidates are compared.
+      select_train_examples: training examples of the select and the final tasks.
+      select_valid_examples: validation examples of the select and the final tasks.
+      final_tasks: unseen tasks on which the program that was found is measured, once.
+    """
+
+    kind: str = "linear"
+    features: int = 4
+    search_tasks: int = 10
+    train_examples: int = 100
+    valid_examples: int = 100
+    epochs: int = 1
+    select_tasks: int = 100
+    select_train_examples: int = 1000
+    select_valid_examples: int = 100
+    final_tasks: int = 100
+
+    def __post_init__(self) -> None:
+        if self.kind not in TEACHERS:
+            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join(TEACHERS)}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name != "kind" and value < 1:
+                raise ValueError(f"{field.name} is {value}; it must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineConfig:
+    """What runs the programs.
+
+    Attributes:
+      engine: "warp" (CPU and CUDA, fast), "xla" (any platform), or "auto", the first of these that works here.
+      precision: "float32" or "float64".
+      max_abs_error: an absolute error above this ends a program's run on a task.
+      batch_size: most programs in one call; larger batches are split.
+    """
+
+    engine: str = "auto"
+    precision: str = RunSettings.precision
+    max_abs_error: float = RunSettings.max_abs_error
+    batch_size: int = RunSettings.batch_size
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("auto", "warp", "xla"):
+            raise ValueError(f"engine is {self.engine!r}; allowed: auto, warp, xla")
+        RunSettings(self.precision, 1, self.max_abs_error, 0, self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class BudgetConfig:
+    """When a search ends.
+
+    Attributes:
+      sufficient_fitness: the search is over when a program's mean fitness on the select tasks is above this.
+      max_candidates: most candidates; none for no limit.
+      max_train_steps: most training examples attempted, over all candidates and tasks; none for no limit.
+      max_seconds: most seconds; none for no limit.
+      experiment_candidates: after so many candidates the search starts anew with other tasks; 0 never.
+      check_every: candidates between two trials of the islands' best programs on the select tasks.
+    """
+
+    sufficient_fitness: float = 0.9999
+    max_candidates: int | None = None
+    max_train_steps: int | None = None
+    max_seconds: float | None = None
+    experiment_candidates: int = 0
+    check_every: int = 50_000
+
+    def __post_init__(self) -> None:
+        for name in ("max_candidates", "max_train_steps", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value:g}; it must be above 0 (or none, for no limit)")
+        if not 0 < self.sufficient_fitness <= 1:
+            raise ValueError(f"sufficient_fitness is {self.sufficient_fitness}; it must be above 0 and at most 1")
+        if self.experiment_candidates < 0:
+            raise ValueError(f"experiment_candidates is {self.experiment_candidates}; it must be 0 or more")
+        if self.check_every < 1:
+            raise ValueError(f"check_every is {self.check_every}; it must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a search.
+
+    Attributes:
+      seed: of everything random; the same seed gives the same search.
+      space: what a program may look like.
+      tasks: what it is tried on.
+      search: how candidates come about.
+      evaluator: how running them is avoided.
+      engine: what runs them.
+      budget: when the search ends.
+    """
+
+    seed: int = 0
+    space: SpaceConfig = SpaceConfig()
+    tasks: TaskConfig = TaskConfig()
+    search: EvolutionSettings = EvolutionSettings()
+    evaluator: EvaluatorSettings = EvaluatorSettings()
+    engine: EngineConfig = EngineConfig()
+    budget: BudgetConfig = BudgetConfig()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
+        self.space.build(self.tasks.features)
+
+
+def run_settings(config: Config, seed: int, batch_size: int | None = None) -> RunSettings:
+    """How engines run programs under this configuration."""
+    return RunSettings(
+        precision=config.engine.precision,
+        epochs=config.tasks.epochs,
+        max_abs_error=config.engine.max_abs_error,
+        seed=seed,
+        batch_size=batch_size or config.engine.batch_size,
+    )

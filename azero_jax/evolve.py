@@ -1,0 +1,296 @@
+"""Regularized evolution (Real et al. 2019, arXiv 1802.01548) and random search, over islands, whole batches at once.
+
+Every island has its own population, in slots in order of age. A child's parent is the best of a tournament, drawn with
+replacement; the child, mutated, takes the slot of the island's oldest program, whatever their fitnesses. With one
+island and a batch of one child a step this is the original's loop; larger batches draw all their parents from the
+population before any of their children is in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from azero_jax.mutate import MutationPolicy, mutate_one, no_op_programs, random_programs, space_arrays
+from azero_jax.program import Programs, concatenate, empty_programs
+from azero_jax.space import SearchSpace
+
+Evaluate = Callable[[Programs], NDArray[np.float64]]
+"""Fitness `[N]` of N programs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvolutionSettings:
+    """How the search goes from one batch of candidates to the next.
+
+    Attributes:
+      algorithm: "evolution", or "random" for random search.
+      islands: populations that evolve side by side.
+      population: programs of each island (P).
+      tournament: programs drawn for each tournament (T).
+      batch: children of each island a step; 1 is the original's.
+      initial: "random" or "empty" initial programs.
+      restart_after: an island starts again from new initial programs once its best fitness has not gained
+        `restart_gain` for so many of its own candidates; the best of all islands is spared. 0 never restarts.
+      restart_gain: share of the distance to fitness 1 by which the best must come nearer to count as a gain.
+      mutation_probability: that a child is mutated at all; the others are copies of their parent.
+      mutations: relative frequency of each mutation, such as `alter_param=1,randomize_instruction=2`.
+
+    Raises:
+      ValueError: a number is out of range.
+    """
+
+    algorithm: str = "evolution"
+    islands: int = 16
+    population: int = 1000
+    tournament: int = 10
+    batch: int = 100
+    initial: str = "random"
+    restart_after: int = 0
+    restart_gain: float = 0.01
+    mutation_probability: float = MutationPolicy.probability
+    mutations: tuple[tuple[str, float], ...] = MutationPolicy.weights
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("algorithm", ("evolution", "random")), ("initial", ("random", "empty"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+        for name in ("islands", "population", "tournament", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.batch > self.population:
+            raise ValueError(f"batch is {self.batch}; it must be at most the population, {self.population}")
+        if self.restart_after < 0:
+            raise ValueError(f"restart_after is {self.restart_after}; it must be 0 or more")
+        if not 0 <= self.restart_gain < 1:
+            raise ValueError(f"restart_gain is {self.restart_gain}; it must be from 0 to below 1")
+        self.mutation_policy()
+
+    def mutation_policy(self) -> MutationPolicy:
+        """The mutations, checked."""
+        return MutationPolicy(self.mutation_probability, self.mutations)
+
+
+class SearchAlgorithm(Protocol):
+    """What a search driver needs: one batch of candidates a step, and the best programs at hand.
+
+    Attributes:
+      candidates: programs evaluated so far.
+    """
+
+    candidates: int
+
+    def step(self) -> None:
+        """Makes and evaluates one batch of candidates."""
+
+    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
+        """The best current program of each island (one of random search), and their fitnesses."""
+
+    def mean_fitness(self) -> float:
+        """Mean fitness of the current programs."""
+
+    @property
+    def restarts(self) -> int:
+        """How many islands have started again."""
+
+
+class Evolution:
+    """Regularized evolution of all islands at once.
+
+    Attributes:
+      programs: `[I * P]` programs, island by island, slot by slot.
+      fitness: `[I, P]` float64.
+      oldest: the slot that each island's next child takes.
+      candidates: programs evaluated so far, the initial ones included.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        evaluate: Evaluate,
+        settings: EvolutionSettings,
+        generator: np.random.Generator,
+        seeds: Programs | None = None,
+    ) -> None:
+        """Evaluates the initial population.
+
+        Args:
+          space: what programs may look like.
+          evaluate: fitness of a batch.
+          settings: see the class.
+          generator: the only source of randomness.
+          seeds: programs to start from; every island repeats them until its population is full. None starts from
+            random or empty programs, as the settings say.
+        """
+        self._space = space
+        self._evaluate = evaluate
+        self._settings = settings
+        self._generator = generator
+        self._seeds = seeds
+        self._arrays = space_arrays(space)
+        self._policy = settings.mutation_policy()
+        self._cumulative = self._policy.cumulative()
+        islands, population = settings.islands, settings.population
+        self.programs = concatenate([self._initial_programs() for _ in range(islands)])
+        self.fitness = evaluate(self.programs).reshape(islands, population)
+        self.oldest = 0
+        self.candidates = islands * population
+        self._children = empty_programs(islands * settings.batch, space)
+        self._best = self.fitness.max(axis=1)
+        self._born = np.zeros(islands, np.int64)  # candidates of each island since its last gain
+        self._restarts = 0
+
+    @property
+    def restarts(self) -> int:
+        """How many islands have started again."""
+        return self._restarts
+
+    def step(self) -> None:
+        """Breeds, evaluates and ages one batch on every island."""
+        settings = self._settings
+        _breed(
+            self.programs.arrays(),
+            self.fitness,
+            self._children.arrays(),
+            settings.tournament,
+            self._arrays,
+            self._policy.probability,
+            self._cumulative,
+            self._generator,
+        )
+        fitness = self._evaluate(self._children).reshape(settings.islands, settings.batch)
+        _replace_oldest(self.programs.arrays(), self.fitness, self._children.arrays(), fitness, self.oldest)
+        self.oldest = (self.oldest + settings.batch) % settings.population
+        self.candidates += fitness.size
+        if settings.restart_after > 0:
+            self._restart_stuck(fitness.max(axis=1))
+
+    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
+        """The best current program of each island, `[I]`, and their fitnesses."""
+        slots = self.fitness.argmax(axis=1)
+        islands = np.arange(len(slots))
+        return self.programs[islands * self._settings.population + slots], self.fitness[islands, slots]
+
+    def mean_fitness(self) -> float:
+        """Mean fitness of the current programs of all islands."""
+        return float(self.fitness.mean())
+
+    def _initial_programs(self) -> Programs:
+        count = self._settings.population
+        if self._seeds is not None:
+            return self._seeds[np.arange(count) % len(self._seeds)]
+        if self._settings.initial == "empty":
+            return no_op_programs(self._space, count)
+        return random_programs(self._space, count, self._generator)
+
+    def _restart_stuck(self, newest: NDArray[np.float64]) -> None:
+        gained = newest > self._best + (1 - self._best) * self._settings.restart_gain
+        self._best = np.where(gained, newest, self._best)
+        self._born = np.where(gained, 0, self._born + self._settings.batch)
+        stuck = self._born >= self._settings.restart_after
+        stuck[self._best.argmax()] = False
+        for island in np.flatnonzero(stuck):
+            self._restart(int(island))
+
+    def _restart(self, island: int) -> None:
+        population = self._settings.population
+        first = island * population
+        fresh = self._initial_programs()
+        for old, new in zip(self.programs.arrays(), fresh.arrays(), strict=True):
+            old[first : first + population] = new
+        self.fitness[island] = self._evaluate(fresh)
+        self.candidates += population
+        self._best[island] = self.fitness[island].max()
+        self._born[island] = 0
+        self._restarts += 1
+
+
+class RandomSearch:
+    """Random programs, of which the best is kept; the baseline of the paper's section 4.1.
+
+    Attributes:
+      candidates: programs evaluated so far.
+    """
+
+    def __init__(
+        self, space: SearchSpace, evaluate: Evaluate, settings: EvolutionSettings, generator: np.random.Generator
+    ) -> None:
+        """Evaluates a first batch of `islands * batch` programs; see `Evolution`."""
+        self._space = space
+        self._evaluate = evaluate
+        self._count = settings.islands * settings.batch
+        self._generator = generator
+        self._best = empty_programs(1, space)
+        self._best_fitness = -np.inf
+        self._mean = 0.0
+        self.candidates = 0
+        self.step()
+
+    @property
+    def restarts(self) -> int:
+        """Always 0: there is nothing to get stuck in."""
+        return 0
+
+    def step(self) -> None:
+        """Draws and evaluates one batch."""
+        programs = random_programs(self._space, self._count, self._generator)
+        fitness = self._evaluate(programs)
+        winner = int(fitness.argmax())
+        if fitness[winner] > self._best_fitness:
+            self._best = programs[winner : winner + 1].copy()
+            self._best_fitness = float(fitness[winner])
+        self._mean = float(fitness.mean())
+        self.candidates += self._count
+
+    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
+        """The best program so far, and its fitness, each `[1]`."""
+        return self._best, np.array([self._best_fitness])
+
+    def mean_fitness(self) -> float:
+        """Mean fitness of the latest batch."""
+        return self._mean
+
+
+@njit(cache=True, nogil=True)
+def _breed(  # type: ignore[no-untyped-def]
+    programs, fitness, children, tournament, space, probability, cumulative, generator
+):
+    islands, population = fitness.shape
+    batch = children.opcodes.shape[0] // islands
+    for island in range(islands):
+        for child in range(island * batch, (island + 1) * batch):
+            winner = int(generator.random() * population)
+            for _ in range(tournament - 1):
+                rival = int(generator.random() * population)
+                if fitness[island, rival] > fitness[island, winner]:
+                    winner = rival
+            _copy(programs, island * population + winner, children, child)
+            mutate_one(children, child, space, probability, cumulative, generator)
+
+
+@njit(cache=True, nogil=True)
+def _replace_oldest(programs, fitness, children, child_fitness, oldest):  # type: ignore[no-untyped-def]
+    islands, population = fitness.shape
+    batch = child_fitness.shape[1]
+    for island in range(islands):
+        for child in range(batch):
+            slot = (oldest + child) % population
+            _copy(children, island * batch + child, programs, island * population + slot)
+            fitness[island, slot] = child_fitness[island, child]
+
+
+@njit(cache=True, nogil=True)
+def _copy(source, n, target, m):  # type: ignore[no-untyped-def]
+    for slot in range(source.opcodes.shape[1]):
+        target.opcodes[m, slot] = source.opcodes[n, slot]
+        for field in range(3):
+            target.addresses[m, slot, field] = source.addresses[n, slot, field]
+        target.constants[m, slot, 0] = source.constants[n, slot, 0]
+        target.constants[m, slot, 1] = source.constants[n, slot, 1]
+    for function in range(3):
+        target.sizes[m, function] = source.sizes[n, function]
