@@ -73,19 +73,19 @@ class GeneratedTasks(NamedTuple):
     def search(self, seed: int) -> Tasks:
         """See `TaskSets`."""
         tasks = self.config.tasks
-        return self._make(tasks.search_tasks, tasks.train_examples, tasks.valid_examples, seed)
+        return self._draw(tasks.search_tasks, tasks.train_examples, tasks.valid_examples, seed)
 
     def select(self, seed: int) -> Tasks:
         """See `TaskSets`."""
         tasks = self.config.tasks
-        return self._make(tasks.select_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
+        return self._draw(tasks.select_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
 
     def final(self, seed: int) -> Tasks:
         """See `TaskSets`."""
         tasks = self.config.tasks
-        return self._make(tasks.final_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
+        return self._draw(tasks.final_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
 
-    def _make(self, count: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+    def _draw(self, count: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
         tasks = self.config.tasks
         return TEACHERS[tasks.kind](
             tasks=count,
