@@ -19,13 +19,14 @@ from azero_jax.engines.base import Memory, Outcome, RunSettings, make_order
 from azero_jax.engines.xla_run import PREDICTION_VECTOR, Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
 from azero_jax.program import Programs
-from azero_jax.space import FUNCTION_NAMES, SearchSpace
+from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric, Tasks
 
 # The select step shares one instruction loop among this many lanes (programs x tasks). More lanes spread the loop's
 # overhead over more work until the registers leave the cache.
 TARGET_LANES: Final = 1280
 LANES_MULTIPLE: Final = 64  # no vector loop has a remainder, so a program's result cannot depend on its lanes' places
+RECORD_MULTIPLE: Final = 32  # recorded errors are compiled for multiples of this many examples
 
 
 class XlaEngine:
@@ -36,6 +37,8 @@ class XlaEngine:
       tasks: the tasks, which are put on the device once.
       settings: how programs are run.
       order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
+      block: how many programs run side by side; 1 branches to each op, more select among all; None lets
+        `block_programs` choose.
 
     Raises:
       ValueError: tasks, order and space do not fit one another.
@@ -44,21 +47,25 @@ class XlaEngine:
     name = "xla"
 
     def __init__(
-        self, space: SearchSpace, tasks: Tasks, settings: RunSettings | None = None, *, order: ArrayLike | None = None
+        self,
+        space: SearchSpace,
+        tasks: Tasks,
+        settings: RunSettings | None = None,
+        *,
+        order: ArrayLike | None = None,
+        block: int | None = None,
     ) -> None:
         settings = settings or RunSettings()
         _check_tasks(space, tasks)
         self.space, self.tasks, self.settings = space, tasks, settings
         self.device = describe_device()
         self._branches = _branch_numbers(space)
-        self._block = block_programs(space, len(tasks))
+        self._block = block_programs(space, len(tasks)) if block is None else block
         self._dtype = np.dtype(settings.precision)
-        step = branch_step if self._block == 1 else select_step
-        self._machine = Machine(space, tasks.metric, self._dtype, step)
-        blocks = -(-settings.batch_size // self._block)
-        self._capacity = blocks * self._block
-        self._run = jax.jit(partial(_run_batch, self._machine, self._block), static_argnames="recorded")
-        self._trace = jax.jit(partial(_trace_program, dataclasses.replace(self._machine, step=branch_step)))
+        self._capacity = -(-settings.batch_size // self._block) * self._block
+        machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
+        self._run = jax.jit(partial(_run_batch, machine, self._block), static_argnames="recorded")
+        self._trace = jax.jit(partial(_trace_program, dataclasses.replace(machine, exact_memory=True)))
         with self._x64():
             self._data = self._put_tasks(order)
 
@@ -81,7 +88,8 @@ class XlaEngine:
           ValueError: more examples asked for than there are, or an op that the space does not have.
         """
         train, valid = self._check_examples(examples)
-        recorded = (min(train, self.tasks.train_examples), valid) if record else (0, 0)
+        train_rows = _recorded_rows(train, self.tasks.train_examples)
+        recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
         branches = self._find_branches(programs)
         order = np.lexsort(programs.sizes.T)  # programs of like sizes share a block, which runs to its longest
         pieces = []
@@ -89,7 +97,7 @@ class XlaEngine:
             limits = self._limits(train, valid, divisor)
             for start in range(0, len(programs), self._capacity):
                 chosen = order[start : start + self._capacity]
-                code, sizes = self._pad(branches[chosen], programs[chosen])
+                code, sizes = self._encode(branches[chosen], programs[chosen], self._capacity)
                 blocks = np.int32(-(-len(chosen) // self._block))
                 outcome = self._run(code, sizes, blocks, self._data, limits, recorded=recorded)
                 pieces.append([np.asarray(array)[: len(chosen)] for array in outcome])
@@ -97,22 +105,22 @@ class XlaEngine:
             pieces = [self._empty(recorded)]
         place = np.argsort(order)
         fields = [np.concatenate(field)[place] for field in zip(*pieces, strict=True)]
-        return Outcome(*fields[:4], errors=fields[4] if record else None)
+        fitness, stop, reason, steps, errors = fields
+        first_epoch = np.arange(min(train, self.tasks.train_examples))
+        rows = np.concatenate([first_epoch, train_rows + np.arange(valid)])
+        return Outcome(fitness, stop, reason, steps, errors[:, :, rows] if record else None)
 
-    def trace(self, programs: Programs, memory: Memory | None = None) -> tuple[Memory, Memory]:
+    def trace(
+        self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
+    ) -> tuple[Memory, Memory]:
         """Memory after Setup, and when training ended or stopped; see `azero_jax.engines.base.Engine.trace`."""
         branches = self._find_branches(programs)
         traced = []
         with self._x64():
-            limits = self._limits(*self._check_examples(None), None)
+            limits = self._limits(*self._check_examples(examples), None)
             for index in range(len(programs)):
-                code = Code(
-                    branches[index],
-                    programs.addresses[index].astype(np.int32),
-                    programs.constants[index].astype(self._dtype),
-                )
-                registers = self._start_registers(memory, index)
-                both = self._trace(code, programs.sizes[index], self._data, limits, registers)
+                code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], 1)
+                both = self._trace(code, sizes, self._data, limits, self._start_registers(memory, index))
                 traced.append(jax.tree.map(np.asarray, both))
         after_setup, after_training = (
             Memory(*(np.stack([_lanes_first(getattr(pair[end], kind)) for pair in traced]) for kind in ops.KINDS))
@@ -166,16 +174,16 @@ class XlaEngine:
             raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name} there")
         return branches
 
-    def _pad(self, branches: NDArray[np.int32], programs: Programs) -> tuple[Code, NDArray[np.int32]]:
-        """Programs as the device takes them, always of the same shapes."""
-        fields = (branches, programs.addresses, programs.constants, programs.sizes)
-        dtypes = (np.int32, np.int32, self._dtype, np.int32)
-        padded = [
-            np.zeros((self._capacity, *field.shape[1:]), dtype) for field, dtype in zip(fields, dtypes, strict=True)
-        ]
-        for target, field in zip(padded, fields, strict=True):
-            target[: len(field)] = field
-        return Code(*padded[:3]), padded[3]
+    def _encode(self, branches: NDArray[np.int32], programs: Programs, capacity: int) -> tuple[Code, NDArray[np.int32]]:
+        """Instructions and sizes as the device takes them, with empty programs added up to `capacity`."""
+
+        def pad(array: NDArray[Any], dtype: Any) -> Any:
+            padded = np.zeros((capacity, *array.shape[1:]), dtype)
+            padded[: len(array)] = array
+            return padded
+
+        code = Code(pad(branches, np.int32), pad(programs.addresses, np.int32), pad(programs.constants, self._dtype))
+        return code, pad(programs.sizes, np.int32)
 
     def _empty(self, recorded: tuple[int, int]) -> list[NDArray[Any]]:
         tasks = len(self.tasks)
@@ -201,6 +209,11 @@ def block_programs(space: SearchSpace, tasks: int) -> int:
         return 1
     multiple = LANES_MULTIPLE // math.gcd(LANES_MULTIPLE, tasks)
     return multiple * max(1, TARGET_LANES // (tasks * multiple))
+
+
+def _recorded_rows(count: int, most: int) -> int:
+    """Rows to compile for; nearby numbers of examples share a compilation."""
+    return min(most, -(-count // RECORD_MULTIPLE) * RECORD_MULTIPLE)
 
 
 def _branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
@@ -238,44 +251,44 @@ def _run_batch(
     *,
     recorded: tuple[int, int],
 ) -> Outcome:
-    """Runs the first `blocks` blocks of the programs, one after the other."""
+    """Runs the first `blocks` blocks of the programs, one after the other; the others' outcomes are zeros."""
     machine = dataclasses.replace(machine, recorded=recorded)
-    capacity, tasks = len(sizes), data.train_features.shape[-1]
-    shapes = jax.eval_shape(partial(_run_block, machine, block), 0, code, sizes, data, limits)
-    empty = jax.tree.map(lambda piece: jnp.zeros((capacity, *piece.shape[1:]), piece.dtype), shapes)
-    del tasks
+
+    def run_block(number: jax.Array) -> Outcome:
+        part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
+        _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
+        return _outcome(state, data.train_features.shape[-1])
 
     def one_block(number: jax.Array, outcome: Outcome) -> Outcome:
-        piece = _run_block(machine, block, number, code, sizes, data, limits)
         return jax.tree.map(
-            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, number * block, 0), outcome, piece
+            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, number * block, 0),
+            outcome,
+            run_block(number),
         )
 
+    shapes = jax.eval_shape(run_block, blocks)
+    empty = jax.tree.map(lambda part: jnp.zeros((len(sizes), *part.shape[1:]), part.dtype), shapes)
     return lax.fori_loop(0, blocks, one_block, empty)
 
 
-def _run_block(
-    machine: Machine, block: int, number: jax.Array, code: Code, sizes: jax.Array, data: Data, limits: Limits
-) -> Outcome:
-    code, sizes = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
+def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
+    """The instructions of a block as `Machine.step` takes them; a lane is a (program, task), tasks minor."""
+    if machine.step is branch_step:
+        return jax.tree.map(lambda array: array[0], code)
     tasks = data.train_features.shape[-1]
-    if block == 1:
-        code = jax.tree.map(lambda array: array[0], code)
-    else:
-        code = jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
-    _, state = run(machine, code, sizes.max(axis=0), data, limits)
-    return _outcome(state, tasks)
+    return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
 
 
 def _outcome(state: State, tasks: int) -> Outcome:
+    errors = jnp.moveaxis(state.errors.reshape(state.errors.shape[0], -1, tasks), 0, -1)
     fields = (state.fitness, state.stop, state.reason, state.steps)
-    errors = state.errors.reshape(-1, state.errors.shape[1] // tasks, tasks)
-    return Outcome(*(field.reshape(-1, tasks) for field in fields), errors=jnp.moveaxis(errors, 0, -1))
+    fitness, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
+    return Outcome(fitness, stop, reason, steps, errors)
 
 
 def _trace_program(
     machine: Machine, code: Code, sizes: jax.Array, data: Data, limits: Limits, registers: Registers
 ) -> tuple[Registers, Registers]:
-    machine = dataclasses.replace(machine, exact_memory=True)
-    after_setup, state = run(machine, code, sizes, data, limits, registers)
+    """Memory of one program after Setup, and when training ended or stopped."""
+    after_setup, state = run(machine, _with_lanes(machine, code, data), sizes[0], data, limits, registers)
     return after_setup, state.registers

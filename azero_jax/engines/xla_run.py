@@ -270,7 +270,7 @@ def _note_error(
     )
     if sum(context.machine.recorded):
         old = lax.dynamic_index_in_dim(state.errors, row, keepdims=False)
-        new = jnp.where(running & (epoch == 0), error, old)
+        new = jnp.where(passed & (epoch == 0), error, old)  # the original leaves out the error that stops
         state = state._replace(errors=lax.dynamic_update_index_in_dim(state.errors, new, row, 0))
     return passed, state
 
