@@ -1,0 +1,246 @@
+"""Hand-designed baselines trained with optax on the same tasks: (logistic) regression and a two-layer ReLU net.
+
+They see what a program sees: every training example once an epoch, judged on the same examples by the same metric; the
+best epoch counts, as it does for programs. Their hyperparameters are tuned by random search on other tasks, like a
+program's constants: the optimizer, the batch size, the learning rate (which decays along a cosine), the weight decay
+and the scale of the initial weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from numpy.typing import NDArray
+
+from azero_jax.data.source import Progress, no_progress
+from azero_jax.tasks import Metric, Tasks
+
+Params = dict[str, jax.Array]
+
+# What the random search draws from: log-uniform ranges, and the choices that need a compilation of their own.
+LEARNING_RATES: Final = (1e-4, 1.0)
+WEIGHT_DECAYS: Final = (1e-6, 1e-1)
+INIT_SCALES: Final = (1e-1, 3.0)  # times 1 / sqrt(inputs of the unit)
+OPTIMIZERS: Final = ("adam", "momentum")
+BATCH_SIZES: Final = (4, 16, 64)
+
+_MOMENTUM: Final = 0.9
+
+
+class Baseline(NamedTuple):
+    """One model.
+
+    Attributes:
+      name: what reports call it.
+      init: (key, features, outputs, scale) -> parameters.
+      apply: (parameters, `[B, F]`) -> `[B, outputs]`.
+    """
+
+    name: str
+    init: Callable[[jax.Array, int, int, jax.Array], Params]
+    apply: Callable[[Params, jax.Array], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """How a baseline is trained; see the module's ranges."""
+
+    optimizer: str
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    init_scale: float
+
+
+class TunedBaseline(NamedTuple):
+    """The outcome of a search for hyperparameters: the best, and their mean fitness on the tasks to tune on."""
+
+    hyperparameters: Hyperparameters
+    fitness: float
+
+
+def linear_model() -> Baseline:
+    """Logistic regression; linear regression where the metric is RMS_ERROR. Starts from zero."""
+
+    def init(key: jax.Array, features: int, outputs: int, scale: jax.Array) -> Params:
+        del key, scale
+        return {"w": jnp.zeros((features, outputs)), "b": jnp.zeros(outputs)}
+
+    return Baseline("logistic regression", init, lambda params, x: x @ params["w"] + params["b"])
+
+
+def two_layer_net(hidden: int | None = None) -> Baseline:
+    """Net with one hidden layer of ReLUs.
+
+    Args:
+      hidden: number of hidden units; None takes as many as there are features, like the programs' matrices.
+    """
+
+    def init(key: jax.Array, features: int, outputs: int, scale: jax.Array) -> Params:
+        width = hidden or features
+        first, last = jax.random.split(key)
+        return {
+            "w1": jax.random.normal(first, (features, width)) * (scale / np.sqrt(features)),
+            "b1": jnp.zeros(width),
+            "w2": jax.random.normal(last, (width, outputs)) * (scale / np.sqrt(width)),
+            "b2": jnp.zeros(outputs),
+        }
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        return jax.nn.relu(x @ params["w1"] + params["b1"]) @ params["w2"] + params["b2"]
+
+    return Baseline("two-layer net", init, apply)
+
+
+def evaluate_baseline(
+    baseline: Baseline, tasks: Tasks, hyperparameters: Hyperparameters, *, epochs: int = 1, seed: int = 0
+) -> NDArray[np.float32]:
+    """`[T]`: fitness of the baseline on each task, trained anew on each."""
+    fitness = _train_group(baseline, tasks, [hyperparameters], epochs, seed)
+    return fitness[0]
+
+
+def tune_baseline(
+    baseline: Baseline,
+    tasks: Tasks,
+    *,
+    trials: int = 120,
+    epochs: int = 1,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> TunedBaseline:
+    """The best of `trials` random hyperparameters by the mean fitness over `tasks`.
+
+    Trials that share an optimizer and a batch size are trained side by side in one jitted call.
+    """
+    drawn = sample_hyperparameters(trials, seed)
+    groups: dict[tuple[str, int], list[Hyperparameters]] = {}
+    for hyperparameters in drawn:
+        groups.setdefault((hyperparameters.optimizer, hyperparameters.batch_size), []).append(hyperparameters)
+    best: TunedBaseline | None = None
+    for number, group in enumerate(groups.values()):
+        means = _train_group(baseline, tasks, group, epochs, seed).mean(axis=1)
+        first = int(np.argmax(means))
+        if best is None or means[first] > best.fitness:
+            best = TunedBaseline(group[first], float(means[first]))
+        progress(f"tuning {baseline.name}", number + 1, len(groups))
+    assert best is not None
+    return best
+
+
+def sample_hyperparameters(trials: int, seed: int = 0) -> list[Hyperparameters]:
+    """Random hyperparameters; the combinations of optimizer and batch size take turns.
+
+    Raises:
+      ValueError: fewer than one trial.
+    """
+    if trials < 1:
+        raise ValueError(f"trials is {trials}; at least one is needed")
+    generator = np.random.default_rng(seed)
+    turns = [(optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS]
+    ranges = (LEARNING_RATES, WEIGHT_DECAYS, INIT_SCALES)
+    drawn = np.stack([np.exp(generator.uniform(np.log(low), np.log(high), trials)) for low, high in ranges], axis=1)
+    return [Hyperparameters(*turns[i % len(turns)], *(float(x) for x in row)) for i, row in enumerate(drawn)]
+
+
+def _train_group(
+    baseline: Baseline, tasks: Tasks, group: list[Hyperparameters], epochs: int, seed: int
+) -> NDArray[np.float32]:
+    """`[H, T]` fitness; the hyperparameters of a group share optimizer and batch size."""
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}; it must be at least 1")
+    settings = _Settings(
+        baseline, tasks.metric, group[0].optimizer, min(group[0].batch_size, tasks.train_examples), epochs
+    )
+    numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
+    data = tuple(
+        jnp.asarray(array, jnp.float32)
+        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
+    )
+    keys = jax.random.split(jax.random.key(seed), len(tasks))
+    return np.asarray(_train_all(settings, data, keys, numbers))
+
+
+class _Settings(NamedTuple):
+    """What a training is compiled for."""
+
+    baseline: Baseline
+    metric: Metric
+    optimizer: str
+    batch_size: int
+    epochs: int
+
+
+@partial(jax.jit, static_argnums=0)
+def _train_all(settings: _Settings, data: tuple[jax.Array, ...], keys: jax.Array, numbers: jax.Array) -> jax.Array:
+    over_tasks = jax.vmap(partial(_train, settings), in_axes=((0, 0, 0, 0), 0, None))
+    return jax.vmap(over_tasks, in_axes=(None, None, 0))(data, keys, numbers)
+
+
+def _train(settings: _Settings, data: tuple[jax.Array, ...], key: jax.Array, numbers: jax.Array) -> jax.Array:
+    """Fitness (a scalar) of one training on one task; `numbers` are learning rate, weight decay and initial scale."""
+    x, y, valid_x, valid_y = data
+    examples, features = x.shape
+    outputs = features if settings.metric is Metric.MULTICLASS_ACCURACY else 1
+    batches = examples // settings.batch_size
+    learning_rate, weight_decay, scale = numbers
+    optimizer = _optimizer(settings.optimizer, learning_rate, weight_decay, batches * settings.epochs)
+    init_key, order_key = jax.random.split(key)
+    params = settings.baseline.init(init_key, features, outputs, scale)
+
+    def loss(params: Params, rows: jax.Array) -> jax.Array:
+        return _loss(settings.metric, settings.baseline.apply(params, x[rows]), y[rows])
+
+    def step(state: tuple[Params, Any], rows: jax.Array) -> tuple[tuple[Params, Any], None]:
+        params, memory = state
+        updates, memory = optimizer.update(jax.grad(loss)(params, rows), memory, params)
+        new_params: Any = optax.apply_updates(params, updates)
+        return (new_params, memory), None
+
+    def epoch(state: tuple[Params, Any], key: jax.Array) -> tuple[tuple[Params, Any], jax.Array]:
+        order = jax.random.permutation(key, examples)[: batches * settings.batch_size]
+        state, _ = lax.scan(step, state, order.reshape(batches, settings.batch_size))
+        return state, _fitness(settings.metric, settings.baseline.apply(state[0], valid_x), valid_y)
+
+    keys = jax.random.split(order_key, settings.epochs)
+    _, fitness = lax.scan(epoch, (params, optimizer.init(params)), keys)
+    return fitness.max()
+
+
+def _optimizer(
+    name: str, learning_rate: jax.Array, weight_decay: jax.Array, steps: int
+) -> optax.GradientTransformation:
+    direction = optax.scale_by_adam() if name == "adam" else optax.trace(decay=_MOMENTUM, nesterov=True)
+    return optax.chain(
+        direction,
+        optax.add_decayed_weights(weight_decay),
+        optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, steps)),
+        optax.scale(-learning_rate),
+    )
+
+
+def _loss(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    if metric is Metric.MULTICLASS_ACCURACY:
+        return optax.softmax_cross_entropy(outputs, labels).mean()
+    if metric is Metric.ACCURACY:
+        return optax.sigmoid_binary_cross_entropy(outputs[:, 0], labels).mean()
+    return optax.l2_loss(outputs[:, 0], labels).mean()
+
+
+def _fitness(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    """Fitness as engines define it; a training that diverged has fitness 0."""
+    if metric is Metric.MULTICLASS_ACCURACY:
+        fitness = (outputs.argmax(-1) == labels.argmax(-1)).mean()
+    elif metric is Metric.ACCURACY:
+        fitness = ((outputs[:, 0] > 0) == (labels > 0.5)).mean()
+    else:
+        fitness = 1 - 2 / jnp.pi * jnp.arctan(jnp.sqrt(((outputs[:, 0] - labels) ** 2).mean()))
+    return jnp.where(jnp.isfinite(outputs).all(), fitness, 0.0)

@@ -1,0 +1,73 @@
+"""Constants of a program tuned by random search, as in the paper: each times a log-uniform factor, 1e-3 to 1e3.
+
+All trials are evaluated in one call of an engine. (`azero_jax.explain` tunes by gradients.)
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax import ops
+from azero_jax.engines.base import Engine
+from azero_jax.program import Programs
+
+LOWEST_FACTOR: Final = 1e-3  # section S5 of the paper
+HIGHEST_FACTOR: Final = 1e3
+
+_CONSTANTS: Final = np.array([op.constants for op in ops.OPS])  # how many real constants an op has
+
+
+class Tuned(NamedTuple):
+    """The outcome of `tune_constants`.
+
+    Attributes:
+      program: the best trial, a batch of one.
+      fitness: its mean fitness over the engine's tasks.
+      trial_fitness: `[trials]` mean fitness of every trial; the first is the program as it was given.
+    """
+
+    program: Programs
+    fitness: float
+    trial_fitness: NDArray[np.float64]
+
+
+def tune_constants(engine: Engine, program: Programs, trials: int = 1000, seed: int = 0) -> Tuned:
+    """The best of `trials` copies of a program with scaled constants, by mean fitness over the engine's tasks.
+
+    Args:
+      engine: an engine of the program's space, on the tasks to tune on.
+      program: a batch of one.
+      trials: number of trials, the unchanged program included.
+      seed: decides the factors.
+
+    Raises:
+      ValueError: not one program, or fewer than one trial.
+    """
+    candidates = scale_constants(program, trials, seed)
+    fitness = np.asarray(engine.evaluate(candidates).fitness, np.float64).mean(axis=1)
+    best = int(np.argmax(fitness))
+    return Tuned(candidates[best : best + 1], float(fitness[best]), fitness)
+
+
+def scale_constants(program: Programs, trials: int, seed: int = 0) -> Programs:
+    """`trials` copies of a program: the first as it is, in the others each constant times a factor of its own.
+
+    Factors are log-uniform from `LOWEST_FACTOR` to `HIGHEST_FACTOR`; signs and zeros stay. Indices are no constants.
+
+    Raises:
+      ValueError: not one program, or fewer than one trial.
+    """
+    if len(program) != 1:
+        raise ValueError(f"constants of one program are tuned at a time, not of {len(program)}")
+    if trials < 1:
+        raise ValueError(f"trials is {trials}; at least one is needed")
+    copies = program[np.zeros(trials, np.int64)]
+    generator = np.random.default_rng(seed)
+    factors = np.exp(generator.uniform(np.log(LOWEST_FACTOR), np.log(HIGHEST_FACTOR), copies.constants.shape))
+    has_constant = np.arange(2) < _CONSTANTS[copies.opcodes][..., None]
+    factors = np.where(has_constant, factors, 1.0)
+    factors[0] = 1.0
+    return Programs(copies.opcodes, copies.addresses, copies.constants * factors, copies.sizes)
