@@ -1,0 +1,80 @@
+"""Checks of what a caller gives an engine; the same for every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from azero_jax import ops
+from azero_jax.engines.base import RunSettings, make_order
+from azero_jax.program import Programs
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Metric, Tasks
+
+LABEL_VECTOR = 1  # MULTICLASS_ACCURACY: v1 holds the one-hot label,
+PREDICTION_VECTOR = 2  # v2 the logits
+
+
+def check_tasks(space: SearchSpace, tasks: Tasks) -> None:
+    """Checks that programs of `space` can run on `tasks`.
+
+    Raises:
+      ValueError: different numbers of features, or too few vector addresses for the metric.
+    """
+    if tasks.features != space.features:
+        raise ValueError(f"the tasks have {tasks.features} features, the search space {space.features}")
+    if tasks.metric is Metric.MULTICLASS_ACCURACY and space.vectors <= PREDICTION_VECTOR:
+        raise ValueError(
+            f"the search space has {space.vectors} vector addresses; {tasks.metric} needs {PREDICTION_VECTOR + 1}"
+            " (features, label, prediction)"
+        )
+
+
+def check_order(order: ArrayLike | None, tasks: Tasks, settings: RunSettings) -> NDArray[np.int32]:
+    """`order` as `[epochs, N]` int32, or if it is None that of `make_order`.
+
+    Raises:
+      ValueError: the shape is wrong, or a number is not that of an example.
+    """
+    if order is None:
+        return make_order(tasks.train_examples, settings.epochs, settings.seed)
+    order = np.asarray(order, np.int32)
+    if order.shape != (settings.epochs, tasks.train_examples):
+        raise ValueError(
+            f"order has shape {order.shape}; it must be (epochs, training examples),"
+            f" {(settings.epochs, tasks.train_examples)}"
+        )
+    if order.min() < 0 or order.max() >= tasks.train_examples:
+        raise ValueError(f"order must hold example numbers from 0 to {tasks.train_examples - 1}")
+    return order
+
+
+def check_examples(examples: tuple[int, int] | None, tasks: Tasks, settings: RunSettings) -> tuple[int, int]:
+    """(training, validation) examples to use: `examples`, or all.
+
+    Raises:
+      ValueError: there are not so many.
+    """
+    most = (tasks.train_examples * settings.epochs, tasks.valid_examples)
+    train, valid = most if examples is None else examples
+    if not 0 <= train <= most[0]:
+        raise ValueError(f"examples: {train} training examples; allowed: 0 to {most[0]} (over all epochs)")
+    if not 1 <= valid <= most[1]:
+        raise ValueError(f"examples: {valid} validation examples; allowed: 1 to {most[1]}")
+    return train, valid
+
+
+def check_ops(programs: Programs, space: SearchSpace) -> None:
+    """Checks that the programs use only ops of the space.
+
+    Raises:
+      ValueError: an op that the space does not have anywhere.
+    """
+    allowed = np.zeros(256, bool)
+    allowed[[ops.NO_OP.number, *space.ops]] = True
+    offends = ~allowed[programs.opcodes]
+    if offends.any():
+        program, slot = np.argwhere(offends)[0]
+        number = programs.opcodes[program, slot]
+        name = ops.OPS[number].name if number < len(ops.OPS) else f"op {number}"
+        raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name}")

@@ -1,0 +1,234 @@
+"""The fast engine: programs interpreted by one Warp kernel inside a jitted call, on the CPU and on NVIDIA GPUs.
+
+The kernel is compiled once for a search space and a precision, and kept on disk between runs.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from azero_jax import ops
+from azero_jax.engines.base import Memory, Outcome, RunSettings
+from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
+from azero_jax.engines.warp_device import LoadedKernel, load_kernel, check_device
+from azero_jax.engines.warp_spec import KernelSpec, Registers
+from azero_jax.program import Programs
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Tasks
+
+WARP_SIZE: Final = 32  # threads of a CUDA warp, which work on one program
+
+
+class WarpEngine:
+    """Runs programs on tasks with a Warp kernel; see `azero_jax.engines.base.Engine`.
+
+    Args:
+      space: the search space; only its ops, addresses and lengths are compiled.
+      tasks: the tasks, which are put on the device once.
+      settings: how programs are run.
+      order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
+      lanes: tasks that one thread works on; None lets `choose_lanes` choose.
+
+    Raises:
+      EngineUnavailableError: Warp cannot run here.
+      ValueError: tasks, order and space do not fit one another.
+    """
+
+    name = "warp"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        tasks: Tasks,
+        settings: RunSettings | None = None,
+        *,
+        order: ArrayLike | None = None,
+        lanes: int | None = None,
+    ) -> None:
+        settings = settings or RunSettings()
+        check_tasks(space, tasks)
+        self.space, self.tasks, self.settings = space, tasks, settings
+        self._cuda = jax.devices()[0].platform == "gpu"
+        self._dtype = np.dtype(settings.precision)
+        self._lanes = 1 if self._cuda else lanes or choose_lanes(len(tasks), settings.precision)
+        group = WARP_SIZE if self._cuda else self._lanes
+        self._groups = -(-len(tasks) // group) * group // self._lanes
+        self.device = check_device(self._cuda)
+        self._buffers = self._make_buffers()
+        self._run = jax.jit(self._call_kernel, static_argnames=("recorded", "trace"))
+        self._kernel(trace=False)
+        with self._x64():
+            order = check_order(order, tasks, settings)
+            self._data = tuple(jnp.asarray(array) for array in (order, *self._arrange_tasks()))
+
+    @property
+    def compilations(self) -> int:
+        """How many times a jitted function of this engine has been compiled so far."""
+        return self._run._cache_size()
+
+    def evaluate(
+        self,
+        programs: Programs,
+        *,
+        examples: tuple[int, int] | None = None,
+        divisor: int | None = None,
+        record: bool = False,
+    ) -> Outcome:
+        """Runs every program on every task from zeroed memory; see `azero_jax.engines.base.Engine.evaluate`.
+
+        Raises:
+          ValueError: more examples asked for than there are, or an op that the space does not have.
+        """
+        train, valid = check_examples(examples, self.tasks, self.settings)
+        check_ops(programs, self.space)
+        errors = min(train, self.tasks.train_examples) + valid
+        limits = (train, valid, valid if divisor is None else divisor, int(record))
+        nothing = np.zeros(1, self._dtype)
+        pieces = [
+            self._run_piece(programs[start : start + self.settings.batch_size], limits, nothing, errors * record, False)
+            for start in range(0, max(len(programs), 1), self.settings.batch_size)
+        ]
+        fields = [field[0] if len(field) == 1 else np.concatenate(field) for field in zip(*pieces, strict=True)]
+        shape = (len(programs), len(self.tasks))
+        fitness, stop, reason, steps = (field.reshape(shape) for field in fields[:4])
+        return Outcome(fitness, stop, reason, steps, fields[4].reshape(*shape, errors) if record else None)
+
+    def trace(
+        self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
+    ) -> tuple[Memory, Memory]:
+        """Memory after Setup, and when training ended or stopped; see `azero_jax.engines.base.Engine.trace`."""
+        train, valid = check_examples(examples, self.tasks, self.settings)
+        check_ops(programs, self.space)
+        start = self._pack_memory(memory, len(programs))
+        pieces = []
+        for first in range(0, max(len(programs), 1), self.settings.batch_size):
+            part = slice(first, first + self.settings.batch_size)
+            pieces.append(self._run_piece(programs[part], (train, valid, valid, 0), start[part], 0, True)[5:])
+        after_setup, after_training = (np.concatenate(field) for field in zip(*pieces, strict=True))
+        return self._unpack_memory(after_setup), self._unpack_memory(after_training)
+
+    def _x64(self) -> AbstractContextManager[Any]:
+        return jax.enable_x64(self.settings.precision == "float64")
+
+    def _kernel(self, trace: bool) -> LoadedKernel:
+        spec = KernelSpec(
+            registers=self._registers,
+            slots=self.space.length,
+            offsets=self.space.offsets,
+            ops=self.space.ops,
+            precision=self.settings.precision,
+            metric=self.tasks.metric,
+            lanes=self._lanes,
+            cuda=self._cuda,
+            epochs=self.settings.epochs > 1,
+            trace=trace,
+        )
+        return load_kernel(spec)
+
+    @property
+    def _registers(self) -> Registers:
+        return Registers(self.space.features, self.space.scalars, self.space.vectors, self.space.matrices)
+
+    def _arrange_tasks(self) -> list[NDArray[Any]]:
+        """Features and labels as the kernel reads them; tasks are repeated to fill the last group."""
+        tasks, width = self.tasks, self._lanes
+        padded = np.minimum(np.arange(self._groups * width), len(tasks) - 1)
+        arranged = []
+        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels):
+            values = array.astype(self._dtype)[padded].reshape(self._groups, width, array.shape[1], -1)
+            axes = (2, 3, 0, 1) if self._cuda else (0, 2, 3, 1)  # CUDA: neighbouring threads read neighbouring numbers
+            arranged.append(np.ascontiguousarray(values.transpose(axes)).reshape(-1, width))
+        return arranged
+
+    def _make_buffers(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the capacity, which programs are copied into."""
+        capacity, length = self.settings.batch_size, self.space.length
+        return {
+            "opcodes": np.zeros((capacity, length), np.uint8),
+            "addresses": np.zeros((capacity, length, 3), np.uint16),
+            "constants": np.zeros((capacity, length, 2), self._dtype),
+            "sizes": np.zeros((capacity, 3), np.int32),
+        }
+
+    def _run_piece(
+        self, programs: Programs, limits: tuple[int, ...], memory: NDArray[Any], recorded: int, trace: bool
+    ) -> list[NDArray[Any]]:
+        """Outputs of the kernel for at most `batch_size` programs, flat, without what belongs to no program."""
+        count = len(programs)
+        for name, buffer in self._buffers.items():
+            buffer[:count] = getattr(programs, name)
+        if trace:
+            memory = np.pad(memory, ((0, self.settings.batch_size - count), (0, 0), (0, 0)))
+        batch = np.array([count, *limits], np.int32)
+        rows = 1 << max(0, recorded - 1).bit_length() if recorded else 0  # nearby numbers share a compilation
+        with self._x64():
+            outputs = self._run(*self._buffers.values(), batch, self._data, memory, recorded=rows, trace=trace)
+            runs = count * len(self.tasks)
+            lengths = [runs] * 4 + [runs * recorded] + [runs * self._registers.memory] * 2
+            return [np.asarray(output)[:length] for output, length in zip(outputs, lengths, strict=True)]
+
+    def _call_kernel(
+        self,
+        opcodes: jax.Array,
+        addresses: jax.Array,
+        constants: jax.Array,
+        sizes: jax.Array,
+        batch: jax.Array,
+        data: tuple[jax.Array, ...],
+        memory: jax.Array,
+        *,
+        recorded: int,
+        trace: bool,
+    ) -> list[jax.Array]:
+        kernel = self._kernel(trace)
+        settings, tasks = self.settings, self.tasks
+        runs = settings.batch_size * len(tasks)
+        sizes_out = {"fitness": runs, "stop": runs, "stop_reason": runs, "train_steps": runs}
+        sizes_out["scratch"] = 1 if self._cuda else kernel.spec.scratch
+        sizes_out["errors"] = max(1, runs * recorded)
+        sizes_out["memory_after_setup"] = sizes_out["memory_after_training"] = memory.size if trace else 1
+        flat = [array.reshape(-1) for array in (opcodes, addresses, constants, sizes, batch)]
+        order, *examples = data
+        constants_of_engine = (len(tasks), self._groups, tasks.train_examples, tasks.valid_examples)
+        outputs = kernel.call(
+            *flat,
+            order.reshape(-1),
+            *examples,
+            memory.reshape(-1),
+            *constants_of_engine,
+            settings.seed,
+            settings.max_abs_error,
+            launch_dims=settings.batch_size * self._groups,
+            output_dims=sizes_out,
+        )
+        return outputs[1:]  # without the scratch
+
+    def _pack_memory(self, memory: Memory | None, count: int) -> NDArray[Any]:
+        """`[N, T, memory]`, in the order of the register file."""
+        if memory is None:
+            return np.zeros((count, len(self.tasks), self._registers.memory), self._dtype)
+        flat = [np.asarray(array, self._dtype).reshape(count, len(self.tasks), -1) for array in memory]
+        return np.concatenate(flat, axis=-1)
+
+    def _unpack_memory(self, flat: NDArray[Any]) -> Memory:
+        space, f = self.space, self.space.features
+        packed = flat.reshape(-1, len(self.tasks), self._registers.memory)
+        parts = np.split(packed, [self._registers.start(kind) for kind in (ops.VECTOR, ops.MATRIX)], axis=-1)
+        shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
+        return Memory(*(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, shapes, strict=True)))
+
+
+# Cost of an instruction on one group, relative to that on a group of 16 (float32) or 8 (float64) tasks; measured.
+GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.7, 4: 0.6}, "float64": {8: 1.0, 4: 0.7}}
+
+
+def choose_lanes(tasks: int, precision: str) -> int:
+    """Tasks that one thread of the CPU works on, so that all take the least time."""
+    costs = GROUP_COST[precision]
+    return min(costs, key=lambda lanes: -(-tasks // lanes) * costs[lanes])

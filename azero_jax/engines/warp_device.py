@@ -1,0 +1,97 @@
+"""Warp itself: whether it can run here, and the kernels that it has compiled."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import time
+from typing import Any, Final, NamedTuple
+
+import jax
+
+from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.warp_spec import KernelSpec
+
+LOG: Final = logging.getLogger(__name__)
+OUTPUTS: Final = 8  # of the kernel
+BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
+
+
+class LoadedKernel(NamedTuple):
+    """A compiled kernel.
+
+    Attributes:
+      spec: what it was compiled for.
+      call: the function to call inside a jitted function.
+    """
+
+    spec: KernelSpec
+    call: Any
+
+
+@functools.cache
+def start_warp() -> Any:
+    """The module `warp`, quiet and initialised.
+
+    Raises:
+      EngineUnavailableError: it is not installed, does not load, or cannot keep its kernels on disk.
+    """
+    try:
+        import warp as wp
+    except Exception as error:  # also a shared library that does not load
+        raise EngineUnavailableError(f"Warp cannot be loaded: {_one_line(error)}") from error
+    wp.config.log_level = wp.LOG_ERROR  # standard output belongs to the program's own results
+    try:
+        wp.init()
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot start: {_one_line(error)}") from error
+    return wp
+
+
+def check_device(cuda: bool) -> str:
+    """The name of the device that JAX uses, after a check that Warp can use it too.
+
+    Raises:
+      EngineUnavailableError: it cannot.
+    """
+    wp = start_warp()
+    folder = wp.config.kernel_cache_dir
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise EngineUnavailableError(f"Warp's kernel cache {folder} cannot be written; set WARP_CACHE_PATH to another")
+    device = jax.devices()[0]
+    if device.platform not in ("cpu", "gpu"):
+        raise EngineUnavailableError(f"Warp runs on CPUs and NVIDIA GPUs, not on {device.device_kind}")
+    try:
+        return f"{wp.device_from_jax(device).name}" if cuda else device.device_kind
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot use {device.device_kind}: {_one_line(error)}") from error
+
+
+@functools.cache
+def load_kernel(spec: KernelSpec) -> LoadedKernel:
+    """The kernel for `spec`, compiled if it is not on disk yet.
+
+    Raises:
+      EngineUnavailableError: it cannot be compiled or kept.
+    """
+    wp = start_warp()
+    from azero_jax.engines.warp_kernel import make_kernel
+
+    kernel = make_kernel(spec)
+    device = wp.device_from_jax(jax.devices()[0])
+    LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
+    start = time.perf_counter()
+    try:
+        loaded = kernel.module.load(device, BLOCK_DIM if spec.cuda else 1)
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
+    if loaded is None:
+        raise EngineUnavailableError("Warp cannot compile its kernel for this device")
+    LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
+    call = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if spec.cuda else None)
+    return LoadedKernel(spec, call)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

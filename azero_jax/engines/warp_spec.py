@@ -1,0 +1,92 @@
+"""What a Warp kernel is compiled for, and how it lays out a program's memory; plain data, without Warp."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from azero_jax import ops
+from azero_jax.tasks import Metric
+
+# Values of a run's state that outlive an example, kept behind the registers.
+TRAINING: Final = 0  # 1 in lanes that have not been stopped
+VALIDATING: Final = 1  # 1 in lanes that this epoch's validation has not stopped
+STATE_SIZE: Final = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Registers:
+    """Where the registers of one program lie in its register file, in elements.
+
+    Scalars come first, then vectors, then matrices (row by row), then room for one matrix or vector that a product
+    needs while its output is also its input.
+    """
+
+    features: int
+    scalars: int
+    vectors: int
+    matrices: int
+
+    def length(self, kind: str) -> int:
+        """Elements of one register of a kind."""
+        return {ops.SCALAR: 1, ops.VECTOR: self.features, ops.MATRIX: self.features**2}[kind]
+
+    def start(self, kind: str) -> int:
+        """First element of the first register of a kind."""
+        vectors = self.scalars + self.vectors * self.features
+        return {ops.SCALAR: 0, ops.VECTOR: self.scalars, ops.MATRIX: vectors}[kind]
+
+    @property
+    def memory(self) -> int:
+        """Elements of all registers."""
+        return self.start(ops.MATRIX) + self.matrices * self.features**2
+
+    @property
+    def spare(self) -> int:
+        """First element of the room for a product."""
+        return self.memory
+
+    @property
+    def size(self) -> int:
+        """Elements of the register file."""
+        return self.memory + self.features ** (2 if self.matrices else 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelSpec:
+    """What a kernel is compiled for.
+
+    Attributes:
+      registers: how many registers of each kind there are, and F.
+      slots: L, instruction slots of a program tensor.
+      offsets: first slot of Setup, Predict and Learn.
+      ops: numbers of the ops that programs may use.
+      precision: "float32" or "float64".
+      metric: how predictions are judged.
+      lanes: tasks of a group.
+      cuda: compile for a GPU: registers in the thread's local memory (which the hardware interleaves over the threads
+        of a warp, and reserves only for the threads that are running), tasks minor in the task data.
+      epochs: whether there is more than one epoch; memory is then restored after a validation that stopped early.
+      trace: start from given memory, and write memory after Setup and at the end of training.
+    """
+
+    registers: Registers
+    slots: int
+    offsets: tuple[int, int, int]
+    ops: tuple[int, ...]
+    precision: str
+    metric: Metric
+    lanes: int
+    cuda: bool
+    epochs: bool
+    trace: bool
+
+    @property
+    def scratch(self) -> int:
+        """Values of the register file and of its backup."""
+        return self.state + STATE_SIZE + (self.registers.memory if self.epochs else 0)
+
+    @property
+    def state(self) -> int:
+        """Where the state of the run lies: see `STATE_SIZE`."""
+        return self.registers.size
