@@ -77,7 +77,7 @@ def read_entry(kind: str, key: Mapping[str, object], cache_dir: Path | None) -> 
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             meta = json.loads(stored[_META].tobytes())
             if meta["version"] != CACHE_VERSION:
                 return _distrusted(path, f"was written by version {meta['version']} of the cache, not {CACHE_VERSION}")

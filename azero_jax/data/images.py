@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -99,6 +100,13 @@ def _make_entry(path: Path, name: str, stamp: str, read: Callable[[], bytes]) ->
 
 
 def _decode_all(path: Path, entries: list[_Entry], progress: Progress) -> Arrays:
+    image_library: Any = require("PIL.Image", "reading images")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", image_library.DecompressionBombWarning)
+        return _decode_checked(path, entries, progress)
+
+
+def _decode_checked(path: Path, entries: list[_Entry], progress: Progress) -> Arrays:
     first = _decode(path, entries[0], None)
     pixels = np.empty((len(entries), *first.shape), np.uint8)
     for number, entry in enumerate(entries):
@@ -122,7 +130,9 @@ def _decode(path: Path, entry: _Entry, shape: tuple[int, ...] | None) -> NDArray
                 raise ValueError(f"{where} is {width} x {height}; the first image is {shape[1]} x {shape[0]}")
             channels = shape[2] if shape is not None else 1 if image.mode in _GREY_MODES else 3
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(f"{where} announces too many pixels ({error})") from None
+    except (OSError, SyntaxError) as error:
         raise ValueError(f"{where} is damaged or cut off after {len(content)} bytes ({error})") from None
     return pixels.reshape(height, width, channels)
 
