@@ -22,13 +22,39 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import ops
-from azero_jax.allocation import Allocation, allocate, make_allocation, rename_by_first_use
+from azero_jax.allocation import allocate, rename_by_first_use
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
-from azero_jax.prune import RegisterFile, find_live, make_liveness, register_file
+from azero_jax.prune import (
+    COMMUTATIVE,
+    CONSTANTS,
+    IN1_USED,
+    IS_LIVE,
+    KEEPS,
+    RANDOM,
+    TOTAL,
+    WORDS,
+    SpaceTables,
+    Table,
+    find_live,
+    make_live_sets,
+    space_tables,
+)
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric
-from azero_jax.value_graph import Graph, collect_live, colour_graph, link_values, make_graph, mix, schedule
+from azero_jax.value_graph import (
+    CODE_COLUMNS,
+    NEW_IN1,
+    OP,
+    ORDER,
+    SLOT,
+    STATE_COLUMNS,
+    WEB_COLUMNS,
+    collect_live,
+    colour_code,
+    link_values,
+    mix,
+    schedule,
+)
 
 
 class Canonical(NamedTuple):
@@ -57,10 +83,11 @@ def canonicalize(programs: Programs, space: SearchSpace, metric: Metric) -> Cano
     Raises:
       ValueError: the metric needs registers that the space does not have.
     """
+    tables = space_tables(space, metric)
     canonical = empty_programs(len(programs), space)
-    hashes = np.empty(len(programs), np.uint64)
-    _canonicalize(programs, space, metric, canonical, hashes, np.zeros((0, space.length), np.uint16))
-    return Canonical(canonical, hashes)
+    hashes = np.empty(len(programs), np.int64)
+    _canonicalize_batch(*_arrays(programs), tables, *_arrays(canonical), hashes, np.empty((0, 0, 0), np.uint16))
+    return Canonical(canonical, hashes.view(np.uint64))
 
 
 def number_streams(programs: Programs, space: SearchSpace, metric: Metric) -> Programs:
@@ -68,162 +95,147 @@ def number_streams(programs: Programs, space: SearchSpace, metric: Metric) -> Pr
 
     Dead random ops get the numbers after those. Arguments and errors are those of `canonicalize`.
     """
-    streams = np.zeros((len(programs), space.length), np.uint16)
-    canonical = empty_programs(len(programs), space)
-    _canonicalize(programs, space, metric, canonical, np.empty(len(programs), np.uint64), streams)
+    tables = space_tables(space, metric)
     addresses = programs.addresses.copy()
-    is_random = _TRAITS[programs.opcodes, _RANDOM] > 0
-    addresses[..., IN1] = np.where(is_random, streams, addresses[..., IN1])
+    hashes = np.empty(len(programs), np.int64)
+    canonical = empty_programs(len(programs), space)
+    _canonicalize_batch(*_arrays(programs), tables, *_arrays(canonical), hashes, addresses)
     return Programs(programs.opcodes, addresses, programs.constants, programs.sizes)
 
 
-_COMMUTATIVE, _RANDOM, _CONSTANTS, _PARTIAL = range(4)
-_TRAITS = np.array([(op.commutative, op.random, op.constants, op.partial_write) for op in ops.OPS], np.uint8)
-
-
-def _canonicalize(
-    programs: Programs,
-    space: SearchSpace,
-    metric: Metric,
-    canonical: Programs,
-    hashes: NDArray[np.uint64],
-    streams: NDArray[np.uint16],
-) -> None:
-    _canonicalize_batch(
-        programs.opcodes,
-        programs.addresses,
-        programs.constants.view(np.uint64),  # constants are compared by their bits: 0.0 is not -0.0
-        programs.sizes,
-        np.array(space.offsets, np.int64),
-        _TRAITS,
-        register_file(space, metric),
-        canonical.opcodes,
-        canonical.addresses,
-        canonical.constants.view(np.uint64),
-        canonical.sizes,
-        hashes,
-        streams,
-    )
+def _arrays(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """The arrays of a batch, constants as their bits: 0.0 is not -0.0, and a NaN is equal to itself."""
+    return programs.opcodes, programs.addresses, programs.constants.view(np.int64), programs.sizes
 
 
 @njit(cache=True, nogil=True)
 def _canonicalize_batch(
     opcodes: NDArray[np.uint8],
     addresses: NDArray[np.uint16],
-    constant_bits: NDArray[np.uint64],
+    constant_bits: Table,
     sizes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    traits: NDArray[np.uint8],
-    registers: RegisterFile,
+    tables: SpaceTables,
     new_opcodes: NDArray[np.uint8],
     new_addresses: NDArray[np.uint16],
-    new_constant_bits: NDArray[np.uint64],
+    new_constant_bits: Table,
     new_sizes: NDArray[np.int32],
-    hashes: NDArray[np.uint64],
-    streams: NDArray[np.uint16],
+    hashes: Table,
+    numbered: NDArray[np.uint16],
 ) -> None:
-    length = opcodes.shape[1]
-    liveness = make_liveness(length, registers.total)
-    graph = make_graph(length, registers.total)
-    allocation = make_allocation(length, registers.total)
+    """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
+    op_table, registers, facts = tables
+    length, total = opcodes.shape[1], facts[TOTAL]
+    slots = np.zeros((length, 5), np.int64)
+    live_sets = make_live_sets(registers, facts[WORDS])
+    begin = np.zeros(4, np.int64)
+    code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
+    webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
+    state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
     for program in range(len(opcodes)):
-        find_live(program, opcodes, addresses, sizes, offsets, registers, liveness)
-        collect_live(program, opcodes, addresses, constant_bits, sizes, offsets, traits, registers, liveness, graph)
-        colour_graph(registers, graph)
+        find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+        collect_live(program, opcodes, addresses, constant_bits, sizes, op_table, facts, slots, begin, code, state)
+        colour_code(registers, facts, begin, code, state)
         for function in range(3):
-            link_values(function, registers, liveness, graph)
-            schedule(function, graph)
-        if not allocate(registers, liveness, graph, allocation):
-            rename_by_first_use(registers, graph, allocation)
-        hashes[program] = _write(
-            program,
-            addresses,
-            constant_bits,
-            offsets,
-            traits,
-            registers,
-            graph,
-            allocation,
-            new_opcodes,
-            new_addresses,
-            new_constant_bits,
-            new_sizes,
+            if begin[function] < begin[function + 1]:
+                link_values(function, registers, facts, live_sets, begin, code, webs, state)
+                schedule(function, begin, code)
+        if not allocate(registers, facts, live_sets, begin, code, webs, state):
+            rename_by_first_use(registers, facts, begin, code, webs, state)
+        digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
+        if len(numbered):
+            _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
+        hashes[program] = _write_data(
+            program, digest, addresses, constant_bits, op_table, facts, begin, code, new_addresses, new_constant_bits
         )
-        if len(streams):
-            _write_streams(program, opcodes, sizes, offsets, traits, graph, streams)
 
 
-@njit(cache=True, nogil=True)
-def _write(
+@njit(nogil=True)
+def _write_code(
     program: int,
-    addresses: NDArray[np.uint16],
-    constant_bits: NDArray[np.uint64],
-    offsets: NDArray[np.int64],
-    traits: NDArray[np.uint8],
-    registers: RegisterFile,
-    graph: Graph,
-    allocation: Allocation,
+    op_table: Table,
+    facts: Table,
+    begin: Table,
+    code: Table,
     new_opcodes: NDArray[np.uint8],
     new_addresses: NDArray[np.uint16],
-    new_constant_bits: NDArray[np.uint64],
     new_sizes: NDArray[np.int32],
-) -> np.uint64:
-    """Writes one canonical program and returns its hash."""
-    digest = np.uint64(0)
+) -> int:
+    """Writes sizes, ops and registers of one canonical program, and returns their hash."""
+    digest = 0
+    for function in range(3):
+        first, end = begin[function], begin[function + 1]
+        new_sizes[program, function] = end - first
+        digest = mix(digest, end - first)
+        for position in range(first, end):
+            k, slot = code[position, ORDER], facts[function] + position - first
+            op = code[k, OP]
+            in1 = (code[k, NEW_IN1] - op_table[op, IN1]) * op_table[op, IN1_USED]
+            in2 = (code[k, NEW_IN1 + IN2] - op_table[op, IN2]) * op_table[op, IN1_USED + IN2]
+            out = (code[k, NEW_IN1 + OUT] - op_table[op, OUT]) * op_table[op, IN1_USED + OUT]
+            if op_table[op, COMMUTATIVE] and in2 < in1:
+                in1, in2 = in2, in1
+            new_opcodes[program, slot] = op
+            new_addresses[program, slot, IN1] = in1
+            new_addresses[program, slot, IN2] = in2
+            new_addresses[program, slot, OUT] = out
+            digest = mix(digest, ((op << 16 | in1) << 16 | in2) << 16 | out)
+    return digest
+
+
+@njit(nogil=True)
+def _write_data(
+    program: int,
+    digest: int,
+    addresses: NDArray[np.uint16],
+    constant_bits: Table,
+    op_table: Table,
+    facts: Table,
+    begin: Table,
+    code: Table,
+    new_addresses: NDArray[np.uint16],
+    new_constant_bits: Table,
+) -> int:
+    """Writes indices, streams and constants of one canonical program, and returns the hash of everything."""
     stream = 0
     for function in range(3):
-        begin, end = graph.begin[function], graph.begin[function + 1]
-        new_sizes[program, function] = end - begin
-        digest = mix(digest, np.uint64(end - begin))
-        for position in range(begin, end):
-            k = graph.order[position]
-            old, new = graph.slot[k], offsets[function] + position - begin
-            op = graph.op[k]
-            row = registers.operands[op]
-            in1 = (allocation.in1[k] - row[0]) * row[1]
-            in2 = (allocation.in2[k] - row[2]) * row[3]
-            out = (allocation.out[k] - row[4]) * row[5]
-            if traits[op, _COMMUTATIVE]:
-                in1, in2 = min(in1, in2), max(in1, in2)
-            elif traits[op, _PARTIAL]:
-                in1, in2 = np.int64(addresses[program, old, IN1]), np.int64(addresses[program, old, IN2])
-            elif traits[op, _RANDOM]:
-                in1 = stream
+        for position in range(begin[function], begin[function + 1]):
+            k, slot = code[position, ORDER], facts[function] + position - begin[function]
+            op, old = code[k, OP], code[k, SLOT]
+            if op_table[op, KEEPS]:
+                for field in range(2):
+                    new_addresses[program, slot, field] = addresses[program, old, field]
+                    digest = mix(digest, addresses[program, old, field])
+            elif op_table[op, RANDOM]:
+                new_addresses[program, slot, IN1] = stream
                 stream += 1
-            new_opcodes[program, new] = op
-            new_addresses[program, new, IN1] = in1
-            new_addresses[program, new, IN2] = in2
-            new_addresses[program, new, OUT] = out
-            digest = mix(digest, np.uint64(((op << 16 | in1) << 16 | in2) << 16 | out))
-            for constant in range(traits[op, _CONSTANTS]):
+            for constant in range(op_table[op, CONSTANTS]):
                 bits = constant_bits[program, old, constant]
-                new_constant_bits[program, new, constant] = bits
+                new_constant_bits[program, slot, constant] = bits
                 digest = mix(digest, bits)
     return digest
 
 
-@njit(cache=True, nogil=True)
-def _write_streams(
+@njit(nogil=True)
+def _number_streams(
     program: int,
     opcodes: NDArray[np.uint8],
     sizes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    traits: NDArray[np.uint8],
-    graph: Graph,
-    streams: NDArray[np.uint16],
+    op_table: Table,
+    facts: Table,
+    slots: Table,
+    begin: Table,
+    code: Table,
+    numbered: NDArray[np.uint16],
 ) -> None:
-    """Numbers the streams of one original program: the live ones by canonical rank, then the dead ones."""
+    """Numbers the streams of one original program: the live ones by their rank in canonical order, then the dead."""
     stream = 0
-    for position in range(graph.begin[3]):
-        k = graph.order[position]
-        if traits[graph.op[k], _RANDOM]:
-            streams[program, graph.slot[k]] = stream
+    for position in range(begin[3]):
+        k = code[position, ORDER]
+        if op_table[code[k, OP], RANDOM]:
+            numbered[program, code[k, SLOT], IN1] = stream
             stream += 1
-    live = 0  # live instructions are collected in the order of their slots
     for function in range(3):
-        for slot in range(offsets[function], offsets[function] + sizes[program, function]):
-            if live < graph.begin[3] and graph.slot[live] == slot:
-                live += 1
-            elif traits[opcodes[program, slot], _RANDOM]:
-                streams[program, slot] = stream
+        for slot in range(facts[function], facts[function] + sizes[program, function]):
+            if op_table[opcodes[program, slot], RANDOM] and not slots[slot, IS_LIVE]:
+                numbered[program, slot, IN1] = stream
                 stream += 1

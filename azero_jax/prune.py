@@ -5,14 +5,15 @@ the next epoch, if any, with the memory as it is. Between the functions some reg
 `v0` before Predict and before Learn (for MULTICLASS_ACCURACY also `v1`), so what they held dies there. The prediction
 is looked at after every Predict; it alone decides errors, stops and fitness, so it alone is what keeps code alive.
 
-Everything here works on whole batches in one compiled pass. Inside it, the registers of all kinds are numbered through:
-scalars, then vectors, then matrices, then one that stands for "no input" and one for "no output".
+The compiled functions take one program of a batch at a time. In them, registers of all kinds are numbered through:
+scalars, vectors, matrices, then R = "no input" and R + 1 = "no output". Their scratch memory is a few integer tables
+with named columns, made once a batch: a compiled function pays for every array that it is handed.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -23,9 +24,21 @@ from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric
 
-SETUP: Final = 0
-PREDICT: Final = 1
-LEARN: Final = 2
+Table = NDArray[np.int64]
+
+SETUP, PREDICT, LEARN = range(3)  # functions, by their place in `SearchSpace.functions`
+
+# Columns of `SpaceTables.ops`, beside IN1, IN2 and OUT: the first register of each operand's kind.
+IN1_USED, IN2_USED, OUT_USED, KEEPS, COMMUTATIVE, RANDOM, CONSTANTS = range(3, 10)
+# Columns of `SpaceTables.registers`.
+KIND, SET_OUTSIDE, FIXED, FIRST, FIRST_OUTPUT, END = range(6)
+# Entries of `SpaceTables.facts`, after the first slots of the three functions.
+TOTAL, PREDICTION, LABEL, FEATURES, WORDS = range(3, 8)
+
+# Columns of a `slots` table, beside IN1, IN2 and OUT.
+IS_PARTIAL, IS_LIVE = 3, 4
+# Rows of a `live_sets` table: the registers that are live BEFORE + function and AFTER + function, as bits of words.
+BEFORE, AFTER, OUTSIDE, PREVIOUS = 0, 3, 6, 7
 
 
 def prune(programs: Programs, space: SearchSpace, metric: Metric) -> Programs:
@@ -45,8 +58,7 @@ def prune(programs: Programs, space: SearchSpace, metric: Metric) -> Programs:
         programs.addresses,
         programs.constants,
         programs.sizes,
-        np.array(space.offsets, np.int64),
-        register_file(space, metric),
+        space_tables(space, metric),
         pruned.opcodes,
         pruned.addresses,
         pruned.constants,
@@ -55,179 +67,165 @@ def prune(programs: Programs, space: SearchSpace, metric: Metric) -> Programs:
     return pruned
 
 
-class RegisterFile(NamedTuple):
-    """The registers of a search space, numbered through, and what the ops do with them.
+class SpaceTables(NamedTuple):
+    """A search space and the registers' roles, for compiled loops.
 
     Attributes:
-      total: R, the number of registers; R is "no input", R + 1 "no output".
-      prediction: the register that is looked at after Predict.
-      label: the register that holds the label in Learn.
-      features: v0.
-      first: `[4]` int64, first register of each kind, and R.
-      first_output: `[3]` int64, first register of each kind that an instruction may write.
-      kind: `[R + 2]` int64, position in `ops.KINDS` of each register's kind.
-      set_outside: `[R + 2]` uint8, 1 for registers that are set before Predict and before Learn.
-      fixed: `[R + 2]` uint8, 1 for registers that play a role outside of the program.
-      operands: `[65, 6]` int64, (first register, 1 if the address field counts from it) of each op's in1, in2 and out.
-      keeps: `[65]` uint8, 1 for ops whose output keeps elements that it had.
+      ops: `[65, 10]` int64, a row an op: for IN1, IN2 and OUT the first register of the operand's kind, and whether the
+        op has it (if not, its register is R or R + 1); then the op's traits.
+      registers: `[R + 2, 6]` int64, a row a register: its kind (position in `ops.KINDS`), whether it is set before
+        Predict and Learn, whether it has a role outside of the program, and of its kind the first register, the first
+        that an instruction may write, and the end.
+      facts: `[8]` int64: first slots of Setup, Predict and Learn; R; the registers of prediction, label and features;
+        and how many words a set of registers takes.
     """
 
-    total: int
-    prediction: int
-    label: int
-    features: int
-    first: NDArray[np.int64]
-    first_output: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    set_outside: NDArray[np.uint8]
-    fixed: NDArray[np.uint8]
-    operands: NDArray[np.int64]
-    keeps: NDArray[np.uint8]
+    ops: Table
+    registers: Table
+    facts: Table
 
 
-def register_file(space: SearchSpace, metric: Metric) -> RegisterFile:
-    """The registers of `space` with the roles that `metric` gives them.
+@functools.lru_cache
+def space_tables(space: SearchSpace, metric: Metric) -> SpaceTables:
+    """The tables of `space` with the roles that `metric` gives its registers.
 
     Raises:
       ValueError: the metric needs registers that the space does not have.
     """
-    return _register_file(space.scalars, space.vectors, space.matrices, Metric(metric) is Metric.MULTICLASS_ACCURACY)
-
-
-@functools.lru_cache
-def _register_file(scalars: int, vectors: int, matrices: int, multiclass: bool) -> RegisterFile:
-    counts = (scalars, vectors, matrices)
-    first = np.cumsum((0, *counts), dtype=np.int64)
-    total = int(first[-1])
-    features = scalars + ops.FEATURES_ADDRESS
-    outside = [ops.LABEL_ADDRESS, features]
+    firsts = np.cumsum([0, *(space.addresses(kind) for kind in ops.KINDS)])
+    total = int(firsts[-1])
     label, prediction = ops.LABEL_ADDRESS, ops.PREDICTION_ADDRESS
-    if multiclass:
-        if vectors < 3:
-            raise ValueError(f"vectors is {vectors}; the metric {Metric.MULTICLASS_ACCURACY} needs v0, v1 and v2")
-        label, prediction = scalars + 1, scalars + 2
-        outside.append(label)
-    set_outside, fixed = np.zeros((2, total + 2), np.uint8)
-    set_outside[outside] = 1
-    fixed[[*outside, prediction]] = 1
-    operands = np.zeros((len(ops.OPS), 6), np.int64)
-    operands[:, ::2] = total, total, total + 1
+    features = int(firsts[1]) + ops.FEATURES_ADDRESS
+    set_outside = [ops.LABEL_ADDRESS, features]
+    if Metric(metric) is Metric.MULTICLASS_ACCURACY:
+        if space.vectors < 3:
+            raise ValueError(f"vectors is {space.vectors}; the metric {metric} needs at least 3: v0, v1 and v2")
+        label, prediction = features + 1, features + 2
+        set_outside.append(label)
+
+    op_table = np.zeros((len(ops.OPS), 10), np.int64)
+    op_table[:, [IN1, IN2, OUT]] = total, total, total + 1
     for op in ops.OPS:
         for field, kind in (*enumerate(op.inputs), *((OUT, kind) for kind in op.output)):
-            operands[op.number, 2 * field : 2 * field + 2] = first[ops.KINDS.index(kind)], 1
-    return RegisterFile(
-        total=total,
-        prediction=prediction,
-        label=label,
-        features=features,
-        first=first,
-        first_output=first[:3] + np.array([ops.FIRST_OUTPUT_ADDRESS[kind] for kind in ops.KINDS]),
-        kind=np.concatenate([np.repeat(np.arange(3), counts), [0, 0]]),
-        set_outside=set_outside,
-        fixed=fixed,
-        operands=operands,
-        keeps=np.array([op.partial_write for op in ops.OPS], np.uint8),
-    )
+            op_table[op.number, field] = firsts[ops.KINDS.index(kind)]
+            op_table[op.number, IN1_USED + field] = 1
+        op_table[op.number, KEEPS:] = op.partial_write, op.commutative, op.random, op.constants
+
+    registers = np.zeros((total + 2, 6), np.int64)
+    for number, kind in enumerate(ops.KINDS):
+        first, end = firsts[number : number + 2]
+        registers[first:end, KIND] = number
+        registers[first:end, FIRST:] = first, first + ops.FIRST_OUTPUT_ADDRESS[kind], end
+    registers[set_outside, SET_OUTSIDE] = 1
+    registers[[*set_outside, prediction], FIXED] = 1
+    words = -(-(total + 2) // 64)
+    return SpaceTables(op_table, registers, np.array([*space.offsets, total, prediction, label, features, words]))
 
 
-class Liveness(NamedTuple):
-    """Scratch memory of `find_live`, and its answer.
-
-    Attributes:
-      in1: `[L]` int64, register that each slot's instruction reads.
-      in2: `[L]` int64, the second one.
-      out: `[L]` int64, register that it writes.
-      keeps: `[L]` uint8, 1 for a partial write.
-      live: `[L]` uint8, 1 where the slot's instruction is live.
-      before: `[3, R + 2]` uint8, 1 for registers that are live before each function.
-      after: `[3, R + 2]` uint8, 1 for registers that are live after each function.
-    """
-
-    in1: Any
-    in2: Any
-    out: Any
-    keeps: Any
-    live: Any
-    before: Any
-    after: Any
-
-
-@njit(cache=True, nogil=True)
-def make_liveness(length: int, count: int) -> Liveness:
-    """Scratch memory for programs of `length` slots and `count` registers."""
-    return Liveness(
-        np.zeros(length, np.int64),
-        np.zeros(length, np.int64),
-        np.zeros(length, np.int64),
-        np.zeros(length, np.uint8),
-        np.zeros(length, np.uint8),
-        np.zeros((3, count + 2), np.uint8),
-        np.zeros((3, count + 2), np.uint8),
-    )
-
-
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def find_live(
     program: int,
     opcodes: NDArray[np.uint8],
     addresses: NDArray[np.uint16],
     sizes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    registers: RegisterFile,
-    liveness: Liveness,
+    op_table: Table,
+    facts: Table,
+    slots: Table,
+    live_sets: Table,
 ) -> None:
-    """Decodes one program of a batch and finds its live instructions: the least fixpoint over the loop."""
-    before, after = liveness.before, liveness.after
+    """Finds the live instructions of one program: the least fixpoint of liveness over the loop.
+
+    Args:
+      program: its number in the batch.
+      opcodes: of the batch, `[N, L]`.
+      addresses: of the batch, `[N, L, 3]`.
+      sizes: of the batch, `[N, 3]`.
+      op_table: `SpaceTables.ops`.
+      facts: `SpaceTables.facts`.
+      slots: `[L, 5]`, becomes each slot's registers, whether it is a partial write, and whether it is live.
+      live_sets: from `make_live_sets`; becomes the registers that are live before and after each function.
+    """
     for function in range(3):
-        for slot in range(offsets[function], offsets[function] + sizes[program, function]):
+        for slot in range(facts[function], facts[function] + sizes[program, function]):
             op = opcodes[program, slot]
-            row = registers.operands[op]
-            liveness.in1[slot] = row[0] + row[1] * addresses[program, slot, IN1]
-            liveness.in2[slot] = row[2] + row[3] * addresses[program, slot, IN2]
-            liveness.out[slot] = row[4] + row[5] * addresses[program, slot, OUT]
-            liveness.keeps[slot] = registers.keeps[op]
-    end = registers.total + 2
-    for register in range(end):
-        before[PREDICT, register] = 0
-    changed = True
-    while changed:
+            for field in range(3):
+                used = op_table[op, IN1_USED + field]
+                slots[slot, field] = op_table[op, field] + used * addresses[program, slot, field]
+            slots[slot, IS_PARTIAL] = op_table[op, KEEPS]
+    words = facts[WORDS]
+    for word in range(words):
+        live_sets[BEFORE + PREDICT, word] = 0
+        live_sets[BEFORE + LEARN, word] = 0
+    is_settled = False
+    is_first = True
+    while not is_settled:
         # What Predict reads is live after Learn, but also after Predict: validation has no Learn between its examples.
-        for register in range(end):
-            carried = before[PREDICT, register] & ~registers.set_outside[register]
-            after[LEARN, register] = carried
-            before[LEARN, register] = carried
-        _walk_back(LEARN, program, sizes, offsets, liveness)
-        for register in range(end):
-            carried = (before[PREDICT, register] | before[LEARN, register]) & ~registers.set_outside[register]
-            after[PREDICT, register] = carried
-        after[PREDICT, registers.prediction] = 1
-        for register in range(end):
-            before[SETUP, register] = before[PREDICT, register]
-            before[PREDICT, register] = after[PREDICT, register]
-        _walk_back(PREDICT, program, sizes, offsets, liveness)
-        changed = False
-        for register in range(end):
-            changed |= before[SETUP, register] != before[PREDICT, register]
-    for register in range(end):
-        carried = before[PREDICT, register] & ~registers.set_outside[register]
-        after[SETUP, register] = carried
-        before[SETUP, register] = carried
-    _walk_back(SETUP, program, sizes, offsets, liveness)
+        for word in range(words):
+            before = live_sets[BEFORE + PREDICT, word]
+            live_sets[PREVIOUS, word] = before
+            live_sets[AFTER + PREDICT, word] = (before | live_sets[BEFORE + LEARN, word]) & ~live_sets[OUTSIDE, word]
+        live_sets[AFTER + PREDICT, facts[PREDICTION] >> 6] |= 1 << (facts[PREDICTION] & 63)
+        _walk_back(PREDICT, program, sizes, facts, slots, live_sets)
+        is_settled = not is_first
+        for word in range(words):
+            is_settled &= live_sets[BEFORE + PREDICT, word] == live_sets[PREVIOUS, word]
+        is_first = False
+        if not is_settled:
+            _carry_over(LEARN, words, live_sets)
+            _walk_back(LEARN, program, sizes, facts, slots, live_sets)
+    _carry_over(SETUP, words, live_sets)
+    _walk_back(SETUP, program, sizes, facts, slots, live_sets)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
+def make_live_sets(registers: Table, words: int) -> Table:
+    """`[8, words]` sets of registers; the row OUTSIDE holds those that are set before Predict and Learn."""
+    live_sets = np.zeros((8, words), np.int64)
+    for register in range(len(registers)):
+        live_sets[OUTSIDE, register >> 6] |= registers[register, SET_OUTSIDE] << (register & 63)
+    return live_sets
+
+
+@njit(nogil=True)
+def is_in(live_sets: Table, row: int, register: int) -> int:
+    """1 if a set holds a register, else 0."""
+    return (live_sets[row, register >> 6] >> (register & 63)) & 1
+
+
+@njit(nogil=True)
+def _carry_over(function: int, words: int, live_sets: Table) -> None:
+    """What is live after Setup or Learn: what Predict reads, unless it is set in between."""
+    for word in range(words):
+        live_sets[AFTER + function, word] = live_sets[BEFORE + PREDICT, word] & ~live_sets[OUTSIDE, word]
+
+
+@njit(nogil=True)
 def _walk_back(
-    function: int, program: int, sizes: NDArray[np.int32], offsets: NDArray[np.int64], liveness: Liveness
+    function: int, program: int, sizes: NDArray[np.int32], facts: Table, slots: Table, live_sets: Table
 ) -> None:
-    """Walks one function from its end to its start; `before` holds what is live after it, then before it."""
-    first = offsets[function]
-    for slot in range(first + sizes[program, function] - 1, first - 1, -1):
-        out = liveness.out[slot]
-        is_live = liveness.before[function, out]
-        liveness.live[slot] = is_live
-        liveness.before[function, out] = is_live & liveness.keeps[slot]
-        liveness.before[function, liveness.in1[slot]] |= is_live
-        liveness.before[function, liveness.in2[slot]] |= is_live
+    """Walks one function from its end to its start: marks its live instructions, and finds what is live before it."""
+    first, last = facts[function], facts[function] + sizes[program, function] - 1
+    row = BEFORE + function
+    words = facts[WORDS]
+    if words == 1:  # the same as below, several times faster with the set in one machine register
+        live = live_sets[AFTER + function, 0]
+        for slot in range(last, first - 1, -1):
+            is_live = (live >> slots[slot, OUT]) & 1
+            slots[slot, IS_LIVE] = is_live
+            live &= ~((is_live & ~slots[slot, IS_PARTIAL]) << slots[slot, OUT])
+            live |= (is_live << slots[slot, IN1]) | (is_live << slots[slot, IN2])
+        live_sets[row, 0] = live
+        return
+    for word in range(words):
+        live_sets[row, word] = live_sets[AFTER + function, word]
+    for slot in range(last, first - 1, -1):
+        out = slots[slot, OUT]
+        is_live = is_in(live_sets, row, out)
+        slots[slot, IS_LIVE] = is_live
+        live_sets[row, out >> 6] &= ~((is_live & ~slots[slot, IS_PARTIAL]) << (out & 63))
+        for field in range(2):
+            register = slots[slot, field]
+            live_sets[row, register >> 6] |= is_live << (register & 63)
 
 
 @njit(cache=True, nogil=True)
@@ -236,22 +234,25 @@ def _prune_batch(
     addresses: NDArray[np.uint16],
     constants: NDArray[np.float64],
     sizes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    registers: RegisterFile,
+    tables: SpaceTables,
     new_opcodes: NDArray[np.uint8],
     new_addresses: NDArray[np.uint16],
     new_constants: NDArray[np.float64],
     new_sizes: NDArray[np.int32],
 ) -> None:
-    liveness = make_liveness(opcodes.shape[1], registers.total)
+    op_table, registers, facts = tables
+    slots = np.zeros((opcodes.shape[1], 5), np.int64)
+    live_sets = make_live_sets(registers, facts[WORDS])
     for program in range(len(opcodes)):
-        find_live(program, opcodes, addresses, sizes, offsets, registers, liveness)
+        find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
         for function in range(3):
-            place = offsets[function]
-            for slot in range(offsets[function], offsets[function] + sizes[program, function]):
-                if liveness.live[slot]:
+            place = facts[function]
+            for slot in range(facts[function], facts[function] + sizes[program, function]):
+                if slots[slot, IS_LIVE]:
                     new_opcodes[program, place] = opcodes[program, slot]
-                    new_addresses[program, place] = addresses[program, slot]
-                    new_constants[program, place] = constants[program, slot]
+                    for field in range(3):
+                        new_addresses[program, place, field] = addresses[program, slot, field]
+                    for field in range(2):
+                        new_constants[program, place, field] = constants[program, slot, field]
                     place += 1
-            new_sizes[program, function] = place - offsets[function]
+            new_sizes[program, function] = place - facts[function]
