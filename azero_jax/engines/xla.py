@@ -280,7 +280,8 @@ def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
 
 
 def _outcome(state: State, tasks: int) -> Outcome:
-    errors = jnp.moveaxis(state.errors.reshape(state.errors.shape[0], -1, tasks), 0, -1)
+    lanes = state.errors.shape[-1]
+    errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, -1)
     fields = (state.fitness, state.stop, state.reason, state.steps)
     fitness, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
     return Outcome(fitness, stop, reason, steps, errors)
