@@ -92,7 +92,7 @@ class XlaEngine:
         recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
         branches = self._find_branches(programs)
         order = np.lexsort(programs.sizes.T)  # programs of like sizes share a block, which runs to its longest
-        pieces = []
+        pieces = [list(_zero_outcome(0, len(self.tasks), sum(recorded), self._dtype))]
         with self._x64():
             limits = self._limits(train, valid, divisor)
             for start in range(0, len(programs), self._capacity):
@@ -101,8 +101,6 @@ class XlaEngine:
                 blocks = np.int32(-(-len(chosen) // self._block))
                 outcome = self._run(code, sizes, blocks, self._data, limits, recorded=recorded)
                 pieces.append([np.asarray(array)[: len(chosen)] for array in outcome])
-        if not pieces:
-            pieces = [self._empty(recorded)]
         place = np.argsort(order)
         fields = [np.concatenate(field)[place] for field in zip(*pieces, strict=True)]
         fitness, stop, reason, steps, errors = fields
@@ -143,8 +141,10 @@ class XlaEngine:
             )
         if order.min() < 0 or order.max() >= tasks.train_examples:
             raise ValueError(f"order must hold example numbers from 0 to {tasks.train_examples - 1}")
-        arrays = (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
-        return Data(*(jnp.asarray(np.moveaxis(array, 0, -1), self._dtype) for array in arrays), jnp.asarray(order))
+        features = np.concatenate([tasks.train_features, tasks.valid_features], axis=1)
+        labels = np.concatenate([tasks.train_labels, tasks.valid_labels], axis=1)
+        features, labels = (jnp.asarray(np.moveaxis(array, 0, -1), self._dtype) for array in (features, labels))
+        return Data(features, labels, jnp.asarray(order))
 
     def _check_examples(self, examples: tuple[int, int] | None) -> tuple[int, int]:
         most = (self.tasks.train_examples * self.settings.epochs, self.tasks.valid_examples)
@@ -184,11 +184,6 @@ class XlaEngine:
 
         code = Code(pad(branches, np.int32), pad(programs.addresses, np.int32), pad(programs.constants, self._dtype))
         return code, pad(programs.sizes, np.int32)
-
-    def _empty(self, recorded: tuple[int, int]) -> list[NDArray[Any]]:
-        tasks = len(self.tasks)
-        dtypes = (self._dtype, np.int8, np.int8, np.int32)
-        return [*(np.zeros((0, tasks), dtype) for dtype in dtypes), np.zeros((0, tasks, sum(recorded)), self._dtype)]
 
     def _start_registers(self, memory: Memory | None, index: int) -> Registers:
         space, tasks, f = self.space, len(self.tasks), self.space.features
@@ -257,7 +252,7 @@ def _run_batch(
     def run_block(number: jax.Array) -> Outcome:
         part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
         _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
-        return _outcome(state, data.train_features.shape[-1])
+        return _outcome(state, data.features.shape[-1])
 
     def one_block(number: jax.Array, outcome: Outcome) -> Outcome:
         return jax.tree.map(
@@ -266,16 +261,20 @@ def _run_batch(
             run_block(number),
         )
 
-    shapes = jax.eval_shape(run_block, blocks)
-    empty = jax.tree.map(lambda part: jnp.zeros((len(sizes), *part.shape[1:]), part.dtype), shapes)
+    empty = jax.tree.map(jnp.asarray, _zero_outcome(len(sizes), data.features.shape[-1], sum(recorded), machine.dtype))
     return lax.fori_loop(0, blocks, one_block, empty)
+
+
+def _zero_outcome(programs: int, tasks: int, errors: int, dtype: Any) -> Outcome:
+    fields = (np.zeros((programs, tasks), kind) for kind in (dtype, np.int8, np.int8, np.int32))
+    return Outcome(*fields, np.zeros((programs, tasks, errors), dtype))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
     """The instructions of a block as `Machine.step` takes them; a lane is a (program, task), tasks minor."""
     if machine.step is branch_step:
         return jax.tree.map(lambda array: array[0], code)
-    tasks = data.train_features.shape[-1]
+    tasks = data.features.shape[-1]
     return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
 
 

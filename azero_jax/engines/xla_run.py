@@ -24,17 +24,13 @@ class Data(NamedTuple):
     """Tasks on the device, example first and lanes last, and the order of the training examples.
 
     Attributes:
-      train_features: `[N, F, T]`.
-      train_labels: `[N, T]`, or one-hot `[N, F, T]`.
-      valid_features: `[V, F, T]`.
-      valid_labels: `[V, T]`, or one-hot `[V, F, T]`.
+      features: `[N + V, F, T]`, the training examples, then the validation examples.
+      labels: `[N + V, T]`, or one-hot `[N + V, F, T]`.
       order: `[epochs, N]` int32.
     """
 
-    train_features: jax.Array
-    train_labels: jax.Array
-    valid_features: jax.Array
-    valid_labels: jax.Array
+    features: jax.Array
+    labels: jax.Array
     order: jax.Array
 
 
@@ -119,7 +115,7 @@ def run(
     Returns:
       Memory after Setup, and the final state.
     """
-    tasks = data.train_features.shape[-1]
+    tasks = data.features.shape[-1]
     lanes = code.branch.shape[1] if code.branch.ndim > 1 else tasks
     if registers is None:
         registers = zero_registers(machine.space, lanes, machine.dtype)
@@ -139,8 +135,7 @@ def run(
         fitness=zeros,
         errors=jnp.full((sum(machine.recorded), lanes), -1, machine.dtype),
     )
-    train_examples = data.train_features.shape[0]
-    last = -(-limits.train // train_examples) - 1
+    last = -(-limits.train // context.train_examples) - 1
 
     def more_epochs(carry: tuple[jax.Array, State]) -> jax.Array:
         return (carry[0] <= last) & carry[1].training.any()
@@ -163,24 +158,32 @@ class _Context:
     limits: Limits
     task: jax.Array
 
-    def execute(self, function: int, registers: Registers, step: jax.Array) -> Registers:
-        """Executes Setup (0), Predict (1) or Learn (2)."""
+    @property
+    def train_examples(self) -> int:
+        """N, the training examples of each task."""
+        return self.data.order.shape[1]
+
+    def execute(
+        self, function: int, registers: Registers, step: jax.Array, enabled: jax.Array | bool = True
+    ) -> Registers:
+        """Executes Setup (0), Predict (1) or Learn (2), or nothing where not `enabled`."""
         space = self.machine.space
         numbers = tuple(number for number in space.functions[function].ops if number != ops.NO_OP.number)
         if not numbers or not space.max_sizes[function]:
             return registers
         first = space.offsets[function]
+        size = jnp.where(enabled, self.sizes[function], 0)
         draw = Draw(self.limits.seed, self.task, step)
 
         def instruction(slot: jax.Array, registers: Registers) -> Registers:
             return self.machine.step(numbers, registers, self.code.at(slot), draw)
 
-        return lax.fori_loop(first, first + self.sizes[function], instruction, registers)
+        return lax.fori_loop(first, first + size, instruction, registers)
 
-    def example(self, features: jax.Array, labels: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def example(self, number: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Features `[F, lanes]` and label `[lanes]` or `[F, lanes]` of an example, repeated for every program."""
-        repeats = self.task.shape[0] // features.shape[-1]
-        return _tile(features[number], repeats), _tile(labels[number], repeats)
+        repeats = self.task.shape[0] // self.data.features.shape[-1]
+        return _tile(self.data.features[number], repeats), _tile(self.data.labels[number], repeats)
 
 
 def _tile(array: jax.Array, repeats: int) -> jax.Array:
@@ -188,81 +191,77 @@ def _tile(array: jax.Array, repeats: int) -> jax.Array:
 
 
 def _epoch(context: _Context, epoch: jax.Array, is_last: jax.Array, state: State) -> State:
-    """One pass over the training examples, and the validation that follows."""
-    train_examples, valid_examples = context.data.train_features.shape[0], context.data.valid_features.shape[0]
-    first_step = 1 + epoch * (train_examples + valid_examples)
-    count = jnp.minimum(context.limits.train - epoch * train_examples, train_examples)
+    """One pass over the training examples, and the validation that follows.
 
-    def more_training(carry: tuple[jax.Array, State]) -> jax.Array:
-        return (carry[0] < count) & carry[1].training.any()
+    Both are one loop, in which Learn runs for training examples only, so that Predict is compiled once.
+    """
+    train_count = jnp.minimum(context.limits.train - epoch * context.train_examples, context.train_examples)
+    valid_count = context.limits.valid
+    if context.machine.exact_memory:  # a trace shows the memory when training ended
+        valid_count = jnp.where(is_last, 0, valid_count)
 
-    def train_one(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+    def more(carry: tuple[jax.Array, State]) -> jax.Array:
+        return (carry[0] < train_count + valid_count) & carry[1].valid.any()
+
+    def one(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         position, state = carry
-        return position + 1, _train_one(context, epoch, position, first_step + position, state)
+        return position + 1, _run_example(context, epoch, position, train_count, state)
 
-    state = lax.while_loop(more_training, train_one, (jnp.int32(0), state))[1]
     state = state._replace(valid=state.training, loss=jnp.zeros_like(state.loss))
-    # A trace shows the memory when training ended: the last epoch's validation is left out.
-    valid_count = jnp.where(is_last, 0, context.limits.valid) if context.machine.exact_memory else context.limits.valid
-
-    def more_validation(carry: tuple[jax.Array, State]) -> jax.Array:
-        return (carry[0] < valid_count) & carry[1].valid.any()
-
-    def validate_one(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
-        position, state = carry
-        step = first_step + train_examples + position
-        return position + 1, _validate_one(context, epoch, position, step, state)
-
-    state = lax.while_loop(more_validation, validate_one, (jnp.int32(0), state))[1]
+    state = lax.while_loop(more, one, (jnp.int32(0), state))[1]
     fitness = jnp.where(state.valid, _fitness(context, state.loss), 0)
     return state._replace(fitness=jnp.maximum(state.fitness, fitness))
 
 
-def _train_one(context: _Context, epoch: jax.Array, position: jax.Array, step: jax.Array, state: State) -> State:
-    data, metric = context.data, context.machine.metric
-    features, label = context.example(data.train_features, data.train_labels, data.order[epoch, position])
-    step = step.astype(jnp.uint32)
-    registers = context.execute(1, _before_predict(metric, state.registers, features), step)
-    registers, error = _train_error(metric, registers, label)
-    stop = jnp.where(epoch == 0, Stop.TRAIN, Stop.LATER_TRAIN)
-    before = state.training
-    passed, state = _note_error(context, epoch, position, error, before, stop, state)
-    learned = context.execute(2, _before_learn(metric, registers, features, label), step)
+def _run_example(
+    context: _Context, epoch: jax.Array, position: jax.Array, train_count: jax.Array, state: State
+) -> State:
+    """Predicts one example and, in training, learns from it.
+
+    Args:
+      context: of the run.
+      epoch: number of the epoch.
+      position: of the example in the epoch: `train_count` training examples, then the validation.
+      train_count: training examples of this epoch.
+      state: before.
+    """
+    metric, train_examples = context.machine.metric, context.train_examples
+    is_training = position < train_count
+    place = jnp.where(is_training, position, train_examples + position - train_count)  # as if no example were left out
+    number = jnp.where(is_training, context.data.order[epoch, jnp.minimum(place, train_examples - 1)], place)
+    step = (1 + epoch * context.data.labels.shape[0] + place).astype(jnp.uint32)
+    features, label = context.example(number)
+
+    predicted = context.execute(1, _before_predict(metric, state.registers, features), step)
+    if context.machine.exact_memory or context.data.order.shape[0] > 1:
+        # A later epoch's training goes on with the memory that a stopped validation left.
+        predicted = _select(state.valid, predicted, state.registers)
+    registers, error, loss = _judge(metric, predicted, label, is_training)
+    row = jnp.where(is_training, position, context.machine.recorded[0] + position - train_count)
+    first_epoch = epoch == 0
+    stop = jnp.where(is_training, jnp.where(first_epoch, Stop.TRAIN, Stop.LATER_TRAIN), Stop.VALID)
+    steps = state.steps + (state.valid & is_training)
+    passed, state = _note_error(context, error, row, first_epoch, stop, state)
+
+    learned = context.execute(2, _before_learn(metric, registers, features, label), step, is_training)
     if context.machine.exact_memory:
-        stopped = _select(before, registers, state.registers)
-        learned = _select(passed, learned, stopped)
-    return state._replace(registers=learned, training=passed, steps=state.steps + before)
-
-
-def _validate_one(context: _Context, epoch: jax.Array, position: jax.Array, step: jax.Array, state: State) -> State:
-    data, metric = context.data, context.machine.metric
-    features, label = context.example(data.valid_features, data.valid_labels, position)
-    step = step.astype(jnp.uint32)
-    registers = context.execute(1, _before_predict(metric, state.registers, features), step)
-    error = _valid_error(metric, registers, label)
-    before = state.valid
-    passed, state = _note_error(
-        context, epoch, position + context.machine.recorded[0], error, before, Stop.VALID, state
+        learned = _select(passed, learned, registers)
+    return state._replace(
+        registers=learned,
+        training=jnp.where(is_training, passed, state.training),
+        valid=passed,
+        steps=steps,
+        loss=jnp.where(is_training, state.loss, state.loss + loss),
     )
-    if data.order.shape[0] > 1:  # a later epoch goes on with the memory that a stopped validation left
-        registers = _select(before, registers, state.registers)
-    loss = error * error if metric is Metric.RMS_ERROR else error
-    return state._replace(registers=registers, valid=passed, loss=state.loss + loss)
 
 
 def _note_error(
-    context: _Context,
-    epoch: jax.Array,
-    row: jax.Array,
-    error: jax.Array,
-    running: jax.Array,
-    stop: jax.Array | Stop,
-    state: State,
+    context: _Context, error: jax.Array, row: jax.Array, first_epoch: jax.Array, stop: jax.Array, state: State
 ) -> tuple[jax.Array, State]:
-    """Which of the running lanes go on after this error, and the state with the stops of the others noted."""
+    """Which lanes go on after this error, and the state with the stops of the others, and the error, noted."""
     is_nan = jnp.isnan(error)
-    passed = running & ~is_nan & (error <= context.limits.max_abs_error)
-    first_stop = running & ~passed & (state.stop == Stop.NONE)
+    passed = state.valid & ~is_nan & (error <= context.limits.max_abs_error)
+    first_stop = state.valid & ~passed & (state.stop == Stop.NONE)
     reason = jnp.where(is_nan, StopReason.NAN, StopReason.MAX_ABS_ERROR)
     state = state._replace(
         stop=jnp.where(first_stop, stop, state.stop).astype(jnp.int8),
@@ -270,7 +269,7 @@ def _note_error(
     )
     if sum(context.machine.recorded):
         old = lax.dynamic_index_in_dim(state.errors, row, keepdims=False)
-        new = jnp.where(passed & (epoch == 0), error, old)  # the original leaves out the error that stops
+        new = jnp.where(passed & first_epoch, error, old)  # the original leaves out the error that stops
         state = state._replace(errors=lax.dynamic_update_index_in_dim(state.errors, new, row, 0))
     return passed, state
 
@@ -293,28 +292,27 @@ def _before_learn(metric: Metric, registers: Registers, features: jax.Array, lab
     return registers._replace(s=registers.s.at[ops.LABEL_ADDRESS].set(label), v=vectors)
 
 
-def _train_error(metric: Metric, registers: Registers, label: jax.Array) -> tuple[Registers, jax.Array]:
-    """Memory with the prediction squashed in place, and the absolute error."""
+def _judge(
+    metric: Metric, registers: Registers, label: jax.Array, is_training: jax.Array
+) -> tuple[Registers, jax.Array, jax.Array]:
+    """Memory with the prediction squashed in place (in training), the absolute error, and the loss in validation."""
     if metric is Metric.MULTICLASS_ACCURACY:
-        prediction = _softmax(registers.v[PREDICTION_VECTOR])
-        error = _largest(jnp.abs(label - prediction))
-        return registers._replace(v=registers.v.at[PREDICTION_VECTOR].set(prediction)), error
-    prediction = registers.s[ops.PREDICTION_ADDRESS]
-    if metric is Metric.ACCURACY:
-        prediction = _sigmoid(prediction)
-        registers = registers._replace(s=registers.s.at[ops.PREDICTION_ADDRESS].set(prediction))
-    return registers, jnp.abs(label - prediction)
-
-
-def _valid_error(metric: Metric, registers: Registers, label: jax.Array) -> jax.Array:
-    if metric is Metric.MULTICLASS_ACCURACY:
-        prediction = _softmax(registers.v[PREDICTION_VECTOR])
+        logits = registers.v[PREDICTION_VECTOR]
+        prediction = _softmax(logits)
         # The first of the largest; where there is a NaN all are NaN, and the first class is taken.
-        return (jnp.argmax(prediction, axis=0) != jnp.argmax(label, axis=0)).astype(label.dtype)
+        wrong = (jnp.argmax(prediction, axis=0) != jnp.argmax(label, axis=0)).astype(label.dtype)
+        vectors = registers.v.at[PREDICTION_VECTOR].set(jnp.where(is_training, prediction, logits))
+        error = jnp.where(is_training, _largest(jnp.abs(label - prediction)), wrong)
+        return registers._replace(v=vectors), error, wrong
     prediction = registers.s[ops.PREDICTION_ADDRESS]
     if metric is Metric.ACCURACY:
-        return ((_sigmoid(prediction) > 0.5) != (label > 0.5)).astype(label.dtype)
-    return jnp.abs(label - prediction)
+        probability = _sigmoid(prediction)
+        wrong = ((probability > 0.5) != (label > 0.5)).astype(label.dtype)
+        scalars = registers.s.at[ops.PREDICTION_ADDRESS].set(jnp.where(is_training, probability, prediction))
+        error = jnp.where(is_training, jnp.abs(label - probability), wrong)
+        return registers._replace(s=scalars), error, wrong
+    error = jnp.abs(label - prediction)
+    return registers, error, error * error
 
 
 def _sigmoid(x: jax.Array) -> jax.Array:
