@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from data_files import (
+
+from azero_jax.data import ReadOptions, load_source, make_source
+from azero_jax.data.archive import SMALL_BYTES
+from tests.data_files import (
     class_files,
     png,
     random_pixels,
@@ -21,9 +24,6 @@ from data_files import (
     write_idx,
     write_zip,
 )
-
-from azero_jax.data import ReadOptions, load_source, make_source
-from azero_jax.data.archive import SMALL_BYTES
 
 
 def refuses(data, *said, options=None):

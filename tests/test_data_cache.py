@@ -5,10 +5,10 @@ import os
 
 import numpy as np
 import pytest
-from data_files import class_files, write_zip
 
 from azero_jax.data import ReadOptions, cache, load_source
 from azero_jax.data.cache import cached, default_cache_dir, digest, read_entry, write_entry
+from tests.data_files import class_files, write_zip
 
 KEY = {"a": 1, "b": [2, "three"]}
 ARRAYS = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "y": np.zeros(0, np.int64)}

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from data_files import (
+
+from azero_jax.data import ReadOptions, load_source, make_source
+from tests.data_files import (
     class_files,
     jpeg,
     random_pixels,
@@ -18,8 +20,6 @@ from data_files import (
     write_idx,
     write_zip,
 )
-
-from azero_jax.data import ReadOptions, load_source, make_source
 
 
 @pytest.mark.parametrize("write", [write_zip, write_folder])
