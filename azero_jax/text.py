@@ -237,7 +237,7 @@ def _bind(form: _Form, reading: _Reading, code: str, space: SearchSpace, where: 
             raise ValueError(f"{where}{code!r}: {register} cannot be {role}; allowed: {allowed}")
         values[letter] = address
     for letter, number in zip(form.numbers, reading.numbers, strict=True):
-        if letter in ("i", "j") and not (number == int(number) and 0 <= number < space.features):
+        if letter in ("i", "j") and not (number.is_integer() and 0 <= number < space.features):
             raise ValueError(f"{where}{code!r}: index {number:g} is out of range; allowed: 0 to {space.features - 1}")
         if letter:
             values[letter] = number
