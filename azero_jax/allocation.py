@@ -13,16 +13,16 @@ from typing import Final
 
 from numba import njit
 
+from azero_jax.ops import LABEL_ADDRESS
 from azero_jax.program import OUT
 from azero_jax.prune import (
     AFTER,
-    BEFORE,
     END,
+    FEATURES,
     FIRST,
     FIRST_OUTPUT,
     FIXED,
-    KIND,
-    PREDICT,
+    LEARN,
     SETUP,
     TOTAL,
     Table,
@@ -47,7 +47,7 @@ from azero_jax.value_graph import (
 _ALWAYS: Final = 1 << 30  # a place after every instruction
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def allocate(
     registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> bool:
@@ -56,15 +56,23 @@ def allocate(
     What carries a value between functions has its place under the number of its old register, a web of its own.
     """
     _name_carriers(registers, facts, begin, code, webs, state)
+    total = facts[TOTAL]
+    named1, named2, named3 = webs[total, PLACE], webs[total + 1, PLACE], webs[total + 2, PLACE]
     for function in range(3):
         if begin[function] < begin[function + 1]:
             _occupy(function, facts, live_sets, begin, code, webs, state)
+            for zeros in (named1, named2, named3):
+                if zeros != NOWHERE:
+                    state[zeros, BUSY_UNTIL] = _ALWAYS
+            webs[total, PLACE] = named1 if function == LEARN else LABEL_ADDRESS
+            webs[total + 1, PLACE] = facts[FEATURES] if function == SETUP else named2
+            webs[total + 2, PLACE] = NOWHERE if function == SETUP else named3
             if not _allocate_function(function, registers, facts, begin, code, webs, state):
                 return False
     return True
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def rename_by_first_use(registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table) -> None:
     """Keeps the original order and only renames whole registers; this always fits."""
     _reset_places(registers, facts, webs, state)
@@ -80,7 +88,7 @@ def rename_by_first_use(registers: Table, facts: Table, begin: Table, code: Tabl
 _NEXT: Final = CLAIMED_AT  # of a kind's first register, while naming: the next free register of that kind
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _reset_places(registers: Table, facts: Table, webs: Table, state: Table) -> None:
     total = facts[TOTAL]
     for web in range(total, total + 4):
@@ -96,7 +104,7 @@ def _reset_places(registers: Table, facts: Table, webs: Table, state: Table) -> 
             state[first, _NEXT] = max(state[first, _NEXT], register + 1)
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _name(carrier: int, first: int, webs: Table, state: Table) -> None:
     """Gives a web the next free register of the kind whose first register is `first`, unless it has one."""
     if webs[carrier, PLACE] == NOWHERE:
@@ -104,34 +112,34 @@ def _name(carrier: int, first: int, webs: Table, state: Table) -> None:
         state[first, _NEXT] += 1
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _name_carriers(registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table) -> None:
     """Places of the webs that carry values between functions, and of the zeros that Predict and Learn read."""
     total = facts[TOTAL]
+    no_web = total + 3
     _reset_places(registers, facts, webs, state)
+    webs[no_web, EXIT] = no_web
     for function in range(3):
+        webs[total, EXIT] = total if function == LEARN else no_web
+        webs[total + 1, EXIT] = no_web if function == SETUP else total + 1
+        webs[total + 2, EXIT] = no_web if function == SETUP else total + 2
         for position in range(begin[function], begin[function + 1]):
             k = code[position, ORDER]
             for operand in range(3):
-                web = code[k, WEB1 + operand]
-                if web < total:
-                    _name(web, registers[web, FIRST], webs, state)
-                elif web >= total + 4:
-                    carrier = webs[web, EXIT]
-                    if carrier == NOWHERE:
-                        webs[web, PLACE] = NOWHERE
-                    else:
-                        _name(carrier, registers[carrier, FIRST], webs, state)
-                        webs[web, PLACE] = webs[carrier, PLACE]
-                elif web < total + 3 and function != SETUP and not (function == PREDICT and web == total):
-                    _name(web, registers[code[k, operand], FIRST], webs, state)
+                carrier = webs[code[k, WEB1 + operand], EXIT]
+                _name(carrier, registers[code[k, operand], FIRST], webs, state)
+            web = code[k, WEB]
+            webs[web, PLACE] = NOWHERE if webs[web, EXIT] == no_web else webs[webs[web, EXIT], PLACE]
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _occupy(
     function: int, facts: Table, live_sets: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> None:
-    """Finds out when the registers that carry values into and out of a function are taken in it."""
+    """Finds out when the registers that carry values into and out of a function are taken in it.
+
+    Without branches, which could not be predicted; row R of `state` takes what concerns no register.
+    """
     total = facts[TOTAL]
     for register in range(total):
         state[register, BUSY_UNTIL] = NOWHERE
@@ -143,34 +151,32 @@ def _occupy(
         for operand in range(3):
             webs[code[k, WEB1 + operand], LAST_USE] = position
         web = code[k, WEB]
-        if web >= total + 4 and webs[web, EXIT] != NOWHERE:
-            target = webs[web, PLACE]
-            since = NOWHERE if webs[web, FROM_ZERO] else position
-            state[target, CLAIMED_AT] = min(state[target, CLAIMED_AT], since)
+        target = total if webs[web, EXIT] == total + 3 else webs[web, PLACE]
+        claim = NOWHERE if webs[web, FROM_ZERO] else position
+        claim = _ALWAYS if web < total else claim
+        state[target, CLAIMED_AT] = min(state[target, CLAIMED_AT], claim)
     for register in range(total):
         target = webs[register, PLACE]
-        if target != NOWHERE:
-            if function != SETUP and is_in(live_sets, BEFORE + function, register):
-                state[target, BUSY_UNTIL] = webs[register, LAST_USE]
-            if state[target, CLAIMED_AT] == _ALWAYS and is_in(live_sets, AFTER + function, register):
-                state[target, BUSY_UNTIL] = _ALWAYS
-    for web in range(total, total + 3):
-        if webs[web, PLACE] != NOWHERE:
-            state[webs[web, PLACE], BUSY_UNTIL] = _ALWAYS
+        target = total if target == NOWHERE else target
+        passes = is_in(live_sets, AFTER + function, register) & (state[target, CLAIMED_AT] == _ALWAYS)
+        state[target, BUSY_UNTIL] = _ALWAYS if passes else webs[register, LAST_USE]
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _allocate_function(
     function: int, registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> bool:
+    no_web = facts[TOTAL] + 3
     for position in range(begin[function], begin[function + 1]):
         k = code[position, ORDER]
-        web = code[k, WEB]
         for operand in range(2):
-            source = _source(code[k, WEB1 + operand], code[k, operand], function, registers, facts, webs, state)
-            if source == NOWHERE:
-                return False
+            source = webs[code[k, WEB1 + operand], PLACE]
+            if source == NOWHERE:  # zeros in Setup that no fixed register holds
+                source = _lowest_clean(code[k, operand], registers, state)
+                if source == NOWHERE:
+                    return False
             code[k, NEW_IN1 + operand] = source
+        web = code[k, WEB]
         if webs[web, PLACE] == NOWHERE:
             webs[web, PLACE] = _lowest_free(web, position, code[k, OUT], registers, webs, state)
             if webs[web, PLACE] == NOWHERE:
@@ -178,26 +184,20 @@ def _allocate_function(
         out = webs[web, PLACE]
         code[k, NEW_OUT] = out
         state[out, CLEAN] = 0
-        if web >= facts[TOTAL] + 4 and webs[web, EXIT] != NOWHERE:
-            state[out, BUSY_UNTIL] = _ALWAYS
+        if web > no_web:
+            state[out, BUSY_UNTIL] = state[out, BUSY_UNTIL] if webs[web, EXIT] == no_web else _ALWAYS
     return True
 
 
-@njit(nogil=True)
-def _source(web: int, old: int, function: int, registers: Table, facts: Table, webs: Table, state: Table) -> int:
-    """Register in which a web, once in register `old`, is read; NOWHERE if Setup has no zeros of its kind left."""
-    is_zero = facts[TOTAL] <= web < facts[TOTAL] + 3
-    if is_zero and function == SETUP:
-        for register in range(registers[old, FIRST], registers[old, END]):
-            if state[register, CLEAN]:
-                return register
-        return NOWHERE
-    if is_zero and function == PREDICT and registers[old, KIND] == 0:
-        return 0
-    return webs[web, PLACE]
+@njit(nogil=True, forceinline=True)
+def _lowest_clean(old: int, registers: Table, state: Table) -> int:
+    for register in range(registers[old, FIRST], registers[old, END]):
+        if state[register, CLEAN]:
+            return register
+    return NOWHERE
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _lowest_free(web: int, position: int, old: int, registers: Table, webs: Table, state: Table) -> int:
     for register in range(registers[old, FIRST_OUTPUT], registers[old, END]):
         is_free = state[register, BUSY_UNTIL] <= position

@@ -16,12 +16,17 @@ such as two draws from the same distribution, are told apart by their place in t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+import pathlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax import allocation, prune, value_graph
 from azero_jax.allocation import allocate, rename_by_first_use
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
 from azero_jax.prune import (
@@ -108,48 +113,7 @@ def _arrays(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     return programs.opcodes, programs.addresses, programs.constants.view(np.int64), programs.sizes
 
 
-@njit(cache=True, nogil=True)
-def _canonicalize_batch(
-    opcodes: NDArray[np.uint8],
-    addresses: NDArray[np.uint16],
-    constant_bits: Table,
-    sizes: NDArray[np.int32],
-    tables: SpaceTables,
-    new_opcodes: NDArray[np.uint8],
-    new_addresses: NDArray[np.uint16],
-    new_constant_bits: Table,
-    new_sizes: NDArray[np.int32],
-    hashes: Table,
-    numbered: NDArray[np.uint16],
-) -> None:
-    """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
-    op_table, registers, facts = tables
-    length, total = opcodes.shape[1], facts[TOTAL]
-    slots = np.zeros((length, 5), np.int64)
-    live_sets = make_live_sets(registers, facts[WORDS])
-    begin = np.zeros(4, np.int64)
-    code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
-    webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
-    state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
-    for program in range(len(opcodes)):
-        find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-        collect_live(program, opcodes, addresses, constant_bits, sizes, op_table, facts, slots, begin, code, state)
-        colour_code(registers, facts, begin, code, state)
-        for function in range(3):
-            if begin[function] < begin[function + 1]:
-                link_values(function, registers, facts, live_sets, begin, code, webs, state)
-                schedule(function, begin, code)
-        if not allocate(registers, facts, live_sets, begin, code, webs, state):
-            rename_by_first_use(registers, facts, begin, code, webs, state)
-        digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
-        if len(numbered):
-            _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
-        hashes[program] = _write_data(
-            program, digest, addresses, constant_bits, op_table, facts, begin, code, new_addresses, new_constant_bits
-        )
-
-
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _write_code(
     program: int,
     op_table: Table,
@@ -182,7 +146,7 @@ def _write_code(
     return digest
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _write_data(
     program: int,
     digest: int,
@@ -215,7 +179,7 @@ def _write_data(
     return digest
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _number_streams(
     program: int,
     opcodes: NDArray[np.uint8],
@@ -239,3 +203,70 @@ def _number_streams(
             if op_table[opcodes[program, slot], RANDOM] and not slots[slot, IS_LIVE]:
                 numbered[program, slot, IN1] = stream
                 stream += 1
+
+
+def _compile(version: str) -> Callable[..., None]:
+    """The compiled loop over a batch.
+
+    Numba's cache on disk looks at the file of the function that it keeps, not at those of the functions that this one
+    is made of; the version, being part of the key, makes up for that.
+    """
+
+    @njit(cache=True, nogil=True)
+    def canonicalize_batch(
+        opcodes: NDArray[np.uint8],
+        addresses: NDArray[np.uint16],
+        constant_bits: Table,
+        sizes: NDArray[np.int32],
+        tables: SpaceTables,
+        new_opcodes: NDArray[np.uint8],
+        new_addresses: NDArray[np.uint16],
+        new_constant_bits: Table,
+        new_sizes: NDArray[np.int32],
+        hashes: Table,
+        numbered: NDArray[np.uint16],
+    ) -> None:
+        """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
+        _ = version
+        op_table, registers, facts = tables
+        length, total = opcodes.shape[1], facts[TOTAL]
+        slots = np.zeros((length, 5), np.int64)
+        live_sets = make_live_sets(registers, facts[WORDS])
+        begin = np.zeros(4, np.int64)
+        code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
+        webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
+        state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
+        for program in range(len(opcodes)):
+            find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+            collect_live(program, opcodes, addresses, constant_bits, sizes, op_table, facts, slots, begin, code, state)
+            colour_code(registers, facts, begin, code, state)
+            for function in range(3):
+                if begin[function] < begin[function + 1]:
+                    link_values(function, registers, facts, live_sets, begin, code, webs, state)
+                    schedule(function, begin, code)
+            if not allocate(registers, facts, live_sets, begin, code, webs, state):
+                rename_by_first_use(registers, facts, begin, code, webs, state)
+            digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
+            if len(numbered):
+                _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
+            hashes[program] = _write_data(
+                program,
+                digest,
+                addresses,
+                constant_bits,
+                op_table,
+                facts,
+                begin,
+                code,
+                new_addresses,
+                new_constant_bits,
+            )
+
+    return canonicalize_batch
+
+
+def _digest(*modules: ModuleType) -> str:
+    return hashlib.sha256(b"".join(pathlib.Path(str(module.__file__)).read_bytes() for module in modules)).hexdigest()
+
+
+_canonicalize_batch: Final = _compile(_digest(prune, value_graph, allocation))

@@ -122,7 +122,7 @@ def space_tables(space: SearchSpace, metric: Metric) -> SpaceTables:
     return SpaceTables(op_table, registers, np.array([*space.offsets, total, prediction, label, features, words]))
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def find_live(
     program: int,
     opcodes: NDArray[np.uint8],
@@ -177,7 +177,7 @@ def find_live(
     _walk_back(SETUP, program, sizes, facts, slots, live_sets)
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def make_live_sets(registers: Table, words: int) -> Table:
     """`[8, words]` sets of registers; the row OUTSIDE holds those that are set before Predict and Learn."""
     live_sets = np.zeros((8, words), np.int64)
@@ -186,20 +186,20 @@ def make_live_sets(registers: Table, words: int) -> Table:
     return live_sets
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def is_in(live_sets: Table, row: int, register: int) -> int:
     """1 if a set holds a register, else 0."""
     return (live_sets[row, register >> 6] >> (register & 63)) & 1
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _carry_over(function: int, words: int, live_sets: Table) -> None:
     """What is live after Setup or Learn: what Predict reads, unless it is set in between."""
     for word in range(words):
         live_sets[AFTER + function, word] = live_sets[BEFORE + PREDICT, word] & ~live_sets[OUTSIDE, word]
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _walk_back(
     function: int, program: int, sizes: NDArray[np.int32], facts: Table, slots: Table, live_sets: Table
 ) -> None:

@@ -43,7 +43,7 @@ NOWHERE: Final = -1
 # order; and the registers that `azero_jax.allocation` gives it.
 SLOT, OP, PARTIAL, SWAPS, SEED, COLOUR, WEB1, WEB2, WEB, WAITS, ORDER, NEW_IN1, NEW_IN2, NEW_OUT = range(3, 17)
 # Columns of a `webs` table: bits of the instructions that use the web; register whose value it is after the function,
-# or NOWHERE; whether a partial write starts it from zeros; and, for `azero_jax.allocation`, the register that it gets
+# or R + 3; whether a partial write starts it from zeros; and, for `azero_jax.allocation`, the register that it gets
 # and the last place in the order where it is used.
 USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
 # Columns of a `state` table, a row a register: the web in it, bit of the last instruction that wrote it, whether any
@@ -61,7 +61,7 @@ _MIX2: Final = 0x94D049BB133111EB - 2**64
 _FEATURES_HUE, _LABEL_HUE = 4, 5  # what comes from outside; zeros have the colour 1 + kind
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def mix(state: Any, word: Any) -> Any:
     """A 64-bit hash of `state` and `word`, one-to-one in each of them."""
     state = (state ^ word) * _MIX1
@@ -69,7 +69,7 @@ def mix(state: Any, word: Any) -> Any:
     return state ^ np.int64(np.uint64(state) >> np.uint64(29))
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def collect_live(
     program: int,
     opcodes: NDArray[np.uint8],
@@ -111,7 +111,7 @@ def collect_live(
         code[k, SEED] = seed
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
     """Colours every instruction by how it is computed; again, and deeper, where two of a function look the same.
 
@@ -135,7 +135,7 @@ def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state
         _colour_loop(registers, facts, begin, code, state)
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
     for register in range(facts[TOTAL]):
         if registers[register, SET_OUTSIDE]:
@@ -148,7 +148,7 @@ def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, stat
     _colour_function(LEARN, begin, code, state)
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _colour_function(function: int, begin: Table, code: Table, state: Table) -> None:
     """Runs a function on colours; operands of commutative ops are swapped into the order of their colours."""
     for k in range(begin[function], begin[function + 1]):
@@ -164,7 +164,7 @@ def _colour_function(function: int, begin: Table, code: Table, state: Table) -> 
         state[out, HUE] = colour
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _has_twins(begin: Table, code: Table) -> bool:
     for function in range(3):
         if begin[function + 1] - begin[function] <= MOST_SCHEDULED:
@@ -175,7 +175,7 @@ def _has_twins(begin: Table, code: Table) -> bool:
     return False
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def link_values(
     function: int,
     registers: Table,
@@ -194,13 +194,15 @@ def link_values(
     total = facts[TOTAL]
     for register in range(total):
         webs[register, USERS] = 0
+        webs[register, EXIT] = register
         state[register, WRITER] = 0
         is_zero = function == SETUP or (function == PREDICT and register == 0)  # register 0 is s0
         is_zero |= not (state[register, WRITTEN] or registers[register, FIXED])
         state[register, CURRENT] = total + registers[register, KIND] if is_zero else register
     for web in range(total, total + 4):
         webs[web, USERS] = 0
-    state[total, CURRENT] = total + 3
+    no_web = total + 3
+    state[total, CURRENT] = no_web
     state[total, WRITER] = 0
     first_web = total + 4
     bit = 1
@@ -211,7 +213,7 @@ def link_values(
         webs[web1, USERS] |= bit
         webs[web2, USERS] |= bit
         webs[web, USERS] = 0
-        webs[web, EXIT] = NOWHERE
+        webs[web, EXIT] = no_web
         webs[web, FROM_ZERO] = 0
         if code[k, PARTIAL]:
             old = state[out, CURRENT]
@@ -236,7 +238,7 @@ def link_values(
             code[head, WAITS] |= webs[register, USERS] & ~(1 << (head - begin[function]))
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def schedule(function: int, begin: Table, code: Table) -> None:
     """Orders a function: again and again, of the instructions that wait for nobody, the one of the smallest colour."""
     first, end = begin[function], begin[function + 1]
