@@ -13,10 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax.program import Programs
+from azero_jax.state import State
 
 _END: Final = -1  # of a chain or list
 _NEXT_IN_BUCKET, _NEWER, _OLDER, _HITS = range(4)  # columns of `links`
 _USED, _NEWEST, _OLDEST, _FREE = range(4)  # of `state`
+_COUNT_SHIFT: Final = np.uint64(48)  # packed keys: bits of the first word above the sizes
+_CONSTANT_SHIFT: Final = np.uint64(56)  # packed keys: bits of an instruction's word above its addresses
 
 
 class FitnessCache:
@@ -71,6 +74,26 @@ class FitnessCache:
         """Stores N new keys (not in the table, no two the same), the least recently used going first."""
         if self.capacity > 0:
             _insert(hashes, keys, fitness, self.capacity, *self._arrays())
+
+    def state(self) -> State:
+        """The entries, least recently used first; keys as one stream of words without unused ones."""
+        order = np.empty(len(self), np.int32)
+        _list_oldest_first(order, self._links, self._state)
+        words = np.empty(len(order) * self._keys.shape[1], np.uint64)
+        return {
+            "hashes": self._hashes[order],
+            "fitness": self._values[order],
+            "sightings": self._links[order, _HITS],
+            "keys": words[: _pack_keys(order, self._keys, words)].copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Fills an empty cache of the same sizes with what `state()` gave."""
+        count = len(state["hashes"])
+        keys = np.zeros((count, self._keys.shape[1]), np.uint64)
+        _unpack_keys(state["keys"], keys)
+        self.insert(state["hashes"], keys, state["fitness"])
+        self._links[:count, _HITS] = state["sightings"]
 
     def _arrays(self) -> tuple[NDArray, ...]:
         return self._buckets, self._hashes, self._keys, self._values, self._links, self._state
@@ -233,3 +256,62 @@ def _leave_bucket(entry, buckets, stored_hashes, links):  # type: ignore[no-unty
     while links[other, _NEXT_IN_BUCKET] != entry:
         other = links[other, _NEXT_IN_BUCKET]
     links[other, _NEXT_IN_BUCKET] = links[entry, _NEXT_IN_BUCKET]
+
+
+@njit(cache=True, nogil=True)
+def _list_oldest_first(order, links, state):  # type: ignore[no-untyped-def]
+    entry = state[_OLDEST]
+    for n in range(len(order)):
+        order[n] = entry
+        entry = links[entry, _NEWER]
+
+
+@njit(cache=True, nogil=True)
+def _pack_keys(order, keys, words):  # type: ignore[no-untyped-def]
+    """Writes the used words of the keys; the first word of each also counts its instructions. Returns how many."""
+    length = keys.shape[1]
+    place = 0
+    if length == 0:
+        return place
+    for entry in order:
+        first = place
+        place += 1
+        instructions = np.uint64(0)
+        for word in range(1, length, 3):
+            instruction = keys[entry, word]
+            if instruction == 0:
+                break
+            here = place
+            place += 1
+            for number in range(2):
+                constant = keys[entry, word + 1 + number]
+                if constant != 0:
+                    instruction |= np.uint64(1 + number) << _CONSTANT_SHIFT
+                    words[place] = constant
+                    place += 1
+            words[here] = instruction
+            instructions += np.uint64(1)
+        words[first] = keys[entry, 0] | (instructions << _COUNT_SHIFT)
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _unpack_keys(words, keys):  # type: ignore[no-untyped-def]
+    """Fills `keys`, which are zero, from the words that `_pack_keys` wrote."""
+    place = 0
+    if keys.shape[1] == 0:
+        return
+    instruction_mask = (np.uint64(1) << _CONSTANT_SHIFT) - np.uint64(1)
+    for entry in range(keys.shape[0]):
+        instructions = words[place] >> _COUNT_SHIFT
+        keys[entry, 0] = words[place] & ((np.uint64(1) << _COUNT_SHIFT) - np.uint64(1))
+        place += 1
+        for position in range(instructions):
+            word = 1 + 3 * position
+            constants = words[place] >> _CONSTANT_SHIFT
+            keys[entry, word] = words[place] & instruction_mask
+            place += 1
+            for number in range(2):
+                if constants & np.uint64(1 + number):
+                    keys[entry, word + 1 + number] = words[place]
+                    place += 1

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
+from azero_jax.state import State
+
 
 @dataclasses.dataclass
 class Counters:
@@ -34,3 +38,23 @@ class Counters:
     stopped_at_hurdle: list[int] = dataclasses.field(default_factory=list)
     run_in_full: int = 0
     train_steps: int = 0
+
+    def state(self) -> State:
+        """The totals as arrays, by name."""
+        return {field.name: np.array(getattr(self, field.name), np.int64) for field in dataclasses.fields(self)}
+
+    def restore(self, state: State) -> None:
+        """Sets the totals to what `state()` gave."""
+        for name, value in state.items():
+            setattr(self, name, value.tolist())
+
+    def add(self, other: Counters) -> None:
+        """Adds another evaluator's totals."""
+        hurdles = max(len(self.stopped_at_hurdle), len(other.stopped_at_hurdle))
+        self.stopped_at_hurdle += [0] * (hurdles - len(self.stopped_at_hurdle))
+        for field in dataclasses.fields(self):
+            ours, theirs = getattr(self, field.name), getattr(other, field.name)
+            if isinstance(theirs, list):
+                ours[: len(theirs)] = [a + b for a, b in zip(ours, theirs, strict=False)]
+            else:
+                setattr(self, field.name, ours + theirs)

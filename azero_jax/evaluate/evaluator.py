@@ -19,6 +19,7 @@ from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.program import Programs
+from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
 
 MAX_PROBE_EXAMPLES: Final = 100  # the original records the errors of at most 100 examples
@@ -150,6 +151,25 @@ class Evaluator:
         for stage in self._stages:
             stage.engine.evaluate(programs, examples=stage.examples)
         self.engine.evaluate(programs)
+
+    def state(self) -> State:
+        """Everything that it remembers: both caches, the hurdles and the counters."""
+        state = {
+            **with_prefix("programs", self._programs.state()),
+            **with_prefix("behaviours", self._behaviours.state()),
+            **with_prefix("counters", self.counters.state()),
+        }
+        for index, stage in enumerate(self._stages):
+            state |= with_prefix(f"hurdle{index}", stage.hurdle.state())
+        return state
+
+    def restore(self, state: State) -> None:
+        """Goes on from what `state()` of an evaluator with the same space, settings and tasks gave; this one is new."""
+        self._programs.restore(without_prefix("programs", state))
+        self._behaviours.restore(without_prefix("behaviours", state))
+        self.counters.restore(without_prefix("counters", state))
+        for index, stage in enumerate(self._stages):
+            stage.hurdle.restore(without_prefix(f"hurdle{index}", state))
 
     def _evaluate_affordable(self, programs: Programs, instructions: int) -> NDArray[np.float64]:
         canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.state import State
+
 
 class Hurdle:
     """One stage's rolling threshold.
@@ -41,3 +43,13 @@ class Hurdle:
         if len(seen):
             self.threshold = float(np.percentile(np.unique(seen), self._percentile))
         return passed
+
+    def state(self) -> State:
+        """The fitnesses that count, how many there were, and the threshold."""
+        recent = self._recent[: min(self._seen, len(self._recent))]
+        return {"recent": recent, "seen": np.array(self._seen), "threshold": np.array(self.threshold)}
+
+    def restore(self, state: State) -> None:
+        """Goes on from what `state()` gave."""
+        self._recent[: len(state["recent"])] = state["recent"]
+        self._seen, self.threshold = int(state["seen"]), float(state["threshold"])

@@ -9,28 +9,10 @@ from numpy.typing import NDArray
 
 from azero_jax import ops
 from azero_jax.program import Programs
+from azero_jax.programs import parse_known
 from azero_jax.space import SearchSpace
 
 _COST: Final = np.array([op.cost for op in ops.OPS])
-
-# The original's default baseline, its hand-designed neural net (SEMANTICS of the release: 3 + 5 + 11 instructions).
-_NEURAL_NET: Final = (
-    ("SCALAR_CONST_SET", "VECTOR_GAUSSIAN_SET", "MATRIX_GAUSSIAN_SET"),
-    ("MATRIX_VECTOR_PRODUCT", "VECTOR_SUM", "VECTOR_MAX", "VECTOR_INNER_PRODUCT", "SCALAR_SUM"),
-    (
-        "SCALAR_DIFF",
-        "SCALAR_PRODUCT",
-        "SCALAR_VECTOR_PRODUCT",
-        "VECTOR_SUM",
-        "SCALAR_SUM",
-        "SCALAR_VECTOR_PRODUCT",
-        "VECTOR_HEAVYSIDE",
-        "VECTOR_PRODUCT",
-        "VECTOR_SUM",
-        "VECTOR_OUTER_PRODUCT",
-        "MATRIX_SUM",
-    ),
-)
 
 
 def training_cost(programs: Programs, space: SearchSpace, train_examples: int) -> NDArray[np.float64]:
@@ -48,8 +30,10 @@ def training_cost(programs: Programs, space: SearchSpace, train_examples: int) -
 
 def baseline_cost(space: SearchSpace, train_examples: int) -> float:
     """Training cost of the reference, the release's neural net padded with NO_OPs to the space's initial sizes."""
-    total = 0.0
-    for names, function, repeats in zip(_NEURAL_NET, space.functions, (1, train_examples, train_examples), strict=True):
-        padding = max(function.initial_size - len(names), 0)
-        total += repeats * (sum(_COST[ops.op_number(name)] for name in names) + padding * ops.NO_OP.cost)
+    own_space, program = parse_known("two_layer_net", space.features)
+    total = float(training_cost(program, own_space, train_examples)[0])
+    for own, function, repeats in zip(
+        own_space.functions, space.functions, (1, train_examples, train_examples), strict=True
+    ):
+        total += repeats * max(function.initial_size - own.max_size, 0) * ops.NO_OP.cost
     return total
