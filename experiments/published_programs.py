@@ -1,0 +1,163 @@
+"""The paper's comparison on real images: evolved program, two-layer net, linear model, and optax baselines.
+
+    python experiments/published_programs.py --data cifar10-jpeg.zip --data /usr/share/datasets/fashion-mnist
+
+For each data set, number of features and seed: constants and hyperparameters are tuned on tasks of the search pairs
+(validation examples), then each contestant is trained on tasks of the unseen pairs and judged by test images. The table
+gives the mean over seeds and its standard error. One pass over 8000 training examples of each task throughout.
+
+Results are written after every step, to `--out`; a second run with the same `--out` goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from azero_jax.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
+from azero_jax.data import ReadOptions, Source, default_cache_dir, load_source
+from azero_jax.engines import RunSettings, make_engine
+from azero_jax.programs import parse_known
+from azero_jax.tasks import Tasks
+from azero_jax.tasks.classification import pair_tasks
+from azero_jax.tasks.pairs import choose_tasks, split_pairs
+from azero_jax.tasks.projected import prepare
+from azero_jax.tune import tune_constants
+
+PROGRAMS: Final = ("evolved_cifar10", "evolved_cifar10_as_listed", "two_layer_net", "evolved_net", "logistic_regressor")
+BASELINES: Final[dict[str, Baseline]] = {"optax two-layer net": two_layer_net(), "optax logistic": linear_model()}
+
+console = Console()
+
+
+class Sizes(NamedTuple):
+    """How much work goes into one cell of the table."""
+
+    trials: int
+    tune_tasks: int
+    test_tasks: int
+    train_examples: int
+
+
+def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> NDArray[np.float64]:
+    """`[T]`: accuracy of a known program on the test tasks, with its constants tuned on the others."""
+    space, program = parse_known(name, tune.features)
+    tuning = make_engine(engine, space, tune, RunSettings(seed=seed, batch_size=sizes.trials))
+    tuned = tune_constants(tuning, program, sizes.trials, seed)
+    judging = make_engine(engine, space, test, RunSettings(seed=seed, batch_size=1))
+    return np.asarray(judging.evaluate(tuned.program).fitness[0], np.float64)
+
+
+def evaluate_tuned_baseline(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int) -> NDArray[np.float64]:
+    """`[T]`: accuracy of an optax baseline on the test tasks, with its hyperparameters tuned on the others."""
+    tuned = tune_baseline(BASELINES[name], tune, trials=sizes.trials, seed=seed)
+    return np.asarray(evaluate_baseline(BASELINES[name], test, tuned.hyperparameters, seed=seed), np.float64)
+
+
+def make_sets(source: Source, features: int | None, sizes: Sizes, seed: int, cache_dir: Path) -> tuple[Tasks, Tasks]:
+    """Tasks to tune on (search pairs, validation examples) and to judge by (unseen pairs, test examples)."""
+    pairs = split_pairs(len(source.class_names))
+    enough = -(-max(sizes.tune_tasks, sizes.test_tasks) // len(pairs.unseen)) if features else 1
+    data = prepare(source, features, projections=enough, seed=seed, cache_dir=cache_dir)
+    tune = choose_tasks(pairs.search, enough, sizes.tune_tasks, seed)
+    test = choose_tasks(pairs.unseen, enough, min(sizes.test_tasks, enough * len(pairs.unseen)), seed)
+    train_examples = min(sizes.train_examples, 2 * data.sizes.train)
+    return (
+        pair_tasks(data, tune, train_examples=train_examples),
+        pair_tasks(data, test, part="test", train_examples=train_examples),
+    )
+
+
+def show_table(results: dict[str, dict[str, Any]]) -> None:
+    """Prints mean and standard error over seeds, one row a contestant."""
+    columns = sorted({(cell["data"], cell["features"]) for cell in results.values()})
+    table = Table("accuracy on unseen pairs, %", *(f"{data}, F = {features}" for data, features in columns))
+    for contestant in dict.fromkeys(cell["contestant"] for cell in results.values()):
+        row = []
+        for column in columns:
+            means = [
+                100 * cell["mean"]
+                for cell in results.values()
+                if (cell["data"], cell["features"]) == column and cell["contestant"] == contestant
+            ]
+            error = np.std(means, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else float("nan")
+            row.append(f"{np.mean(means):.2f} ± {error:.2f} ({len(means)} seeds)" if means else "")
+        table.add_row(contestant, *row)
+    console.print(table)
+
+
+def save(path: Path, results: dict[str, dict[str, Any]]) -> None:
+    """Writes all results, in one step."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(results, indent=1))
+    os.replace(temporary, path)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", "paths", multiple=True, required=True, help="Data set: a path or a name; may be repeated.")
+@click.option("--features", default="16,256", help="Numbers of features, or `full` for no projection.")
+@click.option("--seeds", default=5, type=click.IntRange(min=1), help="Seeds: split, projections, tuning, noise.")
+@click.option("--trials", default=100, type=click.IntRange(min=1), help="Trials of every tuning.")
+@click.option("--tune-tasks", default=8, type=click.IntRange(min=1), help="Tasks to tune on, of the search pairs.")
+@click.option("--test-tasks", default=90, type=click.IntRange(min=1), help="Tasks to judge by, of the unseen pairs.")
+@click.option("--train-examples", default=8000, type=click.IntRange(min=10), help="Training examples of a task.")
+@click.option("--only", default="", help="Comma-separated names of the contestants; all if empty.")
+@click.option("--engine", default="auto", help="auto, warp or xla.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), default=None, help="Cache folder; else the user's.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("published_programs.json"), help="Results file.")
+def main(
+    paths: tuple[str, ...],
+    features: str,
+    seeds: int,
+    trials: int,
+    tune_tasks: int,
+    test_tasks: int,
+    train_examples: int,
+    only: str,
+    engine: str,
+    cache_dir: Path | None,
+    out: Path,
+) -> None:
+    """Prints the table of published programs on projected images."""
+    cache_dir = cache_dir or default_cache_dir()
+    sizes = Sizes(trials, tune_tasks, test_tasks, train_examples)
+    contestants = tuple(name.strip() for name in only.split(",")) if only else (*PROGRAMS, *BASELINES)
+    results: dict[str, dict[str, Any]] = json.loads(out.read_text()) if out.exists() else {}
+    try:
+        for path in paths:
+            source = load_source(path, ReadOptions(cache_dir=cache_dir))
+            for seed in range(seeds):
+                for width in features.split(","):
+                    todo = {c: "/".join(map(str, (source.name, width, *sizes, seed, c))) for c in contestants}
+                    todo = {contestant: key for contestant, key in todo.items() if key not in results}
+                    if not todo:
+                        continue
+                    wanted = None if width == "full" else int(width)
+                    tune, test = make_sets(source, wanted, sizes, seed, cache_dir)
+                    for contestant, key in todo.items():
+                        start = time.perf_counter()
+                        if contestant in BASELINES:
+                            accuracy = evaluate_tuned_baseline(contestant, tune, test, sizes, seed)
+                        else:
+                            accuracy = evaluate_known(contestant, tune, test, sizes, seed, engine)
+                        seconds = time.perf_counter() - start
+                        cell = {"data": source.name, "features": width, "seed": seed, "contestant": contestant}
+                        results[key] = {**cell, "mean": float(accuracy.mean()), "seconds": round(seconds, 1)}
+                        save(out, results)
+                        console.print(f"{key}: {accuracy.mean():.4f} in {seconds:.0f} s")
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    show_table(results)
+
+
+if __name__ == "__main__":
+    main()
