@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.mutate import MutationPolicy, mutate_one, no_op_programs, random_programs, space_arrays
+from azero_jax.mutate import Mutation, MutationPolicy, mutate_one, no_op_programs, random_programs, space_arrays
 from azero_jax.program import Programs, concatenate, empty_programs
 from azero_jax.space import SearchSpace
+from azero_jax.state import (
+    State,
+    generator_state,
+    programs_state,
+    restore_generator,
+    restore_programs,
+    with_prefix,
+    without_prefix,
+)
 
 Evaluate = Callable[[Programs], NDArray[np.float64]]
 """Fitness `[N]` of N programs."""
@@ -76,6 +85,41 @@ class EvolutionSettings:
         return MutationPolicy(self.mutation_probability, self.mutations)
 
 
+class NewBest(NamedTuple):
+    """A program that is fitter than all before it on the same tasks.
+
+    Attributes:
+      candidates: programs evaluated when it was found.
+      fitness: its fitness.
+      program: the program, `[1]`.
+      parent: what it was bred from, `[1]`; None of an initial program.
+      mutation: the `Mutation` that made it, in lower case; "" of a copy or an initial program.
+    """
+
+    candidates: int
+    fitness: float
+    program: Programs
+    parent: Programs | None = None
+    mutation: str = ""
+
+
+class Restart(NamedTuple):
+    """An island that started again.
+
+    Attributes:
+      candidates: programs evaluated until then.
+      island: its number, from 0.
+      best_fitness: the best fitness that it had reached.
+    """
+
+    candidates: int
+    island: int
+    best_fitness: float
+
+
+Event = NewBest | Restart
+
+
 class SearchAlgorithm(Protocol):
     """What a search driver needs: one batch of candidates a step, and the best programs at hand.
 
@@ -98,6 +142,15 @@ class SearchAlgorithm(Protocol):
     def restarts(self) -> int:
         """How many islands have started again."""
 
+    def median_fitness(self) -> float:
+        """Median fitness of the current programs."""
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call."""
+
+    def state(self) -> State:
+        """Everything that the following steps depend on, apart from what `evaluate` remembers."""
+
 
 class Evolution:
     """Regularized evolution of all islands at once.
@@ -116,8 +169,9 @@ class Evolution:
         settings: EvolutionSettings,
         generator: np.random.Generator,
         seeds: Programs | None = None,
+        state: State | None = None,
     ) -> None:
-        """Evaluates the initial population.
+        """Evaluates the initial population, or goes on from a state.
 
         Args:
           space: what programs may look like.
@@ -126,6 +180,7 @@ class Evolution:
           generator: the only source of randomness.
           seeds: programs to start from; every island repeats them until its population is full. None starts from
             random or empty programs, as the settings say.
+          state: what `state()` of a search with the same space, settings and seeds gave.
         """
         self._space = space
         self._evaluate = evaluate
@@ -136,14 +191,21 @@ class Evolution:
         self._policy = settings.mutation_policy()
         self._cumulative = self._policy.cumulative()
         islands, population = settings.islands, settings.population
+        self._children = empty_programs(islands * settings.batch, space)
+        self._origins = np.zeros((islands * settings.batch, 2), np.int64)  # of each child: parent, mutation
+        self._events: list[Event] = []
+        if state is not None:
+            self._restore(state)
+            return
         self.programs = concatenate([self._initial_programs() for _ in range(islands)])
         self.fitness = evaluate(self.programs).reshape(islands, population)
         self.oldest = 0
         self.candidates = islands * population
-        self._children = empty_programs(islands * settings.batch, space)
         self._best = self.fitness.max(axis=1)
         self._born = np.zeros(islands, np.int64)  # candidates of each island since its last gain
         self._restarts = 0
+        self._record = -np.inf
+        self._note_new_best(self.programs, self.fitness)
 
     @property
     def restarts(self) -> int:
@@ -162,8 +224,10 @@ class Evolution:
             self._policy.probability,
             self._cumulative,
             self._generator,
+            self._origins,
         )
         fitness = self._evaluate(self._children).reshape(settings.islands, settings.batch)
+        self._note_new_best(self._children, fitness, self._origins)
         _replace_oldest(self.programs.arrays(), self.fitness, self._children.arrays(), fitness, self.oldest)
         self.oldest = (self.oldest + settings.batch) % settings.population
         self.candidates += fitness.size
@@ -179,6 +243,49 @@ class Evolution:
     def mean_fitness(self) -> float:
         """Mean fitness of the current programs of all islands."""
         return float(self.fitness.mean())
+
+    def median_fitness(self) -> float:
+        """Median fitness of the current programs of all islands."""
+        return float(np.median(self.fitness))
+
+    def take_events(self) -> list[Event]:
+        """New best programs and restarts since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def state(self) -> State:
+        """Populations, random generator and counts; the arrays are not copied."""
+        return {
+            **with_prefix("programs", programs_state(self.programs)),
+            "fitness": self.fitness,
+            "best": self._best,
+            "born": self._born,
+            "record": np.array(self._record),
+            "counts": np.array([self.oldest, self.candidates, self._restarts]),
+            "generator": generator_state(self._generator),
+        }
+
+    def _restore(self, state: State) -> None:
+        self.programs = restore_programs(without_prefix("programs", state))
+        self.fitness, self._best, self._born = (state[name].copy() for name in ("fitness", "best", "born"))
+        self._record = float(state["record"])
+        self.oldest, self.candidates, self._restarts = state["counts"].tolist()
+        restore_generator(self._generator, state["generator"])
+
+    def _note_new_best(
+        self, programs: Programs, fitness: NDArray[np.float64], origins: NDArray[np.int64] | None = None
+    ) -> None:
+        winner = int(fitness.argmax())
+        best = float(fitness.reshape(-1)[winner])
+        if not best > self._record:
+            return
+        self._record = best
+        event = NewBest(self.candidates, best, programs[winner : winner + 1].copy())
+        if origins is not None:
+            parent, mutation = origins[winner].tolist()
+            name = Mutation(mutation).name.lower() if mutation >= 0 else ""
+            event = event._replace(parent=self.programs[parent : parent + 1].copy(), mutation=name)
+        self._events.append(event)
 
     def _initial_programs(self) -> Programs:
         count = self._settings.population
@@ -198,6 +305,7 @@ class Evolution:
             self._restart(int(island))
 
     def _restart(self, island: int) -> None:
+        self._events.append(Restart(self.candidates, island, float(self._best[island])))
         population = self._settings.population
         first = island * population
         fresh = self._initial_programs()
@@ -205,6 +313,7 @@ class Evolution:
             old[first : first + population] = new
         self.fitness[island] = self._evaluate(fresh)
         self.candidates += population
+        self._note_new_best(fresh, self.fitness[island])
         self._best[island] = self.fitness[island].max()
         self._born[island] = 0
         self._restarts += 1
@@ -218,18 +327,27 @@ class RandomSearch:
     """
 
     def __init__(
-        self, space: SearchSpace, evaluate: Evaluate, settings: EvolutionSettings, generator: np.random.Generator
+        self,
+        space: SearchSpace,
+        evaluate: Evaluate,
+        settings: EvolutionSettings,
+        generator: np.random.Generator,
+        state: State | None = None,
     ) -> None:
-        """Evaluates a first batch of `islands * batch` programs; see `Evolution`."""
+        """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
         self._space = space
         self._evaluate = evaluate
         self._count = settings.islands * settings.batch
         self._generator = generator
         self._best = empty_programs(1, space)
         self._best_fitness = -np.inf
-        self._mean = 0.0
+        self._mean = self._median = 0.0
         self.candidates = 0
-        self.step()
+        self._events: list[Event] = []
+        if state is None:
+            self.step()
+        else:
+            self._restore(state)
 
     @property
     def restarts(self) -> int:
@@ -244,7 +362,8 @@ class RandomSearch:
         if fitness[winner] > self._best_fitness:
             self._best = programs[winner : winner + 1].copy()
             self._best_fitness = float(fitness[winner])
-        self._mean = float(fitness.mean())
+            self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
+        self._mean, self._median = float(fitness.mean()), float(np.median(fitness))
         self.candidates += self._count
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
@@ -255,10 +374,34 @@ class RandomSearch:
         """Mean fitness of the latest batch."""
         return self._mean
 
+    def median_fitness(self) -> float:
+        """Median fitness of the latest batch."""
+        return self._median
+
+    def take_events(self) -> list[Event]:
+        """New best programs since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def state(self) -> State:
+        """The best program, random generator and counts."""
+        return {
+            **with_prefix("best", programs_state(self._best)),
+            "fitness": np.array([self._best_fitness, self._mean, self._median]),
+            "candidates": np.array(self.candidates),
+            "generator": generator_state(self._generator),
+        }
+
+    def _restore(self, state: State) -> None:
+        self._best = restore_programs(without_prefix("best", state))
+        self._best_fitness, self._mean, self._median = state["fitness"].tolist()
+        self.candidates = int(state["candidates"])
+        restore_generator(self._generator, state["generator"])
+
 
 @njit(cache=True, nogil=True)
 def _breed(  # type: ignore[no-untyped-def]
-    programs, fitness, children, tournament, space, probability, cumulative, generator
+    programs, fitness, children, tournament, space, probability, cumulative, generator, origins
 ):
     islands, population = fitness.shape
     batch = children.opcodes.shape[0] // islands
@@ -270,7 +413,8 @@ def _breed(  # type: ignore[no-untyped-def]
                 if fitness[island, rival] > fitness[island, winner]:
                     winner = rival
             _copy(programs, island * population + winner, children, child)
-            mutate_one(children, child, space, probability, cumulative, generator)
+            origins[child, 0] = island * population + winner
+            origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)
 
 
 @njit(cache=True, nogil=True)
