@@ -9,7 +9,7 @@ from azero_jax.tasks.projected import Sizes, prepare
 from azero_jax.tasks.sets import Counts, MulticlassTasks, PairTasks, TableTasks
 from azero_jax.tasks.tabular import hold_out
 
-COUNTS = Counts(search_tasks=4, select_tasks=3, final_tasks=5, train_examples=20, valid_examples=8)
+COUNTS = Counts(search_tasks=4, select_tasks=3, final_tasks=5, train_examples=20, valid_examples=10)
 
 
 @pytest.fixture(scope="module")
