@@ -52,9 +52,8 @@ class Counters:
         """Adds another evaluator's totals."""
         hurdles = max(len(self.stopped_at_hurdle), len(other.stopped_at_hurdle))
         self.stopped_at_hurdle += [0] * (hurdles - len(self.stopped_at_hurdle))
+        for hurdle, count in enumerate(other.stopped_at_hurdle):
+            self.stopped_at_hurdle[hurdle] += count
         for field in dataclasses.fields(self):
-            ours, theirs = getattr(self, field.name), getattr(other, field.name)
-            if isinstance(theirs, list):
-                ours[: len(theirs)] = [a + b for a, b in zip(ours, theirs, strict=False)]
-            else:
-                setattr(self, field.name, ours + theirs)
+            if field.name != "stopped_at_hurdle":
+                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
