@@ -202,7 +202,7 @@ class WarpEngine:
             *examples,
             memory.reshape(-1),
             *constants_of_engine,
-            settings.seed,
+            np.uint32(settings.seed),  # JAX reads a Python number as an int32
             settings.max_abs_error,
             launch_dims=settings.batch_size * self._groups,
             output_dims=sizes_out,
