@@ -74,10 +74,10 @@ def allocate(
 
 @njit(nogil=True, forceinline=True)
 def rename_by_first_use(registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table) -> None:
-    """Keeps the original order and only renames whole registers; this always fits."""
+    """Only renames whole registers; this fits where registers keep the order in which they are read and written."""
     _reset_places(registers, facts, webs, state)
-    for k in range(begin[3]):
-        code[k, ORDER] = k
+    for position in range(begin[3]):
+        k = code[position, ORDER]
         for field in range(3):
             register = code[k, field]
             if register < facts[TOTAL]:

@@ -9,9 +9,10 @@ what its function found in a register. That graph is put together again in one f
    they do not depend on one another (both in `azero_jax.value_graph`).
 3. Registers are handed out afresh, in the order of use (`azero_jax.allocation`).
 
-Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the program keeps its
-order, and its registers are only renamed. The form is canonical as far as colours go: two instructions of one colour,
-such as two draws from the same distribution, are told apart by their place in the original program.
+Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the instructions are
+ordered again within what the original registers allow, and these are only renamed. The form is canonical as far as
+colours go: two instructions of one colour, such as two draws from the same distribution, are told apart by their place
+in the original program.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ from azero_jax.value_graph import (
     link_values,
     mix,
     schedule,
+    wait_for_registers,
 )
 
 
@@ -245,6 +247,9 @@ def _compile(version: str) -> Callable[..., None]:
                     link_values(function, registers, facts, live_sets, begin, code, webs, state)
                     schedule(function, begin, code)
             if not allocate(registers, facts, live_sets, begin, code, webs, state):
+                for function in range(3):
+                    wait_for_registers(function, begin, code)
+                    schedule(function, begin, code)
                 rename_by_first_use(registers, facts, begin, code, webs, state)
             digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
             if len(numbered):

@@ -113,7 +113,7 @@ def collect_live(
 
 @njit(nogil=True, forceinline=True)
 def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
-    """Colours every instruction by how it is computed; again, and deeper, where two of a function look the same.
+    """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
 
     The first colours are those of the first training example. At the second look a register that any function writes
     has the colour of what Setup, the first Predict and the first Learn left in it.
@@ -125,8 +125,8 @@ def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state
     _colour_function(SETUP, begin, code, state)
     for register in range(total):
         state[register, AFTER_SETUP] = state[register, HUE]
-    _colour_loop(registers, facts, begin, code, state)
-    if _has_twins(begin, code):
+    is_open = _colour_loop(registers, facts, begin, code, state)
+    if is_open or _has_twins(begin, code):
         for register in range(total):
             hue = state[register, AFTER_SETUP]
             if state[register, WRITTEN]:
@@ -136,32 +136,40 @@ def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state
 
 
 @njit(nogil=True, forceinline=True)
-def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
+def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
     for register in range(facts[TOTAL]):
         if registers[register, SET_OUTSIDE]:
             state[register, HUE] = 1 + registers[register, KIND]
     state[facts[FEATURES], HUE] = _FEATURES_HUE
-    _colour_function(PREDICT, begin, code, state)
+    is_open = _colour_function(PREDICT, begin, code, state)
     for register in range(facts[TOTAL]):
         state[register, AFTER_PREDICT] = state[register, HUE]
     state[facts[LABEL], HUE] = _LABEL_HUE
-    _colour_function(LEARN, begin, code, state)
+    is_open |= _colour_function(LEARN, begin, code, state)
+    return is_open
 
 
 @njit(nogil=True, forceinline=True)
-def _colour_function(function: int, begin: Table, code: Table, state: Table) -> None:
-    """Runs a function on colours; operands of commutative ops are swapped into the order of their colours."""
+def _colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
+    """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
+
+    Returns whether that order is open: operands of one colour, but not for sure of one value.
+    """
+    is_open = False
     for k in range(begin[function], begin[function + 1]):
         first, second, out = code[k, IN1], code[k, IN2], code[k, OUT]
         if code[k, SWAPS] and state[second, HUE] < state[first, HUE]:
             first, second = second, first
             code[k, IN1] = first
             code[k, IN2] = second
+        is_tie = code[k, SWAPS] & (state[first, HUE] == state[second, HUE]) & (first != second)
+        is_open |= is_tie & (state[first, WRITTEN] | state[second, WRITTEN]) != 0
         colour = mix(code[k, SEED] + state[first, HUE] * _GOLDEN, state[second, HUE])
         if code[k, PARTIAL]:
             colour = mix(colour, state[out, HUE])
         code[k, COLOUR] = colour
         state[out, HUE] = colour
+    return is_open
 
 
 @njit(nogil=True, forceinline=True)
@@ -236,6 +244,19 @@ def link_values(
             webs[web, EXIT] = register
             head = web - first_web
             code[head, WAITS] |= webs[register, USERS] & ~(1 << (head - begin[function]))
+
+
+@njit(nogil=True, forceinline=True)
+def wait_for_registers(function: int, begin: Table, code: Table) -> None:
+    """Makes each instruction of a function wait as if every register stayed as it is named, once allocation failed."""
+    for k in range(begin[function], begin[function + 1]):
+        waits = 0
+        for other in range(begin[function], k):
+            touches = code[other, OUT] == code[k, IN1] or code[other, OUT] == code[k, IN2]
+            overwrites = code[k, OUT] == code[other, IN1] or code[k, OUT] == code[other, IN2]
+            if touches or overwrites or code[k, OUT] == code[other, OUT]:
+                waits |= 1 << (other - begin[function])
+        code[k, WAITS] = waits
 
 
 @njit(nogil=True, forceinline=True)
