@@ -78,24 +78,18 @@ def _touches(programs: Programs, index: int, slot: int) -> tuple[set[tuple[str, 
     return reads | (writes if op.partial_write else set()), writes
 
 
-def insert_instructions(
-    programs: Programs, fresh: Programs, space: SearchSpace, rng: np.random.Generator
-) -> tuple[Programs, np.ndarray]:
-    """One instruction of `fresh` inserted into each program that has room; also the slots (-1: no room)."""
-    grown, slots = copy(programs), np.full(len(programs), -1)
+def insert_instructions(programs: Programs, fresh: Programs, space: SearchSpace, rng: np.random.Generator) -> Programs:
+    """One instruction of `fresh` inserted into each program that has room."""
+    grown = copy(programs)
     for index in range(len(programs)):
         function = int(rng.integers(3))
         offset, size = space.offsets[function], int(programs.sizes[index, function])
         if size == space.max_sizes[function] or fresh.sizes[index, function] == 0:
             continue
         slot = offset + int(rng.integers(size + 1))
-        for new, old, source in zip(_arrays(grown), _arrays(programs), _arrays(fresh), strict=True):
+        for name in ("opcodes", "addresses", "constants"):
+            new, old = getattr(grown, name), getattr(programs, name)
             new[index, slot + 1 : offset + size + 1] = old[index, slot : offset + size]
-            new[index, slot] = source[index, offset]
+            new[index, slot] = getattr(fresh, name)[index, offset]
         grown.sizes[index, function] += 1
-        slots[index] = slot
-    return grown, slots
-
-
-def _arrays(programs: Programs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return programs.opcodes, programs.addresses, programs.constants
+    return grown

@@ -25,8 +25,18 @@ PARTIAL_WRITES = make_space(
     setup=6,
     predict=8,
     learn=6,
-    allowed=("VECTOR_CONST_SET", "MATRIX_CONST_SET", "VECTOR_NORM", "VECTOR_SUM", "MATRIX_VECTOR_PRODUCT")
-    + ("VECTOR_OUTER_PRODUCT", "VECTOR_UNIFORM_SET", "SCALAR_GAUSSIAN_SET", "SCALAR_BROADCAST", "MATRIX_MIN"),
+    allowed=(
+        "VECTOR_CONST_SET",
+        "MATRIX_CONST_SET",
+        "VECTOR_NORM",
+        "VECTOR_SUM",
+        "MATRIX_VECTOR_PRODUCT",
+        "VECTOR_OUTER_PRODUCT",
+        "VECTOR_UNIFORM_SET",
+        "SCALAR_GAUSSIAN_SET",
+        "SCALAR_BROADCAST",
+        "MATRIX_MIN",
+    ),
 )
 SPACES = {"all ops": full_space(), "partial writes": PARTIAL_WRITES, "demo": DEMO}
 
@@ -109,7 +119,7 @@ def test_pruned_and_canonical_programs_run_bit_for_bit_like_the_raw_ones(space, 
     if metric == Metric.MULTICLASS_ACCURACY and space.vectors < 3:
         pytest.skip("no room for several classes")
     engine = XlaEngine(space, some_tasks(space, metric), settings)
-    raw = number_streams(some_programs(space, 600, seed=4), space, metric)
+    raw = number_streams(some_programs(space, 300, seed=4), space, metric)
     expected = engine.evaluate(raw, record=True)
     for rewritten in (prune(raw, space, metric), canonicalize(raw, space, metric).programs):
         check_programs(rewritten, space)
@@ -183,15 +193,9 @@ def test_other_words_for_a_random_program_nearly_always_have_its_hash(space):
 def test_dead_code_does_not_matter(seed):
     rng = np.random.default_rng(seed)
     programs = prune(some_programs(SPACE, 20, seed), SPACE, Metric.RMS_ERROR)
-    grown, _ = rewrites.insert_instructions(programs, some_programs(SPACE, 20, seed + 1), SPACE, rng)
-    sizes = prune(grown, SPACE, Metric.RMS_ERROR).sizes.sum(axis=1)
-    is_dead = same_sizes = sizes == programs.sizes.sum(axis=1)
+    grown = rewrites.insert_instructions(programs, some_programs(SPACE, 20, seed + 1), SPACE, rng)
     pruned = prune(grown, SPACE, Metric.RMS_ERROR)
-    is_dead = (
-        same_sizes
-        & (pruned.opcodes == programs.opcodes).all(axis=1)
-        & (pruned.addresses == programs.addresses).all(axis=(1, 2))
-    )
+    is_dead = [same(pruned[i : i + 1], programs[i : i + 1]) for i in range(20)]
     hashes = canonicalize(grown, SPACE, Metric.RMS_ERROR).hashes
     np.testing.assert_array_equal(hashes[is_dead], canonicalize(programs, SPACE, Metric.RMS_ERROR).hashes[is_dead])
 
@@ -202,7 +206,6 @@ def test_a_register_may_be_used_again_for_a_value_that_stays_in_its_function():
 
 
 def test_all_registers_that_are_never_written_are_the_same():
-    assert hash_of(NEURAL_NET.replace("v7", "v4 ").replace("v4  ", "v4")) != hash_of(NEURAL_NET)
     program = "def Predict():\n s1 = {} + s2\ndef Learn():\n s2 = s0 * s2"
     assert hash_of(program.format("s3")) == hash_of(program.format("s5")) == hash_of(program.format("s0"))
 
@@ -255,7 +258,6 @@ def test_another_op_makes_another_program(text):
 
 @pytest.mark.parametrize("op", [op for op in ops.OPS if op.inputs in ("ss", "vv", "mm")], ids=lambda op: op.name)
 def test_operand_order_matters_unless_the_op_commutes(op):
-    program = parse_program("def Predict():\n s2 = norm(v0)\n v2 = abs(v0)\n s1 = s2 + s2", SPACE)
     kind = op.inputs[0]
     setup = {
         "s": "s2 = 0.5\n s3 = 0.25",
@@ -282,7 +284,10 @@ def test_zeros_of_either_sign_are_different_constants_and_a_nan_is_itself():
 
 
 def test_streams_are_numbered_in_canonical_order_and_dead_ones_come_last():
-    text = "def Setup():\n s2 = uniform(0.0, 1.0)\n v1 = gaussian(0.0, 1.0)\ndef Learn():\n s3 = uniform(2.0, 3.0)\n v1 = gaussian(1.0, 2.0)\ndef Predict():\n s1 = dot(v0, v1)"
+    text = (
+        "def Setup():\n s2 = uniform(0.0, 1.0)\n v1 = gaussian(0.0, 1.0)\ndef Predict():\n s1 = dot(v0, v1)\n"
+        "def Learn():\n s3 = uniform(2.0, 3.0)\n v1 = gaussian(1.0, 2.0)"
+    )
     numbered = number_streams(parse_program(text, SPACE), SPACE, Metric.RMS_ERROR)
     learn = SPACE.offsets[2]
     assert numbered.addresses[0, [0, 1, learn, learn + 1], IN1].tolist() == [2, 0, 3, 1]

@@ -66,7 +66,9 @@ CASES = {
     ),
 }
 MULTICLASS_CASES = {
-    "the prediction is v2, not s1": "def Predict():\n s1 = norm(v0) # dead\n v2 = bcast(s2)\ndef Learn():\n s2 = norm(v0)",
+    "the prediction is v2, not s1": (
+        "def Predict():\n s1 = norm(v0) # dead\n v2 = bcast(s2)\ndef Learn():\n s2 = norm(v0)"
+    ),
     "v1 is set before Predict and before Learn": (
         "def Setup():\n v1 = bcast(s1) # dead\ndef Predict():\n v2 = v0 + v3\n v1 = abs(v0) # dead\n"
         "def Learn():\n v3 = v1 - v2\n v1 = abs(v0) # dead"
