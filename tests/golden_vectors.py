@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Stop, StopReason
-from azero_jax.program import Programs, empty_programs
+from azero_jax.program import empty_programs
 from azero_jax.space import FUNCTION_NAMES, FunctionSpace, SearchSpace
 from azero_jax.tasks import Metric, Tasks, make_tasks
 from azero_jax.text import Instruction, write_instruction
@@ -57,10 +57,7 @@ def read_instruction(ins: Case, features: int) -> Instruction:
     in1, in2 = ins["in1"], ins["in2"]
     if op.indices:
         in1, in2, *_ = [int(np.float32(features) * np.float32(value)) for value in reals[: op.indices]] + [0]
-    if op.name == "SCALAR_CONST_SET_OP":
-        constants = [ins["act"]]
-    else:
-        constants = reals[op.indices : op.indices + op.constants]
+    constants = [ins["act"]] if "act" in ins else reals[op.indices : op.indices + op.constants]
     x, y, *_ = [*constants, 0.0, 0.0]
     return Instruction(op, in1, in2, ins["out"], x, y)
 

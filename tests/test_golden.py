@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines import ENGINES
-from golden_vectors import (
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from azero_jax import ops
+from azero_jax.engines.base import Memory, Outcome, RunSettings
+from azero_jax.tasks import make_tasks
+from tests.engines import ENGINES
+from tests.golden_vectors import (
     STOP_REASONS,
     STOPS,
     Case,
@@ -19,12 +25,6 @@ from golden_vectors import (
     read_tasks,
     task_key,
 )
-from numpy.testing import assert_allclose, assert_array_equal
-from numpy.typing import NDArray
-
-from azero_jax import ops
-from azero_jax.engines.base import Memory, Outcome, RunSettings
-from azero_jax.tasks import make_tasks
 
 RTOL = 1e-9  # a perturbation of the features by 1e-14 moves no golden fitness by more than 1e-10
 

@@ -18,7 +18,7 @@ from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings, make_order
 from azero_jax.engines.xla_run import PREDICTION_VECTOR, Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
-from azero_jax.program import Programs
+from azero_jax.program import IN1, IN2, OUT, Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric, Tasks
 
@@ -26,6 +26,7 @@ from azero_jax.tasks import Metric, Tasks
 # overhead over more work until the registers leave the cache.
 TARGET_LANES: Final = 1280
 LANES_MULTIPLE: Final = 64  # no vector loop has a remainder, so a program's result cannot depend on its lanes' places
+_OUTPUT_KIND: Final = np.array([ops.KINDS.index(op.output) if op.output else -1 for op in ops.OPS], np.int8)
 RECORD_MULTIPLE: Final = 32  # recorded errors are compiled for multiples of this many examples
 
 
@@ -182,8 +183,12 @@ class XlaEngine:
             padded[: len(array)] = array
             return padded
 
-        code = Code(pad(branches, np.int32), pad(programs.addresses, np.int32), pad(programs.constants, self._dtype))
-        return code, pad(programs.sizes, np.int32)
+        in1, in2, out = (programs.addresses[..., column] for column in (IN1, IN2, OUT))
+        kinds = _OUTPUT_KIND[programs.opcodes]
+        outputs = (np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS)))
+        integers = (pad(array, np.int32) for array in (branches, in1, in2, *outputs))
+        constants = (pad(programs.constants[..., column], self._dtype) for column in (0, 1))
+        return Code(*integers, *constants), pad(programs.sizes, np.int32)
 
     def _start_registers(self, memory: Memory | None, index: int) -> Registers:
         space, tasks, f = self.space, len(self.tasks), self.space.features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,6 @@ from jax import lax
 
 from azero_jax import ops
 from azero_jax.engines.random_bits import random_words
-from azero_jax.program import IN1, IN2, OUT
 from azero_jax.space import SearchSpace
 
 
@@ -33,21 +33,38 @@ class Registers(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Instructions of one program, or of the program of each lane; the first axis is dropped in a single instruction.
+    """Instructions of one program, `[L]`, or of the program of each lane, `[L, lanes]`; one of them without its `L`.
+
+    Every field is an array of its own, and the outputs one a kind: slices of one array, or a test of the op for every
+    write, keep XLA's CPU back end from vectorising the select step, which makes it 5 to 10 times slower.
 
     Attributes:
-      branch: `[L]` or `[L, lanes]` int32, 0 for NO_OP, else 1 + position of the op in its function's op list.
-      addresses: `[L, 3]` or `[L, 3, lanes]` int32, as in `Programs`.
-      constants: `[L, 2]` or `[L, 2, lanes]`.
+      branch: int32, 0 for NO_OP, else 1 + position of the op in its function's op list.
+      in1: int32, first address, index or stream, as in `Programs`.
+      in2: int32, second address or index.
+      s: int32, the scalar that is written, -1 if none is.
+      v: int32, the same of vectors.
+      m: int32, the same of matrices.
+      x: first constant.
+      y: second constant.
     """
 
     branch: jax.Array
-    addresses: jax.Array
-    constants: jax.Array
+    in1: jax.Array
+    in2: jax.Array
+    s: jax.Array
+    v: jax.Array
+    m: jax.Array
+    x: jax.Array
+    y: jax.Array
 
     def at(self, slot: jax.Array) -> Code:
         """The instruction in a slot."""
         return Code(*(lax.dynamic_index_in_dim(field, slot, keepdims=False) for field in self))
+
+    def out(self, kind: str) -> jax.Array:
+        """Address of a kind that is written."""
+        return getattr(self, kind)
 
 
 class Draw(NamedTuple):
@@ -84,35 +101,25 @@ def branch_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
       draw: of random ops.
     """
 
-    def make_branch(op: ops.Op):
-        def branch(registers: Registers) -> Registers:
-            file = registers.of(op.output)
-            values = {
-                "old": file[code.addresses[OUT]],
-                "i": code.addresses[IN1],
-                "j": code.addresses[IN2],
-                "x": code.constants[0],
-                "y": code.constants[1],
-            }
-            for name, kind, column in zip("ab", op.inputs, (IN1, IN2), strict=False):
-                values[name] = registers.of(kind)[code.addresses[column]]
-            if op.random:
-                words = random_words(*draw, code.addresses[IN1], file.shape[1:-1])
-                values["bits0"], values["bits1"] = words
-            value = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
-            return registers._replace(**{op.output: file.at[code.addresses[OUT]].set(value)})
+    def run_op(op: ops.Op, registers: Registers) -> Registers:
+        file, out = registers.of(op.output), code.out(op.output)
+        values = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y, "old": file[out]}
+        for name, kind, address in zip("ab", op.inputs, (code.in1, code.in2), strict=False):
+            values[name] = registers.of(kind)[address]
+        if op.random:
+            values["bits0"], values["bits1"] = random_words(*draw, code.in1, file.shape[1:-1])
+        value = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
+        return registers._replace(**{op.output: file.at[out].set(value)})
 
-        return branch
-
-    branches = [lambda registers: registers, *(make_branch(ops.OPS[number]) for number in numbers)]
+    branches = [lambda registers: registers, *(partial(run_op, ops.OPS[number]) for number in numbers)]
     return lax.switch(code.branch, branches, registers)
 
 
 def select_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw: Draw) -> Registers:
     """Executes one instruction of each lane's own program: every op runs, each lane selects its own.
 
-    This is what `vmap` makes of `branch_step`, but with the lanes kept last, the results merged within a kind of register
-    only, and one masked write a kind.
+    This is what `vmap` makes of the `lax.switch` in `branch_step`, but with the lanes kept last, the results merged
+    within a kind of register only, and one masked write a kind.
 
     Args:
       numbers: the function's ops.
@@ -120,52 +127,35 @@ def select_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
       code: the instruction of each lane.
       draw: of random ops.
     """
+    inputs: dict[tuple[str, str], jax.Array] = {}
+
+    def read(kind: str, field: str) -> jax.Array:
+        if (kind, field) not in inputs:
+            inputs[kind, field] = _read(registers.of(kind), getattr(code, field))
+        return inputs[kind, field]
+
+    def run_op(op: ops.Op, branch: int) -> jax.Array:
+        values = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y}
+        for name, kind, field in zip("ab", op.inputs, ("in1", "in2"), strict=False):
+            values[name] = read(kind, field)
+        if op.partial_write:
+            values["old"] = read(op.output, op.output)
+        if op.random:
+            shape = registers.of(op.output).shape[1:-1]
+            values["bits0"], values["bits1"] = _words_if(code.branch == branch, draw, code.in1, shape)
+        return op.compute(*(values[name] for name in op.arguments))
+
     written = {}
     for kind in ops.KINDS:
-        branches = [
-            (branch, ops.OPS[number]) for branch, number in enumerate(numbers, 1) if ops.OPS[number].output == kind
-        ]
-        if branches:
-            written[kind] = _select_kind(kind, branches, registers, code, draw)
+        file, value = registers.of(kind), None
+        for branch, number in enumerate(numbers, 1):
+            if ops.OPS[number].output == kind:
+                result = jnp.broadcast_to(run_op(ops.OPS[number], branch), file.shape[1:])
+                value = result if value is None else jnp.where(code.branch == branch, result, value)
+        if value is not None:
+            number_of = jnp.arange(file.shape[0]).reshape(-1, *(1 for _ in file.shape[1:]))
+            written[kind] = jnp.where(number_of == code.out(kind), value, file)
     return registers._replace(**written)
-
-
-def _select_kind(
-    kind: str, branches: list[tuple[int, ops.Op]], registers: Registers, code: Code, draw: Draw
-) -> jax.Array:
-    """The register file of a kind after the instruction."""
-    file = registers.of(kind)
-    inputs: dict[tuple[str, int], jax.Array] = {}
-
-    def read(kind: str, column: int) -> jax.Array:
-        if (kind, column) not in inputs:
-            inputs[kind, column] = _read(registers.of(kind), code.addresses[column])
-        return inputs[kind, column]
-
-    value = None
-    writes = jnp.zeros(code.branch.shape, bool)
-    for branch, op in branches:
-        chosen = code.branch == branch
-        values = {
-            "i": code.addresses[IN1],
-            "j": code.addresses[IN2],
-            "x": code.constants[0],
-            "y": code.constants[1],
-        }
-        for name, input_kind, column in zip("ab", op.inputs, (IN1, IN2), strict=False):
-            values[name] = read(input_kind, column)
-        if op.partial_write:
-            values["old"] = read(kind, OUT)
-        if op.random:
-            values["bits0"], values["bits1"] = _words_if(chosen, draw, code.addresses[IN1], file.shape[1:-1])
-        result = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
-        value = result if value is None else jnp.where(chosen, result, value)
-        writes = writes | chosen
-    # Without the barrier the value would be computed again for every register of the file.
-    value = lax.optimization_barrier(value)
-    target = jnp.where(writes, code.addresses[OUT], file.shape[0])
-    number = jnp.arange(file.shape[0]).reshape(-1, *(1 for _ in file.shape[1:]))
-    return jnp.where(number == target, value, file)
 
 
 def _read(file: jax.Array, address: jax.Array) -> jax.Array:

@@ -1,0 +1,271 @@
+"""Programs per second of every engine, side by side in one run.
+
+    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines naive xla warp] [--json]
+
+Every program runs to its end (those that stop early are left out), so all engines do the same work. A figure is the
+median of several runs; compile times are shown apart. For figures of one core run it under `taskset -c 0`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import jax
+import numpy as np
+from naive import NaiveEngine
+from numpy.typing import NDArray
+
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.xla import XlaEngine
+from azero_jax.mutate import random_programs
+from azero_jax.program import Programs, concatenate
+from azero_jax.space import SearchSpace, make_space
+from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
+from azero_jax.text import parse_program
+
+# Recorded, not measured here: the original C++ system (-O2) on one core of a 2.6 GHz EPYC, 10 tasks, its cache off.
+RECORDED_ORIGINAL: Final = {"demo": 24_000, "neural_net": 660}
+RECORDED_TASKS: Final = 10
+
+NEURAL_NET: Final = """
+def Setup():
+  s4 = 0.01
+  m0 = gaussian(0.0, 0.1)
+  v2 = gaussian(0.0, 0.1)
+def Predict():
+  v3 = dot(m0, v0)
+  v3 = v3 + v1
+  v4 = maximum(v3, v5)
+  s1 = dot(v4, v2)
+  s1 = s1 + s2
+def Learn():
+  s3 = s0 - s1
+  s3 = s4 * s3
+  s2 = s2 + s3
+  v6 = s3 * v4
+  v2 = v2 + v6
+  v7 = s3 * v2
+  v8 = heaviside(v3, 1.0)
+  v7 = v8 * v7
+  v1 = v1 + v7
+  m1 = outer(v7, v0)
+  m0 = m0 + m1
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """One kind of work.
+
+    Attributes:
+      name: of the workload.
+      space: its search space.
+      make_tasks: the tasks, from their number.
+      make_programs: programs, from their number and the tasks.
+      counts: how many programs each engine is given, unless the command line says otherwise.
+    """
+
+    name: str
+    space: SearchSpace
+    make_tasks: Callable[[int], Tasks]
+    make_programs: Callable[[int, Tasks], Programs]
+    counts: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One row of the table; times in seconds."""
+
+    workload: str
+    engine: str
+    tasks: int
+    programs: int
+    programs_per_second: float
+    first_call_seconds: float
+    device: str
+
+
+def demo() -> Workload:
+    """The original's demo: linear regression, 6 ops, programs of 10 + 2 + 8 instructions, 100 + 100 examples."""
+    space = make_space(
+        features=4,
+        scalars=4,
+        vectors=3,
+        matrices=1,
+        setup=10,
+        predict=2,
+        learn=8,
+        allowed=(
+            "SCALAR_CONST_SET",
+            "VECTOR_INNER_PRODUCT",
+            "SCALAR_DIFF",
+            "SCALAR_PRODUCT",
+            "SCALAR_VECTOR_PRODUCT",
+            "VECTOR_SUM",
+        ),
+    )
+
+    def make_tasks(count: int) -> Tasks:
+        return linear_tasks(tasks=count, features=4, train_examples=100, valid_examples=100, seed=0)
+
+    return Workload("demo", space, make_tasks, _finishing_programs(space), {"naive": 512, "xla": 4096, "warp": 16384})
+
+
+def neural_net() -> Workload:
+    """The hand-designed two-layer network that learns by gradient descent, 1000 + 100 examples."""
+    space = make_space(
+        features=16,
+        scalars=5,
+        vectors=9,
+        matrices=2,
+        setup=5,
+        predict=5,
+        learn=11,
+        allowed=(
+            "SCALAR_SUM",
+            "SCALAR_DIFF",
+            "SCALAR_PRODUCT",
+            "SCALAR_VECTOR_PRODUCT",
+            "SCALAR_CONST_SET",
+            "VECTOR_HEAVYSIDE",
+            "VECTOR_SUM",
+            "VECTOR_PRODUCT",
+            "VECTOR_INNER_PRODUCT",
+            "VECTOR_OUTER_PRODUCT",
+            "VECTOR_MAX",
+            "VECTOR_GAUSSIAN_SET",
+            "MATRIX_VECTOR_PRODUCT",
+            "MATRIX_SUM",
+            "MATRIX_GAUSSIAN_SET",
+        ),
+    )
+
+    def make_tasks(count: int) -> Tasks:
+        return teacher_tasks(tasks=count, features=16, train_examples=1000, valid_examples=100, seed=0)
+
+    def make_programs(count: int, tasks: Tasks) -> Programs:
+        del tasks
+        return concatenate([parse_program(NEURAL_NET, space)] * count)
+
+    return Workload("neural_net", space, make_tasks, make_programs, {"naive": 4, "xla": 128, "warp": 512})
+
+
+def full_table() -> Workload:
+    """Random programs of all 65 ops, 5 + 5 + 10 instructions, F = 16, 100 + 100 examples."""
+    space = make_space(features=16, scalars=5, vectors=9, matrices=2, setup=5, predict=5, learn=10)
+
+    def make_tasks(count: int) -> Tasks:
+        return linear_tasks(tasks=count, features=16, train_examples=100, valid_examples=100, seed=0)
+
+    return Workload(
+        "full_table", space, make_tasks, _finishing_programs(space), {"naive": 16, "xla": 512, "warp": 2048}
+    )
+
+
+def _finishing_programs(space: SearchSpace) -> Callable[[int, Tasks], Programs]:
+    """Makes random programs that no task stops early."""
+
+    def make_programs(count: int, tasks: Tasks) -> Programs:
+        engine = XlaEngine(space, tasks, RunSettings(batch_size=1024))
+        generator = np.random.default_rng(0)
+        found: list[Programs] = []
+        while sum(map(len, found)) < count:
+            programs = random_programs(space, 1024, generator)
+            found.append(programs[(engine.evaluate(programs).stop == 0).all(axis=1)])
+        return concatenate(found)[:count]
+
+    return make_programs
+
+
+WORKLOADS: Final = {"demo": demo, "neural_net": neural_net, "full_table": full_table}
+
+
+def available_engines() -> dict[str, Callable[..., Any]]:
+    """The engines that this machine can run, by name, `naive` first."""
+    engines: dict[str, Callable[..., Any]] = {"naive": NaiveEngine, "xla": XlaEngine}
+    try:
+        from azero_jax.engines.warp import WarpEngine
+    except ImportError:
+        return engines
+    return {**engines, "warp": WarpEngine}
+
+
+def measure(
+    workload: Workload,
+    engine_name: str,
+    make_engine: Callable[..., Any],
+    tasks: Tasks,
+    programs: Programs,
+    repeats: int,
+) -> tuple[Result, NDArray[np.floating]]:
+    """Times an engine, and the fitness that it found."""
+    engine = make_engine(workload.space, tasks, RunSettings(batch_size=len(programs)))
+    start = time.perf_counter()
+    outcome = jax.block_until_ready(engine.evaluate(programs))
+    first = time.perf_counter() - start
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(engine.evaluate(programs))
+        times.append(time.perf_counter() - start)
+    rate = len(programs) / statistics.median(times)
+    device = getattr(engine, "device", jax.devices()[0].device_kind)
+    result = Result(
+        workload.name, engine_name, len(tasks), len(programs), rate, first - statistics.median(times), device
+    )
+    return result, np.asarray(getattr(outcome, "fitness", outcome))
+
+
+def table(results: list[Result]) -> str:
+    """The results as text, with each row's ratio to `naive` and, per (program x task), to the recorded original."""
+    naive = {(row.workload, row.tasks): row.programs_per_second for row in results if row.engine == "naive"}
+    lines = [
+        f"{'workload':<12}{'engine':<8}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x naive':>9}"
+        f"{'x original*':>13}{'compile s':>11}  device"
+    ]
+    for row in results:
+        base = naive.get((row.workload, row.tasks))
+        ratio = f"{row.programs_per_second / base:.1f}" if base else "-"
+        recorded = RECORDED_ORIGINAL.get(row.workload)
+        original = f"{row.programs_per_second * row.tasks / (recorded * RECORDED_TASKS):.2f}" if recorded else "-"
+        lines.append(
+            f"{row.workload:<12}{row.engine:<8}{row.tasks:>6}{row.programs:>10}{row.programs_per_second:>13,.0f}"
+            f"{ratio:>9}{original:>13}{row.first_call_seconds:>11.1f}  {row.device}"
+        )
+    lines.append("* programs x tasks per second against the recorded figure of the original (C++, one 2.6 GHz core)")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs the benchmark as the command line says."""
+    engines = available_engines()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--engines", nargs="+", choices=engines, default=list(engines))
+    parser.add_argument("--tasks", nargs="+", type=int, default=[10, 16], help="numbers of tasks")
+    parser.add_argument("--programs", type=int, help="programs for every engine (default: as the workload says)")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
+    arguments = parser.parse_args()
+    results = []
+    for workload in (WORKLOADS[name]() for name in arguments.workloads):
+        for count in arguments.tasks:
+            tasks = workload.make_tasks(count)
+            counts = {name: arguments.programs or workload.counts[name] for name in arguments.engines}
+            programs = workload.make_programs(max(counts.values()), tasks)
+            for name, number in counts.items():
+                print(f"{workload.name}, {name}, {count} tasks, {number} programs ...", file=sys.stderr, flush=True)
+                result, _ = measure(workload, name, engines[name], tasks, programs[:number], arguments.repeats)
+                results.append(result)
+    print(json.dumps([dataclasses.asdict(row) for row in results], indent=1) if arguments.json else table(results))
+
+
+if __name__ == "__main__":
+    main()
