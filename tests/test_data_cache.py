@@ -107,6 +107,16 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    old, new = tmp_path / ".k-old.tmp", tmp_path / ".k-new.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    write_entry("k", KEY, ARRAYS, tmp_path)
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_images_are_decoded_once(tmp_path):
     path = write_zip(tmp_path / "a.zip", class_files())
     calls = []

@@ -6,7 +6,7 @@ import pytest
 from azero_jax.data import load_source, make_source
 from azero_jax.tasks.pairs import split_pairs
 from azero_jax.tasks.projected import Sizes, prepare
-from azero_jax.tasks.sets import Counts, MulticlassTasks, PairTasks, TableTasks
+from azero_jax.tasks.sets import Counts, MixedTasks, MulticlassTasks, PairTasks, TableTasks
 from azero_jax.tasks.tabular import hold_out
 
 COUNTS = Counts(search_tasks=4, select_tasks=3, final_tasks=5, train_examples=20, valid_examples=10)
@@ -60,3 +60,13 @@ def test_held_out_rows_reach_only_the_final_task():
         np.testing.assert_array_equal(a.valid_features, b.valid_features)
     np.testing.assert_array_equal(one.final(0).train_features, other.final(0).train_features)
     assert not np.array_equal(one.final(0).valid_features, other.final(0).valid_features)
+
+
+def test_a_mixture_has_the_tasks_of_its_parts(digits):
+    other = prepare(load_source("digits"), 12, projections=4, seed=1)
+    parts = tuple(PairTasks(data, split_pairs(10), COUNTS) for data in (digits, other))
+    mixed = MixedTasks(parts)
+    for name in ("search", "select", "final"):
+        tasks, halves = getattr(mixed, name)(5), [getattr(part, name)(5) for part in parts]
+        assert len(tasks) == sum(len(half) for half in halves)
+        np.testing.assert_array_equal(tasks.train_features[len(halves[0]) :], halves[1].train_features)

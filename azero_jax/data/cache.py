@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ CACHE_VARIABLE: Final = "AZERO_JAX_CACHE"  # environment variable that names ano
 Arrays = dict[str, NDArray[Any]]
 
 _META: Final = "meta"
+_TEMPORARY_SUFFIX: Final = ".tmp"
+_LEFTOVER_SECONDS: Final = 3600  # a temporary file that old has no writer any more
 _logger = logging.getLogger(__name__)
 
 
@@ -108,7 +111,10 @@ def write_entry(kind: str, key: Mapping[str, object], arrays: Arrays, cache_dir:
     temporary = None
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache_dir, prefix=f".{kind}-", suffix=".tmp", delete=False) as file:
+        _remove_leftovers(cache_dir)
+        with tempfile.NamedTemporaryFile(
+            dir=cache_dir, prefix=f".{kind}-", suffix=_TEMPORARY_SUFFIX, delete=False
+        ) as file:
             temporary = Path(file.name)
             stored: Any = {_META: np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
             np.savez(file, **stored)
@@ -118,6 +124,13 @@ def write_entry(kind: str, key: Mapping[str, object], arrays: Arrays, cache_dir:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(cache_dir: Path) -> None:
+    """Removes temporary files of processes that were killed while writing."""
+    for path in cache_dir.glob(f".*{_TEMPORARY_SUFFIX}"):
+        if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def _entry_path(kind: str, key: Mapping[str, object], cache_dir: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from azero_jax.data.source import Source
-from azero_jax.tasks.classification import multiclass_tasks, pair_tasks
+from azero_jax.tasks.classification import join_tasks, multiclass_tasks, pair_tasks
 from azero_jax.tasks.pairs import Pair, PairSplit, choose_tasks
 from azero_jax.tasks.projected import Projected
 from azero_jax.tasks.tabular import VALID_SHARE, table_tasks
@@ -64,6 +64,27 @@ class PairTasks(NamedTuple):
         chosen = choose_tasks(pairs, projections, min(count, len(pairs) * projections), seed)
         valid_examples = self.counts.valid_examples if pairs is self.pairs.search and part == "valid" else None
         return pair_tasks(self.data, chosen, part=part, train_examples=train_examples, valid_examples=valid_examples)
+
+
+class MixedTasks(NamedTuple):
+    """Tasks of several sets side by side, such as half CIFAR-10 and half MNIST (the paper's "Full" method).
+
+    The parts' own counts add up; they must agree in features and examples.
+    """
+
+    parts: tuple[PairTasks, ...]
+
+    def search(self, seed: int) -> Tasks:
+        """The search tasks of all parts."""
+        return join_tasks(*(part.search(seed) for part in self.parts))
+
+    def select(self, seed: int) -> Tasks:
+        """The select tasks of all parts."""
+        return join_tasks(*(part.select(seed) for part in self.parts))
+
+    def final(self, seed: int) -> Tasks:
+        """The unseen tasks of all parts."""
+        return join_tasks(*(part.final(seed) for part in self.parts))
 
 
 class MulticlassTasks(NamedTuple):
