@@ -8,11 +8,13 @@ A program has three functions, Setup, Predict and Learn, made of basic maths on 
 matrices. Tasks are arrays: features `[T, N, F]`, labels `[T, N]`, for T tasks of N examples with F features.
 """
 
-from azero_jax.config import BudgetConfig, Config, EngineConfig, SpaceConfig, TaskConfig
+from azero_jax.api import evaluate_program, search
+from azero_jax.config import BudgetConfig, Config, EngineConfig, OutputConfig, SpaceConfig, TaskConfig
 from azero_jax.evaluate import EvaluatorSettings
 from azero_jax.evolve import EvolutionSettings
-from azero_jax.experiment import FixedTasks, Progress, SearchResult, evaluate_program, search
 from azero_jax.presets import load_preset
+from azero_jax.result import Finalist, Progress, SearchResult
+from azero_jax.task_sets import FixedTasks, TaskSets
 from azero_jax.tasks import Metric, Tasks, affine_tasks, linear_tasks, make_tasks, teacher_tasks
 
 __all__ = [
@@ -21,12 +23,15 @@ __all__ = [
     "EngineConfig",
     "EvaluatorSettings",
     "EvolutionSettings",
+    "Finalist",
     "FixedTasks",
     "Metric",
+    "OutputConfig",
     "Progress",
     "SearchResult",
     "SpaceConfig",
     "TaskConfig",
+    "TaskSets",
     "Tasks",
     "affine_tasks",
     "evaluate_program",

@@ -129,6 +129,8 @@ class BudgetConfig:
       max_candidates: most candidates; none for no limit.
       max_train_steps: most training examples attempted, over all candidates and tasks; none for no limit.
       max_seconds: most seconds; none for no limit.
+      no_improvement_candidates: the search ends when the best fitness on the select tasks has not grown for so many
+        candidates; none for no limit.
       experiment_candidates: after so many candidates the search starts anew with other tasks; 0 never.
       check_every: candidates between two trials of the islands' best programs on the select tasks.
     """
@@ -137,11 +139,12 @@ class BudgetConfig:
     max_candidates: int | None = None
     max_train_steps: int | None = None
     max_seconds: float | None = None
+    no_improvement_candidates: int | None = None
     experiment_candidates: int = 0
     check_every: int = 50_000
 
     def __post_init__(self) -> None:
-        for name in ("max_candidates", "max_train_steps", "max_seconds"):
+        for name in ("max_candidates", "max_train_steps", "max_seconds", "no_improvement_candidates"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value:g}; it must be above 0 (or none, for no limit)")
@@ -151,6 +154,32 @@ class BudgetConfig:
             raise ValueError(f"experiment_candidates is {self.experiment_candidates}; it must be 0 or more")
         if self.check_every < 1:
             raise ValueError(f"check_every is {self.check_every}; it must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputConfig:
+    """What a run directory gets; nothing here changes the search.
+
+    Attributes:
+      report_every: candidates between two lines of metrics, or a thousandth of those so far if that is more.
+      checkpoint_seconds: seconds between two checkpoints.
+      keep_checkpoints: how many of the latest checkpoints are kept.
+      hall_of_fame: how many of the best distinct algorithms are kept and measured on the unseen tasks.
+      tensorboard: also write the metrics as TensorBoard scalars; needs the package tensorboardX.
+    """
+
+    report_every: int = 50_000
+    checkpoint_seconds: float = 60.0
+    keep_checkpoints: int = 3
+    hall_of_fame: int = 10
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("report_every", "keep_checkpoints", "hall_of_fame"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not self.checkpoint_seconds >= 0:
+            raise ValueError(f"checkpoint_seconds is {self.checkpoint_seconds:g}; it must be 0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +194,7 @@ class Config:
       evaluator: how running them is avoided.
       engine: what runs them.
       budget: when the search ends.
+      output: what a run directory gets.
     """
 
     seed: int = 0
@@ -174,6 +204,7 @@ class Config:
     evaluator: EvaluatorSettings = EvaluatorSettings()
     engine: EngineConfig = EngineConfig()
     budget: BudgetConfig = BudgetConfig()
+    output: OutputConfig = OutputConfig()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
+import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,9 +16,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from azero_jax.experiment import Progress, SearchResult
+from azero_jax.interrupt import STOP_SIGNALS
+from azero_jax.recording.overview import RunOverview
+from azero_jax.result import Progress, SearchResult
 
 _PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
+_CURVE_WIDTH = 60  # characters
+_BARS = " ▁▂▃▄▅▆▇█"
 
 
 class Display:
@@ -32,6 +39,7 @@ class Display:
         self._quiet = quiet
         self._live: Live | None = None
         self._next_line = 0.0
+        self._curve: list[float] = []  # best fitness at each report
 
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
@@ -50,10 +58,18 @@ class Display:
         if not self._quiet:
             self._console.print(Text(line), style="dim")
 
+    def warn(self, line: str) -> None:
+        """Shows one line of trouble, on standard error, however quiet."""
+        if self._live is not None:
+            self._live.console.print(Text(f"warning: {line}"), style="yellow")
+        else:
+            print(f"warning: {line}", file=sys.stderr, flush=True)
+
     def report(self, progress: Progress) -> None:
         """Shows how far the search has come."""
         if self._live is not None:
-            self._live.update(_panel(progress))
+            self._curve.append(progress.best_fitness)
+            self._live.update(_panel(progress, self._curve))
         elif not self._quiet and progress.seconds >= self._next_line:
             self._next_line = progress.seconds + _PLAIN_SECONDS
             self._console.print(Text(progress_line(progress)))
@@ -61,6 +77,8 @@ class Display:
 
     def show(self, result: SearchResult) -> None:
         """Shows what was found."""
+        if self._live is not None:
+            self._live.stop()
         console = self._console
         verdict = "solved" if result.solved else f"not solved ({result.stopped_by.replace('_', ' ')})"
         console.print(
@@ -77,6 +95,55 @@ class Display:
             f"mean fitness: {result.search_fitness:.6f} on search tasks, {result.select_fitness:.6f} on select tasks,"
             f" [bold]{result.final_fitness:.6f} on unseen tasks[/bold]"
         )
+        if result.run_directory is not None:
+            console.print(Text(f"recorded in {result.run_directory}"))
+        if result.stopped_by in STOP_SIGNALS.values():
+            console.print(Text(how_to_go_on(result.run_directory)))
+
+
+def how_to_go_on(run_directory: str | None) -> str:
+    """What to do with a search that was stopped, in one line."""
+    if run_directory is None:
+        return "nothing was recorded; with --name NAME or --out DIR a search can be stopped and go on later"
+    return f"go on with: python -m azero_jax.search --resume {shlex.quote(run_directory)}"
+
+
+def show_runs(folder: Path, runs: list[RunOverview]) -> None:
+    """Shows a table of past runs."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not runs:
+        console.print(Text(f"no runs in {folder}"))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title, justify in (("run", "left"), ("state", "left"), ("candidates", "right"), ("seconds", "right")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    table.add_column("select", justify="right")
+    table.add_column("last change")
+    for run in runs:
+        select = f"{run.hall_of_fame[0]['select_fitness']:.6f}" if run.hall_of_fame else ""
+        changed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.changed))
+        cells = (str(run.path), run.state, f"{run.candidates:,}", f"{run.seconds:.1f}", select, changed)
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def show_run(run: RunOverview) -> None:
+    """Shows one past run."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        Text(
+            f"{run.path}: {run.state}, {run.candidates:,} candidates, {run.seconds:.1f} s;"
+            f" settings in {run.path / 'config.toml'}"
+        )
+    )
+    for place, finalist in enumerate(run.hall_of_fame, 1):
+        final = finalist["final_fitness"]
+        fitness = f"search {finalist['search_fitness']:.6f}, select {finalist['select_fitness']:.6f}"
+        fitness += "" if final is None else f", unseen {final:.6f}"
+        console.print(Text(f"\n{place}. {fitness}, after {finalist['candidates']:,} candidates", style="bold"))
+        console.print(Text(finalist["program"]))
+    if not run.state.startswith(("solved", "running")):
+        console.print(Text(f"\n{how_to_go_on(str(run.path))}"))
 
 
 def progress_line(progress: Progress) -> str:
@@ -109,9 +176,17 @@ def counter_line(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _panel(progress: Progress) -> Panel:
+def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:
+    """A small curve of fitnesses (0 to 1), the latest at the right; all of them, thinned out to `width` characters."""
+    step = max(len(values) / width, 1.0)
+    picked = [values[int(n * step)] for n in range(min(len(values), width))]
+    return "".join(_BARS[round(min(max(value, 0.0), 1.0) * (len(_BARS) - 1))] for value in picked)
+
+
+def _panel(progress: Progress, best: list[float]) -> Panel:
     lines = Group(
         Text(progress_line(progress), style="bold"),
+        Text(f"best fitness {curve(best)}"),
         Text(counter_line(progress), style="dim"),
         Text(progress.program),
     )

@@ -117,9 +117,60 @@ def describe_kind(kind: Any) -> str:
     return names[kind] + (" or none" if optional else "")
 
 
-def suggest(name: str, known: typing.Iterable[str]) -> str:
-    """The nearest known name."""
-    return difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)[0]
+def suggest(path: str, known: typing.Iterable[str]) -> str:
+    """The known dotted name that is nearest: by its last part, and where those are equally near by the whole."""
+    last = path.rpartition(".")[2]
+
+    def nearness(other: str) -> tuple[float, float]:
+        matcher = difflib.SequenceMatcher
+        return matcher(None, last, other.rpartition(".")[2]).ratio(), matcher(None, path, other).ratio()
+
+    return max(sorted(known), key=nearness)
+
+
+def fixed_settings(changeable: typing.Collection[str]) -> list[Setting]:
+    """All settings but those that are named, themselves or by their branch."""
+
+    def may_change(path: str) -> bool:
+        return any(path == name or path.startswith(f"{name}.") for name in changeable)
+
+    return [setting for setting in all_settings() if not may_change(setting.path)]
+
+
+def check_value(setting: Setting, value: Any) -> Any:
+    """A TOML value as the setting holds it: lists become tuples, tables of weights become pairs.
+
+    Raises:
+      ValueError: the value is not of the setting's type.
+    """
+    kind, optional = _without_none(setting.kind)
+    if value is None and optional:
+        return None
+    fits, converted = _convert(kind, value)
+    if not fits:
+        shown = "none" if value is None else repr(value)
+        raise ValueError(f"{setting.path} is {shown}; it must be {describe_kind(setting.kind)}")
+    return converted
+
+
+def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
+    """Whether a TOML value is of a type, and what it is as such."""
+    if kind is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        return fits, float(value) if fits else None
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    if kind in (bool, str):
+        return isinstance(value, kind), value
+    if kind == tuple[tuple[str, float], ...]:
+        if not isinstance(value, dict):
+            return False, None
+        parts = [(name, _convert(float, weight)) for name, weight in value.items()]
+        return all(fits for _, (fits, _) in parts), tuple((name, weight) for name, (_, weight) in parts)
+    if not isinstance(value, list):
+        return False, None
+    items = [_convert(kind.__args__[0], item) for item in value]
+    return all(fits for fits, _ in items), tuple(item for _, item in items)
 
 
 def _without_none(kind: Any) -> tuple[Any, bool]:

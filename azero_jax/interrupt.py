@@ -1,0 +1,48 @@
+"""Stopping on request: the first Ctrl-C or SIGTERM asks the search to stop, the second stops it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+STOP_SIGNALS: Final = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}
+EXIT_CODES: Final = {name: 128 + number for number, name in STOP_SIGNALS.items()}  # the shell's convention
+
+
+class StoppedAtOnceError(KeyboardInterrupt):
+    """A second signal came; `exit_code` is what the process should return."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+class StopSignals:
+    """Takes over the two signals inside a `with` block in the main thread; elsewhere it does nothing.
+
+    Attributes:
+      reason: "" until a signal came, then "interrupt" or "terminate".
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.reason:
+            raise StoppedAtOnceError(number)
+        self.reason = STOP_SIGNALS[signal.Signals(number)]

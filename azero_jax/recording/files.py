@@ -1,0 +1,82 @@
+"""Files that are either whole or not there, and the lock of a run directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+TEMPORARY_SUFFIX: Final = ".tmp"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that a crash at any moment leaves the old content or the new, never a part.
+
+    Raises:
+      OSError: it could not be written; the old file, if any, is untouched.
+    """
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename in the folder last through a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FolderLock:
+    """Keeps a folder for one process; the system gives it back when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes the lock.
+
+        Raises:
+          ValueError: another search has it; its process id is named.
+          OSError: the folder cannot be written to.
+        """
+        self._file = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = lock_holder(folder)
+            self._file.close()
+            raise ValueError(
+                f"run directory {folder} is in use by process {holder}; wait for it to end, or choose another"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Gives the folder back."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+def lock_holder(folder: Path) -> int | None:
+    """The id of the process that has locked the folder, None if none has."""
+    try:
+        with (folder / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or -1)
+    except OSError:
+        pass
+    return None

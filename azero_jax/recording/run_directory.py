@@ -1,0 +1,213 @@
+"""One search's folder: its configuration, metrics, events, hall of fame, checkpoints and result.
+
+config.toml         the resolved configuration, itself a valid --config
+start_from.json     texts of the programs that it started from, if any were given
+sessions.jsonl      one line a process that worked on it: versions, device, seed, arguments
+metrics.jsonl       one line a report interval
+events.jsonl        new best programs with parent and mutation, island restarts, new experiments
+hall_of_fame.json   the best distinct algorithms
+checkpoints/        the latest states of the search
+result.json         what was found; written when a session ends
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+
+from azero_jax.config import Config
+from azero_jax.config_file import format_config, read_config
+from azero_jax.recording.checkpoint import read_latest, remove_leftovers, write_checkpoint
+from azero_jax.recording.environment import describe_environment
+from azero_jax.recording.files import FolderLock, write_atomically
+from azero_jax.recording.json_lines import JsonLines
+from azero_jax.recording.scalars import TensorBoardScalars
+from azero_jax.state import State
+
+CONFIG_FILE: Final = "config.toml"
+START_FILE: Final = "start_from.json"
+SESSIONS_FILE: Final = "sessions.jsonl"
+METRICS_FILE: Final = "metrics.jsonl"
+EVENTS_FILE: Final = "events.jsonl"
+HALL_FILE: Final = "hall_of_fame.json"
+RESULT_FILE: Final = "result.json"
+CHECKPOINTS: Final = "checkpoints"
+
+_SIZES: Final = ("metrics_bytes", "events_bytes")  # in a checkpoint: where the logs stood
+
+
+class RunDirectory:
+    """A run directory that this process has to itself; use it as a context manager.
+
+    A file that cannot be written later on (a full disk) is said once, and the search goes on.
+
+    Attributes:
+      path: the folder.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None], *, resume: bool) -> None:
+        """Makes the folder, or takes one over.
+
+        Args:
+          path: the folder.
+          warn: is told, in single lines, of trouble that does not end the search.
+          resume: whether it holds a run that is to go on.
+
+        Raises:
+          ValueError: it cannot be written to, is in use, holds a run already, or does not hold one.
+        """
+        self.path = path
+        self._warn = warn
+        self._failing: set[str] = set()
+        self._scalars: TensorBoardScalars | None = None
+        if resume and not (path / CONFIG_FILE).is_file():
+            raise ValueError(f"run directory {path}: there is no run to go on with ({CONFIG_FILE} is missing)")
+        try:
+            (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(path)
+        except OSError as error:
+            raise ValueError(f"run directory {path} cannot be written to: {error.strerror}") from None
+        try:
+            if not resume and (path / CONFIG_FILE).exists():
+                raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")
+            remove_leftovers(path / CHECKPOINTS)
+            self._metrics = JsonLines(path / METRICS_FILE)
+            self._events = JsonLines(path / EVENTS_FILE)
+        except OSError as error:
+            self._lock.release()
+            raise ValueError(f"run directory {path} cannot be written to: {error.strerror}") from None
+        except ValueError:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._try("the logs", self._flush_logs)
+        for log in (self._metrics, self._events):
+            log.close()
+        if self._scalars is not None:
+            self._scalars.close()
+        self._lock.release()
+
+    def begin(self, config: Config, start_from: Sequence[str], identity: str, about: dict[str, Any]) -> State | None:
+        """Writes down what is about to run; returns the latest checkpoint's state, with the logs cut back to it.
+
+        Args:
+          config: the resolved configuration.
+          start_from: texts of the programs that the search starts from.
+          identity: which search this is; checkpoints of another one are not used.
+          about: what else is to be known of this session.
+
+        Raises:
+          ValueError: the files cannot be written.
+        """
+        self._output, self._identity = config.output, identity
+
+        def fits(state: State) -> str:
+            return "" if str(state.get("identity")) == identity else "it belongs to another search"
+
+        state = read_latest(self.path / CHECKPOINTS, fits, self._warn)
+        try:
+            write_atomically(self.path / CONFIG_FILE, format_config(config).encode())
+            if start_from:
+                write_atomically(self.path / START_FILE, json.dumps(list(start_from), indent=1).encode())
+            with contextlib.closing(JsonLines(self.path / SESSIONS_FILE)) as sessions:
+                sessions.append(describe_environment() | about)
+                sessions.flush()
+            sizes = (0, 0) if state is None else (int(state[name]) for name in _SIZES)
+            for log, size in zip((self._metrics, self._events), sizes, strict=True):
+                if not log.cut(size):
+                    self._warn(f"{log.path} is shorter than the checkpoint says; some of its lines are lost")
+        except OSError as error:
+            raise ValueError(f"run directory {self.path} cannot be written to: {error.strerror}") from None
+        return state
+
+    def add_metrics(self, metrics: dict[str, Any]) -> None:
+        """Adds a line to the metrics, and with it the events so far."""
+        self._metrics.append(metrics)
+        self._try("the metrics", self._flush_logs)
+        if self._output.tensorboard:
+            if self._scalars is None:
+                self._scalars = TensorBoardScalars(self.path / "tensorboard", metrics["candidates"])
+            self._try("TensorBoard scalars", lambda: self._write_scalars(metrics))
+
+    def add_event(self, event: dict[str, Any]) -> None:
+        """Adds a line to the events."""
+        self._events.append(event)
+
+    def write_checkpoint(self, state: State) -> None:
+        """Writes the state of the search, and where the logs stand."""
+
+        def write() -> None:
+            self._flush_logs(sync=True)
+            sizes = dict(zip(_SIZES, (self._metrics.size, self._events.size), strict=True))
+            marks = {name: np.array(mark) for name, mark in {**sizes, "identity": self._identity}.items()}
+            write_checkpoint(self.path / CHECKPOINTS, state | marks, self._output.keep_checkpoints)
+
+        self._try("a checkpoint", write)
+
+    def write_hall_of_fame(self, finalists: Sequence[dict[str, Any]]) -> None:
+        """Writes the best distinct algorithms."""
+        text = json.dumps(list(finalists), indent=1)
+        self._try("the hall of fame", lambda: write_atomically(self.path / HALL_FILE, text.encode()))
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Writes what was found."""
+        text = json.dumps(result, indent=1)
+        self._try("the result", lambda: write_atomically(self.path / RESULT_FILE, text.encode()))
+
+    def _flush_logs(self, *, sync: bool = False) -> None:
+        for log in (self._metrics, self._events):
+            log.flush(sync=sync)
+
+    def _write_scalars(self, metrics: dict[str, Any]) -> None:
+        assert self._scalars is not None
+        self._scalars.write(metrics)
+
+    def _try(self, what: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            if what not in self._failing:
+                self._warn(
+                    f"{what} could not be written to {self.path}: {error.strerror}; the search goes on, earlier"
+                    " checkpoints are untouched, writing will be tried again"
+                )
+            self._failing.add(what)
+        else:
+            self._failing.discard(what)
+
+
+def read_run_config(path: Path) -> Config:
+    """The configuration of a run directory.
+
+    Raises:
+      ValueError: there is no run, or its configuration is damaged.
+    """
+    if not (path / CONFIG_FILE).is_file():
+        raise ValueError(f"run directory {path}: there is no run to go on with ({CONFIG_FILE} is missing)")
+    return read_config(path / CONFIG_FILE)
+
+
+def read_start_programs(path: Path) -> tuple[str, ...]:
+    """Texts of the programs that the run started from.
+
+    Raises:
+      ValueError: the file that holds them is damaged.
+    """
+    try:
+        return tuple(json.loads((path / START_FILE).read_bytes()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError):
+        raise ValueError(f"{path / START_FILE}: damaged, it is not a list of programs") from None
