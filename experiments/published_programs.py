@@ -4,7 +4,8 @@
 
 For each data set, number of features and seed: constants and hyperparameters are tuned on tasks of the search pairs
 (validation examples), then each contestant is trained on tasks of the unseen pairs and judged by test images. The table
-gives the mean over seeds and its standard error. One pass over 8000 training examples of each task throughout.
+gives the mean over seeds and its standard error. One pass over 8000 training examples of each task, unless options
+say otherwise.
 
 Results are written after every step, to `--out`; a second run with the same `--out` goes on where the first stopped.
 """
@@ -46,6 +47,7 @@ class Sizes(NamedTuple):
     tune_tasks: int
     test_tasks: int
     train_examples: int
+    tune_examples: int
 
 
 def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> NDArray[np.float64]:
@@ -70,10 +72,10 @@ def make_sets(source: Source, features: int | None, sizes: Sizes, seed: int, cac
     data = prepare(source, features, projections=enough, seed=seed, cache_dir=cache_dir)
     tune = choose_tasks(pairs.search, enough, sizes.tune_tasks, seed)
     test = choose_tasks(pairs.unseen, enough, min(sizes.test_tasks, enough * len(pairs.unseen)), seed)
-    train_examples = min(sizes.train_examples, 2 * data.sizes.train)
+    most = 2 * data.sizes.train
     return (
-        pair_tasks(data, tune, train_examples=train_examples),
-        pair_tasks(data, test, part="test", train_examples=train_examples),
+        pair_tasks(data, tune, train_examples=min(sizes.tune_examples, most)),
+        pair_tasks(data, test, part="test", train_examples=min(sizes.train_examples, most)),
     )
 
 
@@ -110,6 +112,7 @@ def save(path: Path, results: dict[str, dict[str, Any]]) -> None:
 @click.option("--tune-tasks", default=8, type=click.IntRange(min=1), help="Tasks to tune on, of the search pairs.")
 @click.option("--test-tasks", default=90, type=click.IntRange(min=1), help="Tasks to judge by, of the unseen pairs.")
 @click.option("--train-examples", default=8000, type=click.IntRange(min=10), help="Training examples of a task.")
+@click.option("--tune-examples", default=8000, type=click.IntRange(min=10), help="Training examples while tuning.")
 @click.option("--only", default="", help="Comma-separated names of the contestants; all if empty.")
 @click.option("--engine", default="auto", help="auto, warp or xla.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), default=None, help="Cache folder; else the user's.")
@@ -122,6 +125,7 @@ def main(
     tune_tasks: int,
     test_tasks: int,
     train_examples: int,
+    tune_examples: int,
     only: str,
     engine: str,
     cache_dir: Path | None,
@@ -129,7 +133,7 @@ def main(
 ) -> None:
     """Prints the table of published programs on projected images."""
     cache_dir = cache_dir or default_cache_dir()
-    sizes = Sizes(trials, tune_tasks, test_tasks, train_examples)
+    sizes = Sizes(trials, tune_tasks, test_tasks, train_examples, tune_examples)
     contestants = tuple(name.strip() for name in only.split(",")) if only else (*PROGRAMS, *BASELINES)
     results: dict[str, dict[str, Any]] = json.loads(out.read_text()) if out.exists() else {}
     try:
