@@ -9,7 +9,6 @@ population before any of their children is in it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,9 +27,14 @@ from azero_jax.state import (
     with_prefix,
     without_prefix,
 )
+from azero_jax.timings import Timings
 
-Evaluate = Callable[[Programs], NDArray[np.float64]]
-"""Fitness `[N]` of N programs."""
+
+class Evaluate(Protocol):
+    """What gives candidates their fitness."""
+
+    def __call__(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> NDArray[np.float64]:
+        """`[N]` fitness of N programs; `known` `[N]` is that of exact copies of evaluated programs, NaN elsewhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +164,7 @@ class Evolution:
       fitness: `[I, P]` float64.
       oldest: the slot that each island's next child takes.
       candidates: programs evaluated so far, the initial ones included.
+      timings: where the time of evolution itself goes.
     """
 
     def __init__(
@@ -193,6 +198,7 @@ class Evolution:
         islands, population = settings.islands, settings.population
         self._children = empty_programs(islands * settings.batch, space)
         self._origins = np.zeros((islands * settings.batch, 2), np.int64)  # of each child: parent, mutation
+        self.timings = Timings()
         self._events: list[Event] = []
         if state is not None:
             self._restore(state)
@@ -215,20 +221,24 @@ class Evolution:
     def step(self) -> None:
         """Breeds, evaluates and ages one batch on every island."""
         settings = self._settings
-        _breed(
-            self.programs.arrays(),
-            self.fitness,
-            self._children.arrays(),
-            settings.tournament,
-            self._arrays,
-            self._policy.probability,
-            self._cumulative,
-            self._generator,
-            self._origins,
-        )
-        fitness = self._evaluate(self._children).reshape(settings.islands, settings.batch)
-        self._note_new_best(self._children, fitness, self._origins)
-        _replace_oldest(self.programs.arrays(), self.fitness, self._children.arrays(), fitness, self.oldest)
+        with self.timings.phase("breed"):
+            _breed(
+                self.programs.arrays(),
+                self.fitness,
+                self._children.arrays(),
+                settings.tournament,
+                self._arrays,
+                self._policy.probability,
+                self._cumulative,
+                self._generator,
+                self._origins,
+            )
+            copies = self._origins[:, 1] < 0
+            known = np.where(copies, self.fitness.reshape(-1)[self._origins[:, 0]], np.nan)
+        fitness = self._evaluate(self._children, known).reshape(settings.islands, settings.batch)
+        with self.timings.phase("age"):
+            self._note_new_best(self._children, fitness, self._origins)
+            _replace_oldest(self.programs.arrays(), self.fitness, self._children.arrays(), fitness, self.oldest)
         self.oldest = (self.oldest + settings.batch) % settings.population
         self.candidates += fitness.size
         if settings.restart_after > 0:

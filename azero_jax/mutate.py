@@ -147,7 +147,7 @@ def mutate(
     """Mutated copies of all programs.
 
     Returns:
-      The children, and `[N]` int8: which `Mutation` made each one, -1 where the child was left a copy.
+      The children, and `[N]` int8: which `Mutation` made each one, -1 where it is known to be a copy of its parent.
     """
     children = programs.copy()
     applied = np.empty(len(programs), np.int8)
@@ -182,7 +182,7 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
       generator: source of randomness.
 
     Returns:
-      The `Mutation` that was applied, or -1.
+      The `Mutation` that was applied, or -1 if the program is known to be as before.
     """
     if probability < 1.0 and generator.random() >= probability:
         return -1
@@ -191,51 +191,56 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
     while cumulative[mutation] <= draw:
         mutation += 1
     if mutation == Mutation.IDENTITY.value:
-        return mutation
+        return -1
     if mutation == Mutation.RANDOMIZE_ALGORITHM.value:
         for function in range(3):
             _randomize_function(programs, n, function, space, generator)
         return mutation
     function = _draw_function(space, generator)
-    if function >= 0:
-        _mutate_function(mutation, programs, n, function, space, generator)
+    if function < 0 or not _mutate_function(mutation, programs, n, function, space, generator):
+        return -1
     return mutation
 
 
 @njit(cache=True, nogil=True)
 def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+    """Mutates one function; False if that is known to have changed nothing."""
     size = programs.sizes[n, function]
     first = space.functions[function, OFFSET]
     if mutation == Mutation.INSERT_OR_REMOVE_INSTRUCTION.value:
         remove = generator.random() < _REMOVE_PROBABILITY
         mutation = Mutation.REMOVE_INSTRUCTION.value if remove else Mutation.INSERT_INSTRUCTION.value
     if mutation == Mutation.INSERT_INSTRUCTION.value:
-        if size < space.functions[function, MAX_SIZE]:
-            slot = first + _below(size + 1, generator)
-            _open_slot(programs, n, slot, first + size)
-            _randomize_instruction(programs, n, slot, function, space, generator)
-            programs.sizes[n, function] = size + 1
+        if size >= space.functions[function, MAX_SIZE]:
+            return False
+        slot = first + _below(size + 1, generator)
+        _open_slot(programs, n, slot, first + size)
+        _randomize_instruction(programs, n, slot, function, space, generator)
+        programs.sizes[n, function] = size + 1
     elif size == 0:
-        pass
+        return False
     elif mutation == Mutation.REMOVE_INSTRUCTION.value:
-        if size > space.functions[function, MIN_SIZE]:
-            _close_slot(programs, n, first + _below(size, generator), first + size)
-            programs.sizes[n, function] = size - 1
+        if size <= space.functions[function, MIN_SIZE]:
+            return False
+        _close_slot(programs, n, first + _below(size, generator), first + size)
+        programs.sizes[n, function] = size - 1
     elif mutation == Mutation.TRADE_INSTRUCTION.value:
         inserted = _below(size + 1, generator)
         removed = _below(size + 1, generator)  # counted after the insertion
-        if removed != inserted:
-            _close_slot(programs, n, first + removed - (removed > inserted), first + size)
-            slot = first + inserted - (removed < inserted)
-            _open_slot(programs, n, slot, first + size - 1)
-            _randomize_instruction(programs, n, slot, function, space, generator)
+        if removed == inserted:
+            return False
+        _close_slot(programs, n, first + removed - (removed > inserted), first + size)
+        slot = first + inserted - (removed < inserted)
+        _open_slot(programs, n, slot, first + size - 1)
+        _randomize_instruction(programs, n, slot, function, space, generator)
     elif mutation == Mutation.RANDOMIZE_INSTRUCTION.value:
         _randomize_instruction(programs, n, first + _below(size, generator), function, space, generator)
     elif mutation == Mutation.RANDOMIZE_COMPONENT_FUNCTION.value:
         _randomize_function(programs, n, function, space, generator)
     else:
         log_normal = mutation == Mutation.ALTER_PARAM.value
-        _alter(programs, n, first + _below(size, generator), log_normal, space, generator)
+        return _alter(programs, n, first + _below(size, generator), log_normal, space, generator)
+    return True
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -316,38 +321,41 @@ def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
-    """Changes one parameter of an instruction: an input, the output, or what it writes, uniformly."""
+    """Changes one parameter of an instruction: an input, the output, or what it writes; whether it is another now."""
     op = programs.opcodes[n, slot]
     if op == _NO_OP:
-        return
-    choices = max(space.fields[op, INPUTS], 1) + 1
-    choice = _below(choices, generator)
-    if choice == choices - 1:
-        programs.addresses[n, slot, OUT] = _draw_field(op, OUT, space, generator)
-    elif space.fields[op, INPUTS] > 0:
-        programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
-    else:
-        _alter_data(programs, n, slot, log_normal, space, generator)
+        return False
+    inputs = space.fields[op, INPUTS]
+    choice = _below(max(inputs, 1) + 1, generator)
+    if choice == max(inputs, 1):
+        return _redraw(programs, n, slot, OUT, space, generator)
+    if inputs > 0:
+        return _redraw(programs, n, slot, choice, space, generator)
+    choice = _below(space.fields[op, INDICES] + space.fields[op, CONSTANTS], generator)
+    if choice < space.fields[op, INDICES]:
+        return _redraw(programs, n, slot, choice, space, generator)
+    _alter_data(programs, n, slot, choice - space.fields[op, INDICES], log_normal, space, generator)
+    return True
 
 
 @njit(cache=True, nogil=True)
-def _alter_data(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
-    """Changes one index or constant of an instruction without inputs."""
+def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-untyped-def]
+    """Draws an address or index anew; whether it is another one."""
+    before = programs.addresses[n, slot, field]
+    programs.addresses[n, slot, field] = _draw_field(programs.opcodes[n, slot], field, space, generator)
+    return programs.addresses[n, slot, field] != before
+
+
+@njit(cache=True, nogil=True)
+def _alter_data(programs, n, slot, column, log_normal, space, generator):  # type: ignore[no-untyped-def]
     op = programs.opcodes[n, slot]
-    choice = _below(space.fields[op, INDICES] + space.fields[op, CONSTANTS], generator)
-    if choice < space.fields[op, INDICES]:
-        programs.addresses[n, slot, choice] = _draw_field(op, choice, space, generator)
-        return
-    column = choice - space.fields[op, INDICES]
     gaussian = op >= _FIRST_GAUSSIAN
     may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign
     altered = _alter_constant(programs.constants[n, slot, column], may_flip, log_normal, generator)
     programs.constants[n, slot, column] = altered
     low, high = programs.constants[n, slot, 0], programs.constants[n, slot, 1]
-    if (
-        space.fields[op, CONSTANTS] == 2 and not gaussian and low > high
-    ):  # an altered interval is put the right way round
-        programs.constants[n, slot, 0] = high
+    if space.fields[op, CONSTANTS] == 2 and not gaussian and low > high:
+        programs.constants[n, slot, 0] = high  # an altered interval is put the right way round
         programs.constants[n, slot, 1] = low
 
 

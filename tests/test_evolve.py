@@ -10,7 +10,7 @@ from azero_jax.program import Programs, check_programs
 from tests.spaces import DEMO, same, some_programs
 
 
-def marker(programs: Programs) -> np.ndarray:
+def marker(programs: Programs, known: np.ndarray | None = None) -> np.ndarray:
     """A fitness that any change of a program changes: there is nothing like it in evolution, but it is quick."""
     weights = np.random.default_rng(0).random(programs.opcodes.shape[1])
     values = programs.opcodes + programs.addresses.sum(-1) / 7 + programs.constants.sum(-1)
@@ -120,7 +120,7 @@ def test_leaders_are_the_best_of_each_island() -> None:
 def test_stuck_islands_start_again_but_the_best_is_spared() -> None:
     search = evolution(islands=4, population=20, batch=10, restart_after=100, restart_gain=0.5)
     best = int(search.fitness.max(axis=1).argmax())
-    search._evaluate = lambda programs: np.full(len(programs), 0.25)  # nobody gains any more
+    search._evaluate = lambda programs, known=None: np.full(len(programs), 0.25)  # nobody gains any more
     for _ in range(9):
         search.step()
     assert search.restarts == 0

@@ -21,37 +21,44 @@ def hash_errors(errors: NDArray, decimals: int | None = None) -> NDArray[np.uint
     """`[N]` 64-bit hash of each program's errors.
 
     Args:
-      errors: `[N, T, K]` float32 or float64, C-contiguous.
+      errors: `[N, T, K]` float32 or float64.
       decimals: round to so many decimals first; None hashes the exact values.
     """
     if decimals is not None:
         errors = np.round(errors, decimals)
-    flat = np.ascontiguousarray(errors.reshape(len(errors), -1), np.float64)
+    flat = np.ascontiguousarray(errors.reshape(len(errors), -1))
     hashes = np.empty(len(flat), np.uint64)
-    _hash_rows(flat, flat.view(np.uint64), hashes)
+    _hash_rows(flat, flat.view(np.uint32 if flat.dtype == np.float32 else np.uint64), hashes)
     return hashes
 
 
 @njit(cache=True, nogil=True)
 def _hash_rows(values, words, hashes):  # type: ignore[no-untyped-def]
+    count = values.shape[1]
+    chains = np.empty(4, np.uint64)  # independent, so that one multiplication need not wait for the other
     for n in range(values.shape[0]):
-        even = np.uint64(1)  # two independent chains, so that one multiplication need not wait for the other
-        odd = np.uint64(2)
-        for k in range(0, values.shape[1] - 1, 2):
-            even = _mix(even, values[n, k], words[n, k])
-            odd = _mix(odd, values[n, k + 1], words[n, k + 1])
-        if values.shape[1] % 2 == 1:
-            even = _mix(even, values[n, -1], words[n, -1])
-        hashes[n] = _finish(even ^ (_finish(odd) * _MULTIPLIER))
+        for chain in range(4):
+            chains[chain] = chain + 1
+        for k in range(0, count - 3, 4):
+            for chain in range(4):
+                chains[chain] = _mix(chains[chain], values[n, k + chain], words[n, k + chain])
+        for k in range(count - count % 4, count):
+            chains[k % 4] = _mix(chains[k % 4], values[n, k], words[n, k])
+        total = np.uint64(0)
+        for chain in range(4):
+            total = _finish(total ^ chains[chain])
+        hashes[n] = total
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _mix(state, value, word):  # type: ignore[no-untyped-def]
-    if value == 0.0:
-        word = np.uint64(0)
+    if value == 0:
+        bits = np.uint64(0)
     elif value != value:
-        word = np.uint64(1)  # one NaN is like another
-    state = (state ^ word) * _MULTIPLIER
+        bits = np.uint64(1)  # one NaN is like another
+    else:
+        bits = np.uint64(word)
+    state = (state ^ bits) * _MULTIPLIER
     return state ^ (state >> _SHIFT)
 
 

@@ -21,6 +21,7 @@ from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.program import Programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
+from azero_jax.timings import Timings
 
 MAX_PROBE_EXAMPLES: Final = 100  # the original records the errors of at most 100 examples
 
@@ -97,6 +98,7 @@ class Evaluator:
 
     Attributes:
       counters: what happened to the candidates so far.
+      timings: where the time went; "probe", "hurdles" and "run in full" are the engine's, the others the host's.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Evaluator:
         self.engine = engine
         self.settings = settings
         self.counters = Counters(stopped_at_hurdle=[0] * len(settings.hurdle_examples))
+        self.timings = Timings()
         self._space = engine.space
         self._tasks = engine.tasks
         self._programs = FitnessCache(settings.cache_size, 1 + 3 * self._space.length)
@@ -130,18 +133,32 @@ class Evaluator:
         if settings.train_budget > 0:
             self._most_cost = settings.train_budget * baseline_cost(self._space, self._tasks.train_examples)
 
-    def evaluate(self, programs: Programs) -> NDArray[np.float64]:
-        """`[N]` fitness of N programs, 0 (worst) to 1."""
-        self.counters.candidates += len(programs)
-        instructions = int(programs.sizes.sum())
-        self.counters.instructions += instructions
+    def evaluate(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> NDArray[np.float64]:
+        """`[N]` fitness of N programs, 0 (worst) to 1.
+
+        Args:
+          programs: the candidates.
+          known: `[N]` fitness of those that are exact copies of programs evaluated before, NaN elsewhere; it counts as
+            known by canonical form, and only if the cache is on.
+        """
+        counters = self.counters
+        counters.candidates += len(programs)
+        if known is None or self.settings.cache_size == 0:
+            return self._evaluate_budgeted(programs)
+        unknown = np.flatnonzero(np.isnan(known))
+        counters.known_canonical += len(programs) - len(unknown)
+        fitness = known.copy()
+        fitness[unknown] = self._evaluate_budgeted(programs[unknown])
+        return fitness
+
+    def _evaluate_budgeted(self, programs: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness, 0 for those that cost more than the train budget."""
         if self._most_cost == np.inf:
-            return self._evaluate_affordable(programs, instructions)
+            return self._evaluate_affordable(programs)
         affordable = training_cost(programs, self._space, self._tasks.train_examples) <= self._most_cost
         self.counters.over_budget += int((~affordable).sum())
         fitness = np.zeros(len(programs))
-        chosen = programs[affordable]
-        fitness[affordable] = self._evaluate_affordable(chosen, int(chosen.sizes.sum()))
+        fitness[affordable] = self._evaluate_affordable(programs[affordable])
         return fitness
 
     def warm_up(self, programs: Programs) -> None:
@@ -171,55 +188,63 @@ class Evaluator:
         for index, stage in enumerate(self._stages):
             stage.hurdle.restore(without_prefix(f"hurdle{index}", state))
 
-    def _evaluate_affordable(self, programs: Programs, instructions: int) -> NDArray[np.float64]:
-        canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)
-        self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
+    def _evaluate_affordable(self, programs: Programs) -> NDArray[np.float64]:
+        with self.timings.phase("canonicalize"):
+            canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)
+            instructions = int(programs.sizes.sum())
+            self.counters.instructions += instructions
+            self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
         if self.settings.cache_size == 0:
             return self._score_new(canonical)
-        keys = program_keys(canonical)
-        fitness = self._programs.look_up(hashes, keys)
-        unknown = np.flatnonzero(np.isnan(fitness))
-        first = first_of_equals(hashes[unknown], keys[unknown])
-        new = unknown[first == np.arange(len(unknown))]
-        self.counters.known_canonical += len(programs) - len(new)
-        fitness[new] = self._score_new(canonical[new])
-        fitness[unknown] = fitness[unknown[first]]
-        self._programs.insert(hashes[new], keys[new], fitness[new])
+        with self.timings.phase("look up"):
+            keys = program_keys(canonical)
+            fitness = self._programs.look_up(hashes, keys)
+            unknown, new, first = _first_unknown(fitness, hashes, keys)
+            self.counters.known_canonical += len(programs) - len(new)
+            chosen = canonical[new]
+        fitness[new] = self._score_new(chosen)
+        with self.timings.phase("insert"):
+            fitness[unknown] = fitness[first]
+            self._programs.insert(hashes[new], keys[new], fitness[new])
         return fitness
 
     def _score_new(self, canonical: Programs) -> NDArray[np.float64]:
         """`[N]` fitness of canonical programs that no cache knows."""
         if not self.settings.constants:
             return self._probe_and_run(canonical)
-        constants = constant_predictions(canonical, self._space, self._tasks.metric)
-        runs = np.isnan(constants)
-        if runs.all():
-            return self._probe_and_run(canonical)
-        self.counters.constant_predictors += int((~runs).sum())
-        fitness = np.empty(len(canonical))
-        settings = self.engine.settings
-        known = constant_fitness(constants[~runs], self._tasks, settings.precision, settings.max_abs_error)
-        fitness[~runs] = self._combine(known)
-        fitness[runs] = self._probe_and_run(canonical[runs])
+        with self.timings.phase("constants"):
+            constants = constant_predictions(canonical, self._space, self._tasks.metric)
+            runs = np.isnan(constants)
+            fitness = np.empty(len(canonical))
+            if not runs.all():
+                settings = self.engine.settings
+                known = constant_fitness(constants[~runs], self._tasks, settings.precision, settings.max_abs_error)
+                fitness[~runs] = self._combine(known)
+                self.counters.constant_predictors += len(known)
+                canonical = canonical[runs]
+        fitness[runs] = self._probe_and_run(canonical)
         return fitness
 
     def _probe_and_run(self, canonical: Programs) -> NDArray[np.float64]:
         """`[N]` fitness, after functional equivalence checking."""
         if self.settings.fec_size == 0 or len(canonical) == 0:
             return self._run_stages(canonical)
-        outcome = self.engine.evaluate(canonical, examples=self._probe, record=True)
-        self._count_steps(outcome.train_steps)
-        hashes = hash_errors(np.asarray(outcome.errors), self.settings.fec_decimals)
-        no_keys = np.empty((len(hashes), 0), np.uint64)
-        fitness = self._behaviours.look_up(hashes, no_keys)
-        unknown = np.flatnonzero(np.isnan(fitness))
-        first = first_of_equals(hashes[unknown], no_keys[unknown])
-        new = unknown[first == np.arange(len(unknown))]
-        self.counters.probed += len(canonical)
-        self.counters.known_fec += len(canonical) - len(new)
-        fitness[new] = self._run_stages(canonical[new])
-        fitness[unknown] = fitness[unknown[first]]
-        self._behaviours.insert(hashes[new], no_keys[new], fitness[new])
+        with self.timings.phase("probe"):
+            outcome = self.engine.evaluate(canonical, examples=self._probe, record=True)
+            self._count_steps(outcome.train_steps)
+            errors = np.asarray(outcome.errors)
+        with self.timings.phase("equivalence"):
+            hashes = hash_errors(errors, self.settings.fec_decimals)
+            no_keys = np.empty((len(hashes), 0), np.uint64)
+            fitness = self._behaviours.look_up(hashes, no_keys)
+            unknown, new, first = _first_unknown(fitness, hashes, no_keys)
+            self.counters.probed += len(canonical)
+            self.counters.known_fec += len(canonical) - len(new)
+            chosen = canonical[new]
+        fitness[new] = self._run_stages(chosen)
+        with self.timings.phase("insert"):
+            fitness[unknown] = fitness[first]
+            self._behaviours.insert(hashes[new], no_keys[new], fitness[new])
         return fitness
 
     def _run_stages(self, canonical: Programs) -> NDArray[np.float64]:
@@ -229,13 +254,15 @@ class Evaluator:
         for index, stage in enumerate(self._stages):
             if len(running) == 0:
                 return fitness
-            fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
+            with self.timings.phase("hurdles"):
+                fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
             passed = stage.hurdle.passes(fitness[running])
             self.counters.stopped_at_hurdle[index] += int((~passed).sum())
             running = running[passed]
         if len(running):
             self.counters.run_in_full += len(running)
-            fitness[running] = self._run(self.engine, canonical[running], None)
+            with self.timings.phase("run in full"):
+                fitness[running] = self._run(self.engine, canonical[running], None)
         return fitness
 
     def _run(self, engine: Engine, programs: Programs, examples: tuple[int, int] | None) -> NDArray[np.float64]:
@@ -272,6 +299,15 @@ def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
         return values.mean(axis=1)
     middle = values.shape[1] // 2
     return np.partition(values, middle, axis=1)[:, middle]
+
+
+def _first_unknown(
+    fitness: NDArray[np.float64], hashes: NDArray[np.uint64], keys: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Who is unknown (NaN): all of them, the first of each that are equal, and for all of them who is their first."""
+    unknown = np.flatnonzero(np.isnan(fitness))
+    first = first_of_equals(hashes[unknown], keys[unknown])
+    return unknown, unknown[first == np.arange(len(unknown))], unknown[first]
 
 
 def _check_shares(name: str, shares: tuple[float, ...], *, strictly: bool) -> None:
