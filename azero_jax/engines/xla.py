@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings, make_order
+from azero_jax.engines.sharding import over_devices, program_rows
 from azero_jax.engines.xla_run import PREDICTION_VECTOR, Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
 from azero_jax.program import IN1, IN2, OUT, Programs
@@ -63,9 +64,11 @@ class XlaEngine:
         self._branches = _branch_numbers(space)
         self._block = block_programs(space, len(tasks)) if block is None else block
         self._dtype = np.dtype(settings.precision)
-        self._capacity = -(-settings.batch_size // self._block) * self._block
+        self._devices = jax.local_devices()
+        unit = self._block * len(self._devices)
+        self._capacity = -(-settings.batch_size // unit) * unit
         machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
-        self._run = jax.jit(partial(_run_batch, machine, self._block), static_argnames="recorded")
+        self._run = jax.jit(partial(_run_on_devices, machine, self._block, self._devices), static_argnums=0)
         self._trace = jax.jit(partial(_trace_program, dataclasses.replace(machine, exact_memory=True)))
         with self._x64():
             self._data = self._put_tasks(order)
@@ -73,7 +76,7 @@ class XlaEngine:
     @property
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
-        return self._run._cache_size() + self._trace._cache_size()
+        return int(self._run._cache_size() + self._trace._cache_size())  # type: ignore[attr-defined]
 
     def evaluate(
         self,
@@ -98,10 +101,11 @@ class XlaEngine:
             limits = self._limits(train, valid, divisor)
             for start in range(0, len(programs), self._capacity):
                 chosen = order[start : start + self._capacity]
-                code, sizes = self._encode(branches[chosen], programs[chosen], self._capacity)
-                blocks = np.int32(-(-len(chosen) // self._block))
-                outcome = self._run(code, sizes, blocks, self._data, limits, recorded=recorded)
-                pieces.append([np.asarray(array)[: len(chosen)] for array in outcome])
+                rows = program_rows(len(chosen), self._block, len(self._devices), self._capacity)
+                code, sizes = self._encode(branches[chosen], programs[chosen], rows, self._capacity)
+                blocks = np.int32(-(-len(chosen) // (self._block * len(self._devices))))
+                outcome = self._run(recorded, code, sizes, blocks, self._data, limits)
+                pieces.append([np.asarray(array)[rows] for array in outcome])
         place = np.argsort(order)
         fields = [np.concatenate(field)[place] for field in zip(*pieces, strict=True)]
         fitness, stop, reason, steps, errors = fields
@@ -118,7 +122,7 @@ class XlaEngine:
         with self._x64():
             limits = self._limits(*self._check_examples(examples), None)
             for index in range(len(programs)):
-                code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], 1)
+                code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], np.arange(1), 1)
                 both = self._trace(code, sizes, self._data, limits, self._start_registers(memory, index))
                 traced.append(jax.tree.map(np.asarray, both))
         after_setup, after_training = (
@@ -144,8 +148,11 @@ class XlaEngine:
             raise ValueError(f"order must hold example numbers from 0 to {tasks.train_examples - 1}")
         features = np.concatenate([tasks.train_features, tasks.valid_features], axis=1)
         labels = np.concatenate([tasks.train_labels, tasks.valid_labels], axis=1)
-        features, labels = (jnp.asarray(np.moveaxis(array, 0, -1), self._dtype) for array in (features, labels))
-        return Data(features, labels, jnp.asarray(order))
+        return Data(
+            jnp.asarray(np.moveaxis(features, 0, -1), self._dtype),
+            jnp.asarray(np.moveaxis(labels, 0, -1), self._dtype),
+            jnp.asarray(order),
+        )
 
     def _check_examples(self, examples: tuple[int, int] | None) -> tuple[int, int]:
         most = (self.tasks.train_examples * self.settings.epochs, self.tasks.valid_examples)
@@ -158,11 +165,11 @@ class XlaEngine:
 
     def _limits(self, train: int, valid: int, divisor: int | None) -> Limits:
         return Limits(
-            train=np.int32(train),
-            valid=np.int32(valid),
-            divisor=self._dtype.type(valid if divisor is None else divisor),
-            max_abs_error=self._dtype.type(self.settings.max_abs_error),
-            seed=np.uint32(self.settings.seed),
+            train=jnp.int32(train),
+            valid=jnp.int32(valid),
+            divisor=jnp.asarray(valid if divisor is None else divisor, self._dtype),
+            max_abs_error=jnp.asarray(self.settings.max_abs_error, self._dtype),
+            seed=jnp.uint32(self.settings.seed),
         )
 
     def _find_branches(self, programs: Programs) -> NDArray[np.int32]:
@@ -175,18 +182,20 @@ class XlaEngine:
             raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name} there")
         return branches
 
-    def _encode(self, branches: NDArray[np.int32], programs: Programs, capacity: int) -> tuple[Code, NDArray[np.int32]]:
-        """Instructions and sizes as the device takes them, with empty programs added up to `capacity`."""
+    def _encode(
+        self, branches: NDArray[np.int32], programs: Programs, rows: NDArray[np.int64], capacity: int
+    ) -> tuple[Code, NDArray[np.int32]]:
+        """Instructions and sizes as the device takes them: programs in the given rows of `capacity`, others empty."""
 
         def pad(array: NDArray[Any], dtype: Any) -> Any:
             padded = np.zeros((capacity, *array.shape[1:]), dtype)
-            padded[: len(array)] = array
+            padded[rows] = array
             return padded
 
         in1, in2, out = (programs.addresses[..., column] for column in (IN1, IN2, OUT))
         kinds = _OUTPUT_KIND[programs.opcodes]
-        outputs = (np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS)))
-        integers = (pad(array, np.int32) for array in (branches, in1, in2, *outputs))
+        outputs = [np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS))]
+        integers = (pad(array, np.int32) for array in [branches, in1, in2, *outputs])
         constants = (pad(programs.constants[..., column], self._dtype) for column in (0, 1))
         return Code(*integers, *constants), pad(programs.sizes, np.int32)
 
@@ -194,8 +203,8 @@ class XlaEngine:
         space, tasks, f = self.space, len(self.tasks), self.space.features
         if memory is None:
             shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
-            return Registers(*(np.zeros((*shape, tasks), self._dtype) for shape in shapes))
-        return Registers(*(np.moveaxis(np.asarray(array[index], self._dtype), 0, -1) for array in memory))
+            return Registers(*(jnp.zeros((*shape, tasks), self._dtype) for shape in shapes))
+        return Registers(*(jnp.asarray(np.moveaxis(array[index], 0, -1), self._dtype) for array in memory))
 
 
 def describe_device() -> str:
@@ -240,19 +249,26 @@ def _lanes_first(array: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(array, -1, 0)
 
 
-def _run_batch(
+def _run_on_devices(
     machine: Machine,
     block: int,
+    devices: list[jax.Device],
+    recorded: tuple[int, int],
     code: Code,
     sizes: jax.Array,
     blocks: jax.Array,
     data: Data,
     limits: Limits,
-    *,
-    recorded: tuple[int, int],
+) -> Outcome:
+    """Runs the programs, each device the first `blocks` blocks of its share."""
+    run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded), block)
+    return over_devices(run_share, devices, (True, True, False, False, False))(code, sizes, blocks, data, limits)
+
+
+def _run_blocks(
+    machine: Machine, block: int, code: Code, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
 ) -> Outcome:
     """Runs the first `blocks` blocks of the programs, one after the other; the others' outcomes are zeros."""
-    machine = dataclasses.replace(machine, recorded=recorded)
 
     def run_block(number: jax.Array) -> Outcome:
         part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
@@ -266,13 +282,15 @@ def _run_batch(
             run_block(number),
         )
 
-    empty = jax.tree.map(jnp.asarray, _zero_outcome(len(sizes), data.features.shape[-1], sum(recorded), machine.dtype))
+    empty = jax.tree.map(
+        jnp.asarray, _zero_outcome(len(sizes), data.features.shape[-1], sum(machine.recorded), machine.dtype)
+    )
     return lax.fori_loop(0, blocks, one_block, empty)
 
 
 def _zero_outcome(programs: int, tasks: int, errors: int, dtype: Any) -> Outcome:
-    fields = (np.zeros((programs, tasks), kind) for kind in (dtype, np.int8, np.int8, np.int32))
-    return Outcome(*fields, np.zeros((programs, tasks, errors), dtype))
+    fitness, stop, reason, steps = (np.zeros((programs, tasks), kind) for kind in (dtype, np.int8, np.int8, np.int32))
+    return Outcome(fitness, stop, reason, steps, np.zeros((programs, tasks, errors), dtype))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -111,7 +112,8 @@ def branch_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
         value = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
         return registers._replace(**{op.output: file.at[out].set(value)})
 
-    branches = [lambda registers: registers, *(partial(run_op, ops.OPS[number]) for number in numbers)]
+    branches: list[Callable[[Registers], Registers]] = [lambda registers: registers]
+    branches += [partial(run_op, ops.OPS[number]) for number in numbers]
     return lax.switch(code.branch, branches, registers)
 
 

@@ -1,0 +1,48 @@
+"""The program axis spread over the devices of this machine; tasks are copied to every device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from numpy.typing import NDArray
+
+PROGRAMS_AXIS: Final = "programs"
+
+
+def over_devices(
+    function: Callable[..., Any], devices: Sequence[jax.Device], sharded: Sequence[bool]
+) -> Callable[..., Any]:
+    """`function` run on every device, each on its share of the programs.
+
+    Args:
+      function: takes positional arrays (or trees of arrays), and returns arrays whose first axis is programs.
+      devices: where to run; one device gives `function` itself.
+      sharded: of each argument, whether its first axis is programs (a multiple of the number of devices); the others
+        are the same on every device.
+    """
+    if len(devices) == 1:
+        return function
+    specs = tuple(PartitionSpec(PROGRAMS_AXIS) if is_sharded else PartitionSpec() for is_sharded in sharded)
+    mesh = Mesh(np.array(devices), (PROGRAMS_AXIS,))
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(PROGRAMS_AXIS), check_vma=False)
+
+
+def program_rows(count: int, block: int, devices: int, capacity: int) -> NDArray[np.int64]:
+    """Rows of a padded batch that give every device its share of the blocks.
+
+    Args:
+      count: programs.
+      block: programs of a block; a block stays together.
+      devices: number of devices; device d owns the d-th of as many equal parts of the rows.
+      capacity: rows of the batch, a multiple of `block * devices`.
+
+    Returns:
+      `[count]` row of each program; with one device they are 0, 1, 2, ...
+    """
+    program = np.arange(count)
+    number = program // block
+    return (number % devices) * (capacity // devices) + (number // devices) * block + program % block

@@ -1,0 +1,59 @@
+"""The program axis over several devices: the same answers, in the same order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from azero_jax.engines.sharding import program_rows
+
+SCRIPT = """
+import sys
+import jax
+import numpy as np
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.xla import XlaEngine
+from azero_jax.mutate import random_programs
+from azero_jax.presets import PRESETS
+from azero_jax.tasks import linear_tasks
+
+space = PRESETS["linear"].space.build(features=4)
+tasks = linear_tasks(tasks=3, features=4, train_examples=10, valid_examples=5, seed=0)
+programs = random_programs(space, 300, np.random.default_rng(0))
+outcome = XlaEngine(space, tasks, RunSettings(batch_size=256), block=64).evaluate(programs, record=True)
+np.savez(sys.argv[1], devices=len(jax.devices()), **outcome._asdict())
+"""
+
+
+def evaluate_on(devices: int, folder: Path) -> dict[str, np.ndarray]:
+    file = folder / f"{devices}.npz"
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    }
+    subprocess.run([sys.executable, "-c", SCRIPT, str(file)], check=True, env=environment)
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def test_four_devices_give_what_one_gives(tmp_path: Path) -> None:
+    one, four = evaluate_on(1, tmp_path), evaluate_on(4, tmp_path)
+    assert (one.pop("devices"), four.pop("devices")) == (1, 4)
+    assert one.keys() == four.keys()
+    for name in one:
+        assert_array_equal(four[name], one[name], err_msg=name)
+
+
+def test_rows_are_different_and_share_out_the_blocks_evenly() -> None:
+    rows = program_rows(count=70, block=10, devices=4, capacity=120)
+    assert len(set(rows)) == 70
+    assert rows.max() < 120
+    per_device = np.bincount(rows // 30, minlength=4)
+    assert per_device.tolist() == [20, 20, 20, 10]
+    assert_array_equal(program_rows(count=70, block=10, devices=1, capacity=120), np.arange(70))
