@@ -334,6 +334,7 @@ class RandomSearch:
 
     Attributes:
       candidates: programs evaluated so far.
+      timings: where the time of the search itself goes.
     """
 
     def __init__(
@@ -353,6 +354,7 @@ class RandomSearch:
         self._best_fitness = -np.inf
         self._mean = self._median = 0.0
         self.candidates = 0
+        self.timings = Timings()
         self._events: list[Event] = []
         if state is None:
             self.step()
@@ -366,7 +368,8 @@ class RandomSearch:
 
     def step(self) -> None:
         """Draws and evaluates one batch."""
-        programs = random_programs(self._space, self._count, self._generator)
+        with self.timings.phase("breed"):
+            programs = random_programs(self._space, self._count, self._generator)
         fitness = self._evaluate(programs)
         winner = int(fitness.argmax())
         if fitness[winner] > self._best_fitness:
@@ -416,12 +419,14 @@ def _breed(  # type: ignore[no-untyped-def]
     islands, population = fitness.shape
     batch = children.opcodes.shape[0] // islands
     for island in range(islands):
+        scores = fitness[island]
         for child in range(island * batch, (island + 1) * batch):
             winner = int(generator.random() * population)
+            best = scores[winner]
             for _ in range(tournament - 1):
                 rival = int(generator.random() * population)
-                if fitness[island, rival] > fitness[island, winner]:
-                    winner = rival
+                if scores[rival] > best:
+                    winner, best = rival, scores[rival]
             _copy(programs, island * population + winner, children, child)
             origins[child, 0] = island * population + winner
             origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)
@@ -438,7 +443,7 @@ def _replace_oldest(programs, fitness, children, child_fitness, oldest):  # type
             fitness[island, slot] = child_fitness[island, child]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _copy(source, n, target, m):  # type: ignore[no-untyped-def]
     for slot in range(source.opcodes.shape[1]):
         target.opcodes[m, slot] = source.opcodes[n, slot]

@@ -169,7 +169,7 @@ def _mutate_all(programs, applied, space, probability, cumulative, generator):  
         applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def mutate_one(programs, n, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
     """Mutates one program in place; for compiled loops.
 
@@ -202,7 +202,7 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
     return mutation
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
     """Mutates one function; False if that is known to have changed nothing."""
     size = programs.sizes[n, function]
@@ -243,13 +243,13 @@ def _mutate_function(mutation, programs, n, function, space, generator):  # type
     return True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, forceinline=True)
 def _below(count, generator):  # type: ignore[no-untyped-def]
     """A whole number from 0 to count - 1."""
     return int(generator.random() * count)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _draw_function(space, generator):  # type: ignore[no-untyped-def]
     """A function that has ops to use, uniformly; -1 if none has."""
     usable = 0
@@ -264,7 +264,7 @@ def _draw_function(space, generator):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
     if space.functions[function, OP_COUNT] > 0:
         first = space.functions[function, OFFSET]
@@ -272,7 +272,7 @@ def _randomize_function(programs, n, function, space, generator):  # type: ignor
             _randomize_instruction(programs, n, slot, function, space, generator)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
     op = space.functions[function, FIRST_OP + _below(space.functions[function, OP_COUNT], generator)]
     programs.opcodes[n, slot] = op
@@ -284,7 +284,7 @@ def _randomize_instruction(programs, n, slot, function, space, generator):  # ty
         programs.constants[n, slot, 1] = generator.random()
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
     return space.fields[op, LOWEST + field] + _below(space.fields[op, COUNT + field], generator)
 
@@ -293,13 +293,13 @@ _NO_OP: Final = ops.NO_OP.number
 _FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _open_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
     for slot in range(end, position, -1):
         _move(programs, n, slot - 1, slot)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
     for slot in range(position, end - 1):
         _move(programs, n, slot + 1, slot)
@@ -310,7 +310,7 @@ def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
         programs.constants[n, end - 1, column] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
     programs.opcodes[n, target] = programs.opcodes[n, source]
     for column in range(3):
@@ -319,7 +319,7 @@ def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
         programs.constants[n, target, column] = programs.constants[n, source, column]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
     """Changes one parameter of an instruction: an input, the output, or what it writes; whether it is another now."""
     op = programs.opcodes[n, slot]
@@ -338,7 +338,7 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-untyped-def]
     """Draws an address or index anew; whether it is another one."""
     before = programs.addresses[n, slot, field]
@@ -346,7 +346,7 @@ def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-unty
     return programs.addresses[n, slot, field] != before
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _alter_data(programs, n, slot, column, log_normal, space, generator):  # type: ignore[no-untyped-def]
     op = programs.opcodes[n, slot]
     gaussian = op >= _FIRST_GAUSSIAN
@@ -359,7 +359,7 @@ def _alter_data(programs, n, slot, column, log_normal, space, generator):  # typ
         programs.constants[n, slot, 1] = low
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, forceinline=True)
 def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-untyped-def]
     if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
         return -value
