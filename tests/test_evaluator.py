@@ -141,6 +141,19 @@ def test_hurdles_may_use_fewer_tasks() -> None:
     assert np.isin(second, expected).mean() > 0.5  # who is stopped keeps the fitness of the hurdle
 
 
+def test_a_hurdle_takes_the_probe_s_fitness_where_it_wants_the_same_examples() -> None:
+    programs = some_programs(DEMO, 200, seed=4)
+    settings = dataclasses.replace(OFF, hurdle_examples=(0.5,), fec_valid_examples=8)
+    alone, shared = evaluator(settings), evaluator(dataclasses.replace(settings, fec_size=1000))
+    for _ in range(2):
+        alone.evaluate(programs)
+        shared.evaluate(programs)
+    assert alone._stages[0].examples == shared._probe == (10, 8)
+    assert shared._stages[0].hurdle.threshold > 0
+    assert shared.counters.probed == 400
+    assert shared.counters.train_steps < alone.counters.train_steps
+
+
 class TestHurdle:
     def test_everything_passes_before_anything_is_seen(self) -> None:
         assert Hurdle(75, 10).passes(np.zeros(5)).all()

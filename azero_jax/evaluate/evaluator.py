@@ -241,21 +241,28 @@ class Evaluator:
             self.counters.probed += len(canonical)
             self.counters.known_fec += len(canonical) - len(new)
             chosen = canonical[new]
-        fitness[new] = self._run_stages(chosen)
+            probed = self._combine(np.asarray(outcome.fitness)[new])
+        fitness[new] = self._run_stages(chosen, probed)
         with self.timings.phase("insert"):
             fitness[unknown] = fitness[first]
             self._behaviours.insert(hashes[new], no_keys[new], fitness[new])
         return fitness
 
-    def _run_stages(self, canonical: Programs) -> NDArray[np.float64]:
-        """`[N]` fitness: of the hurdle that stopped the candidate, or of all examples of all tasks."""
+    def _run_stages(self, canonical: Programs, probed: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """`[N]` fitness: of the hurdle that stopped the candidate, or of all examples of all tasks.
+
+        A hurdle that wants what the probe has run takes the fitness `probed` `[N]` of the probe.
+        """
         fitness = np.zeros(len(canonical))
         running = np.arange(len(canonical))
         for index, stage in enumerate(self._stages):
             if len(running) == 0:
                 return fitness
             with self.timings.phase("hurdles"):
-                fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
+                if probed is not None and stage.engine is self.engine and stage.examples == self._probe:
+                    fitness[running] = probed[running]
+                else:
+                    fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
             passed = stage.hurdle.passes(fitness[running])
             self.counters.stopped_at_hurdle[index] += int((~passed).sum())
             running = running[passed]
