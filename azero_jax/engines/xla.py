@@ -187,7 +187,7 @@ class XlaEngine:
     ) -> tuple[Code, NDArray[np.int32]]:
         """Instructions and sizes as the device takes them: programs in the given rows of `capacity`, others empty."""
 
-        def pad(array: NDArray[Any], dtype: Any) -> Any:
+        def pad(array: Any, dtype: Any) -> Any:
             padded = np.zeros((capacity, *array.shape[1:]), dtype)
             padded[rows] = array
             return padded
