@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 from pathlib import Path
 
 import pytest
-from tests.tiny import tiny
 
 import azero_jax as az
 from azero_jax.config_file import read_config
@@ -16,6 +16,7 @@ from azero_jax.recording import files, run_directory
 from azero_jax.recording.files import FolderLock, lock_holder
 from azero_jax.recording.json_lines import JsonLines
 from azero_jax.recording.overview import list_runs, read_overview
+from tests.tiny import tiny
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_metrics_come_after_fixed_numbers_of_candidates(run: tuple[Path, az.Sear
     metrics = lines(path / "metrics.jsonl")
     counts = [line["candidates"] for line in metrics]
     assert counts == sorted(counts)
-    assert max(b - a for a, b in zip(counts, counts[1:], strict=False)) <= 100 + 80  # interval, and largest step
+    assert max(b - a for a, b in itertools.pairwise(counts)) <= 100 + 80  # interval, and largest step
     assert counts[-1] == result.candidates
     assert metrics[-1]["counters"] == result.counters
     for line in metrics:
