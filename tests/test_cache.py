@@ -11,6 +11,13 @@ from tests.spaces import full_space, some_programs
 NO_KEYS = np.empty((1, 0), np.uint64)
 
 
+def look_up(cache: FitnessCache, hashes: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    fitness = np.full(len(hashes), np.nan)
+    found = cache.look_up(hashes, keys, fitness)
+    assert found == (~np.isnan(fitness)).sum()
+    return fitness
+
+
 class ReferenceCache:
     """The same in plain Python."""
 
@@ -46,7 +53,7 @@ def test_it_forgets_the_least_recently_used_entry(
     cache, reference = FitnessCache(capacity, 0, forget_every), ReferenceCache(capacity, forget_every)
     for step, key in enumerate(keys):
         hashes = np.array([key * spread], np.uint64)
-        found, expected = cache.look_up(hashes, NO_KEYS)[0], reference.look_up(key)
+        found, expected = look_up(cache, hashes, NO_KEYS)[0], reference.look_up(key)
         assert found == expected or (np.isnan(found) and np.isnan(expected))
         if np.isnan(found):
             cache.insert(hashes, NO_KEYS, np.array([float(step)]))
@@ -60,7 +67,7 @@ def test_programs_with_the_same_hash_are_told_apart() -> None:
     collisions = np.zeros(300, np.uint64)
     cache = FitnessCache(1000, keys.shape[1])
     cache.insert(collisions[:200], keys[:200], np.arange(200.0))
-    found = cache.look_up(collisions, keys)
+    found = look_up(cache, collisions, keys)
     assert np.array_equal(found[:200], np.arange(200.0))
     assert np.isnan(found[200:]).all()
 
@@ -91,10 +98,18 @@ def test_equal_keys_of_a_batch_are_found() -> None:
         assert first_of_equals(hashes, program_keys(programs)).tolist() == [0, 1, 0, 3, 1, 1]
 
 
+def test_what_is_known_already_is_left_alone() -> None:
+    cache = FitnessCache(5, 0)
+    cache.insert(np.array([1, 2], np.uint64), np.empty((2, 0), np.uint64), np.array([0.1, 0.2]))
+    fitness = np.array([0.9, np.nan])
+    assert cache.look_up(np.array([1, 2], np.uint64), np.empty((2, 0), np.uint64), fitness) == 1
+    assert fitness.tolist() == [0.9, 0.2]
+
+
 def test_a_cache_of_size_zero_keeps_nothing() -> None:
     cache = FitnessCache(0, 0)
     cache.insert(np.array([1], np.uint64), NO_KEYS, np.array([0.5]))
-    assert np.isnan(cache.look_up(np.array([1], np.uint64), NO_KEYS)).all()
+    assert np.isnan(look_up(cache, np.array([1], np.uint64), NO_KEYS)).all()
 
 
 @pytest.mark.parametrize("arguments", [(-1, 0), (5, 0, -2)])

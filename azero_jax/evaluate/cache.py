@@ -58,17 +58,20 @@ class FitnessCache:
     def __len__(self) -> int:
         return int(self._state[_USED])
 
-    def look_up(self, hashes: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-        """`[N]` fitness of each key, NaN where it is unknown; what is found becomes the most recently used.
+    def look_up(self, hashes: NDArray[np.uint64], keys: NDArray[np.uint64], fitness: NDArray[np.float64]) -> int:
+        """Fills in the fitness of every key that is known; what is found becomes the most recently used.
 
         Args:
           hashes: `[N]` uint64.
           keys: `[N, key_words]` uint64.
+          fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
+
+        Returns:
+          How many were found.
         """
-        found = np.full(len(hashes), np.nan)
-        if self.capacity > 0:
-            _look_up(hashes, keys, found, self.forget_every, *self._arrays())
-        return found
+        if self.capacity == 0:
+            return 0
+        return int(_look_up(hashes, keys, fitness, self.forget_every, *self._arrays()))
 
     def insert(self, hashes: NDArray[np.uint64], keys: NDArray[np.uint64], fitness: NDArray[np.float64]) -> None:
         """Stores N new keys (not in the table, no two the same), the least recently used going first."""
@@ -172,7 +175,10 @@ def _look_up(  # type: ignore[no-untyped-def]
     hashes, keys, found, forget_every, buckets, stored_hashes, stored_keys, values, links, state
 ):
     mask = np.uint64(len(buckets) - 1)
+    count = 0
     for n in range(len(hashes)):
+        if not np.isnan(found[n]):
+            continue
         entry = buckets[hashes[n] & mask]
         while entry != _END:
             if stored_hashes[entry] == hashes[n] and _equal(keys, n, stored_keys, entry):
@@ -180,6 +186,7 @@ def _look_up(  # type: ignore[no-untyped-def]
             entry = links[entry, _NEXT_IN_BUCKET]
         if entry == _END:
             continue
+        count += 1
         found[n] = values[entry]
         links[entry, _HITS] += 1
         _unlink(entry, links, state)
@@ -190,6 +197,7 @@ def _look_up(  # type: ignore[no-untyped-def]
             state[_USED] -= 1
         else:
             _make_newest(entry, links, state)
+    return count
 
 
 @njit(cache=True, nogil=True)

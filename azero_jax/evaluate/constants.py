@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import ops
@@ -54,21 +55,30 @@ def constant_fitness(
     """
     dtype = np.dtype(precision)
     predictions = constants.astype(dtype)
+    train, valid = tasks.train_labels.astype(dtype), tasks.valid_labels.astype(dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         if tasks.metric is Metric.ACCURACY:
             predictions = 1 / (1 + np.exp(-predictions))
-        train, valid = tasks.train_labels.astype(dtype), tasks.valid_labels.astype(dtype)
-        fails = ~(_largest_error(predictions, train) <= max_abs_error)
-        if tasks.metric is Metric.ACCURACY:
-            right = (valid[None] > 0.5) == (predictions[:, None, None] > 0.5)
-            return np.where(fails, 0.0, right.mean(axis=2))
-        fails |= ~(_largest_error(predictions, valid) <= max_abs_error)
-        squares = (valid[None] - predictions[:, None, None]) ** 2
-        loss = np.sqrt(np.add.accumulate(squares, axis=2)[..., -1] / dtype.type(valid.shape[1]))
-        fitness = 1 - dtype.type(2 / np.pi) * np.arctan(loss)
-    return np.where(fails, 0.0, fitness)
+            positive = (valid > 0.5).mean(axis=1)
+            fitness = np.where(predictions[:, None] > 0.5, positive, 1 - positive)
+            return np.where(_largest_error(predictions, train) <= max_abs_error, fitness, 0.0)
+        largest = np.maximum(_largest_error(predictions, train), _largest_error(predictions, valid))
+        losses = np.empty((len(constants), len(tasks)), dtype)
+        _sum_squares(predictions, valid, losses)
+        fitness = 1 - dtype.type(2 / np.pi) * np.arctan(np.sqrt(losses / dtype.type(valid.shape[1])))
+    return np.where(largest <= max_abs_error, fitness, 0.0)
 
 
 def _largest_error(predictions: NDArray, labels: NDArray) -> NDArray:
     """`[N, T]` largest absolute error of each constant on each task; NaN for NaN."""
     return np.maximum(labels.max(axis=1)[None] - predictions[:, None], predictions[:, None] - labels.min(axis=1)[None])
+
+
+@njit(cache=True, nogil=True)
+def _sum_squares(predictions, labels, sums):  # type: ignore[no-untyped-def]
+    for n in range(len(predictions)):
+        sums[n] = 0
+        for task in range(labels.shape[0]):
+            for example in range(labels.shape[1]):
+                error = labels[task, example] - predictions[n]
+                sums[n, task] += error * error

@@ -194,35 +194,37 @@ class Evaluator:
             instructions = int(programs.sizes.sum())
             self.counters.instructions += instructions
             self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
-        if self.settings.cache_size == 0:
-            return self._score_new(canonical)
+        with self.timings.phase("constants"):
+            fitness = self._score_constants(canonical)
         with self.timings.phase("look up"):
-            keys = program_keys(canonical)
-            fitness = self._programs.look_up(hashes, keys)
-            unknown, new, first = _first_unknown(fitness, hashes, keys)
-            self.counters.known_canonical += len(programs) - len(new)
+            keys, known = np.empty((len(hashes), 0), np.uint64), 0
+            if self.settings.cache_size > 0:
+                keys = program_keys(canonical)
+                known = self._programs.look_up(hashes, keys, fitness)
+                unknown, new, first = _first_unknown(fitness, hashes, keys)
+            else:
+                unknown = new = first = np.flatnonzero(np.isnan(fitness))
+            self.counters.known_canonical += known + len(unknown) - len(new)
             chosen = canonical[new]
-        fitness[new] = self._score_new(chosen)
+        fitness[new] = self._probe_and_run(chosen)
         with self.timings.phase("insert"):
             fitness[unknown] = fitness[first]
             self._programs.insert(hashes[new], keys[new], fitness[new])
         return fitness
 
-    def _score_new(self, canonical: Programs) -> NDArray[np.float64]:
-        """`[N]` fitness of canonical programs that no cache knows."""
+    def _score_constants(self, canonical: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness of constant predictors, NaN of the others."""
+        fitness = np.full(len(canonical), np.nan)
         if not self.settings.constants:
-            return self._probe_and_run(canonical)
-        with self.timings.phase("constants"):
-            constants = constant_predictions(canonical, self._space, self._tasks.metric)
-            runs = np.isnan(constants)
-            fitness = np.empty(len(canonical))
-            if not runs.all():
-                settings = self.engine.settings
-                known = constant_fitness(constants[~runs], self._tasks, settings.precision, settings.max_abs_error)
-                fitness[~runs] = self._combine(known)
-                self.counters.constant_predictors += len(known)
-                canonical = canonical[runs]
-        fitness[runs] = self._probe_and_run(canonical)
+            return fitness
+        constants = constant_predictions(canonical, self._space, self._tasks.metric)
+        found = np.flatnonzero(~np.isnan(constants))
+        self.counters.constant_predictors += len(found)
+        if len(found):
+            unique, places = np.unique(constants[found], return_inverse=True)
+            settings = self.engine.settings
+            known = constant_fitness(unique, self._tasks, settings.precision, settings.max_abs_error)
+            fitness[found] = self._combine(known)[places]
         return fitness
 
     def _probe_and_run(self, canonical: Programs) -> NDArray[np.float64]:
@@ -236,7 +238,8 @@ class Evaluator:
         with self.timings.phase("equivalence"):
             hashes = hash_errors(errors, self.settings.fec_decimals)
             no_keys = np.empty((len(hashes), 0), np.uint64)
-            fitness = self._behaviours.look_up(hashes, no_keys)
+            fitness = np.full(len(canonical), np.nan)
+            self._behaviours.look_up(hashes, no_keys, fitness)
             unknown, new, first = _first_unknown(fitness, hashes, no_keys)
             self.counters.probed += len(canonical)
             self.counters.known_fec += len(canonical) - len(new)
