@@ -218,7 +218,7 @@ def measure(
     rate = len(programs) / statistics.median(times)
     device = getattr(engine, "device", jax.devices()[0].device_kind)
     result = Result(
-        workload.name, engine_name, len(tasks), len(programs), rate, first - statistics.median(times), device
+        workload.name, engine_name, len(tasks), len(programs), rate, max(0.0, first - statistics.median(times)), device
     )
     return result, np.asarray(getattr(outcome, "fitness", outcome))
 
@@ -236,11 +236,15 @@ def table(results: list[Result]) -> str:
         recorded = RECORDED_ORIGINAL.get(row.workload)
         original = f"{row.programs_per_second * row.tasks / (recorded * RECORDED_TASKS):.2f}" if recorded else "-"
         lines.append(
-            f"{row.workload:<12}{row.engine:<8}{row.tasks:>6}{row.programs:>10}{row.programs_per_second:>13,.0f}"
+            f"{row.workload:<12}{row.engine:<8}{row.tasks:>6}{row.programs:>10}{_rate(row.programs_per_second):>13}"
             f"{ratio:>9}{original:>13}{row.first_call_seconds:>11.1f}  {row.device}"
         )
     lines.append("* programs x tasks per second against the recorded figure of the original (C++, one 2.6 GHz core)")
     return "\n".join(lines)
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def main() -> None:
