@@ -29,14 +29,17 @@ REGRESSION = tasks_of(Metric.RMS_ERROR, lambda x: x @ [1.0, -2.0, 0.5, 0.0] + 0.
 QUADRANTS = tasks_of(Metric.MULTICLASS_ACCURACY, lambda x: (x[..., 0] > 0) * 2 + (x[..., 1] > 0))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 @pytest.mark.parametrize("baseline", [linear_model(), two_layer_net(16)], ids=lambda baseline: baseline.name)
 @pytest.mark.parametrize(("tasks", "floor"), [(LINEAR, 0.95), (REGRESSION, 0.8), (QUADRANTS, 0.9)])
-def test_a_baseline_learns(baseline, tasks, floor, optimizer):
-    rate = 0.03 if optimizer == "adam" else 0.05
-    fitness = evaluate_baseline(baseline, tasks, Hyperparameters(optimizer, 16, rate, 1e-5, 1.0), epochs=3)
+def test_a_baseline_learns(baseline, tasks, floor):
+    fitness = evaluate_baseline(baseline, tasks, GOOD, epochs=3)
     assert fitness.shape == (2,)
     assert fitness.min() > floor
+
+
+def test_a_baseline_learns_with_momentum():
+    momentum = Hyperparameters("momentum", 16, 0.05, 1e-5, 1.0)
+    assert evaluate_baseline(linear_model(), LINEAR, momentum, epochs=3).min() > 0.95
 
 
 def test_only_the_net_learns_what_is_not_linear():
