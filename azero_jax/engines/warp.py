@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
-from azero_jax.engines.warp_device import LoadedKernel, load_kernel, check_device
-from azero_jax.engines.warp_spec import KernelSpec, Registers
+from azero_jax.engines.warp_kernel.device import check_device, load_kernel
+from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
@@ -61,8 +61,8 @@ class WarpEngine:
         self._groups = -(-len(tasks) // group) * group // self._lanes
         self.device = check_device(self._cuda)
         self._buffers = self._make_buffers()
-        self._run = jax.jit(self._call_kernel, static_argnames=("recorded", "trace"))
-        self._kernel(trace=False)
+        self._kernel = load_kernel(self._spec())
+        self._run = jax.jit(self._call_kernel, static_argnames="recorded")
         with self._x64():
             order = check_order(order, tasks, settings)
             self._data = tuple(jnp.asarray(array) for array in (order, *self._arrange_tasks()))
@@ -70,7 +70,7 @@ class WarpEngine:
     @property
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
-        return self._run._cache_size()
+        return self._run._cache_size()  # type: ignore[attr-defined]
 
     def evaluate(
         self,
@@ -88,10 +88,9 @@ class WarpEngine:
         train, valid = check_examples(examples, self.tasks, self.settings)
         check_ops(programs, self.space)
         errors = min(train, self.tasks.train_examples) + valid
-        limits = (train, valid, valid if divisor is None else divisor, int(record))
-        nothing = np.zeros(1, self._dtype)
+        limits = (train, valid, valid if divisor is None else divisor)
         pieces = [
-            self._run_piece(programs[start : start + self.settings.batch_size], limits, nothing, errors * record, False)
+            self._run_piece(programs[start : start + self.settings.batch_size], limits, recorded=errors * record)
             for start in range(0, max(len(programs), 1), self.settings.batch_size)
         ]
         fields = [field[0] if len(field) == 1 else np.concatenate(field) for field in zip(*pieces, strict=True)]
@@ -109,15 +108,15 @@ class WarpEngine:
         pieces = []
         for first in range(0, max(len(programs), 1), self.settings.batch_size):
             part = slice(first, first + self.settings.batch_size)
-            pieces.append(self._run_piece(programs[part], (train, valid, valid, 0), start[part], 0, True)[5:])
+            pieces.append(self._run_piece(programs[part], (train, valid, valid), memory=start[part])[5:])
         after_setup, after_training = (np.concatenate(field) for field in zip(*pieces, strict=True))
         return self._unpack_memory(after_setup), self._unpack_memory(after_training)
 
     def _x64(self) -> AbstractContextManager[Any]:
         return jax.enable_x64(self.settings.precision == "float64")
 
-    def _kernel(self, trace: bool) -> LoadedKernel:
-        spec = KernelSpec(
+    def _spec(self) -> KernelSpec:
+        return KernelSpec(
             registers=self._registers,
             slots=self.space.length,
             offsets=self.space.offsets,
@@ -127,9 +126,7 @@ class WarpEngine:
             lanes=self._lanes,
             cuda=self._cuda,
             epochs=self.settings.epochs > 1,
-            trace=trace,
         )
-        return load_kernel(spec)
 
     @property
     def _registers(self) -> Registers:
@@ -157,20 +154,35 @@ class WarpEngine:
         }
 
     def _run_piece(
-        self, programs: Programs, limits: tuple[int, ...], memory: NDArray[Any], recorded: int, trace: bool
+        self,
+        programs: Programs,
+        limits: tuple[int, int, int],
+        *,
+        recorded: int = 0,
+        memory: NDArray[Any] | None = None,
     ) -> list[NDArray[Any]]:
-        """Outputs of the kernel for at most `batch_size` programs, flat, without what belongs to no program."""
-        count = len(programs)
+        """Runs at most `batch_size` programs.
+
+        Args:
+          programs: the programs.
+          limits: training and validation examples, and the divisor of the loss.
+          recorded: errors to record of each run.
+          memory: `[N, T, memory]` to start from, if the run is traced.
+
+        Returns:
+          The kernel's outputs, flat, without what belongs to no program.
+        """
+        count, capacity = len(programs), self.settings.batch_size
         for name, buffer in self._buffers.items():
             buffer[:count] = getattr(programs, name)
-        if trace:
-            memory = np.pad(memory, ((0, self.settings.batch_size - count), (0, 0), (0, 0)))
-        batch = np.array([count, *limits], np.int32)
+        trace = memory is not None
+        start = np.zeros(1, self._dtype) if memory is None else np.pad(memory, ((0, capacity - count), (0, 0), (0, 0)))
+        batch = np.array([count, *limits, recorded > 0, trace], np.int32)
         rows = 1 << max(0, recorded - 1).bit_length() if recorded else 0  # nearby numbers share a compilation
+        runs = count * len(self.tasks)
+        lengths = [runs] * 4 + [runs * recorded] + [runs * self._registers.memory * trace] * 2
         with self._x64():
-            outputs = self._run(*self._buffers.values(), batch, self._data, memory, recorded=rows, trace=trace)
-            runs = count * len(self.tasks)
-            lengths = [runs] * 4 + [runs * recorded] + [runs * self._registers.memory] * 2
+            outputs = self._run(*self._buffers.values(), batch, self._data, start, recorded=rows)
             return [np.asarray(output)[:length] for output, length in zip(outputs, lengths, strict=True)]
 
     def _call_kernel(
@@ -184,28 +196,27 @@ class WarpEngine:
         memory: jax.Array,
         *,
         recorded: int,
-        trace: bool,
     ) -> list[jax.Array]:
-        kernel = self._kernel(trace)
+        """Launches the kernel; `make_kernel` says what its arguments are."""
         settings, tasks = self.settings, self.tasks
         runs = settings.batch_size * len(tasks)
-        sizes_out = {"fitness": runs, "stop": runs, "stop_reason": runs, "train_steps": runs}
-        sizes_out["scratch"] = 1 if self._cuda else kernel.spec.scratch
-        sizes_out["errors"] = max(1, runs * recorded)
-        sizes_out["memory_after_setup"] = sizes_out["memory_after_training"] = memory.size if trace else 1
-        flat = [array.reshape(-1) for array in (opcodes, addresses, constants, sizes, batch)]
+        lengths = dict.fromkeys(("fitness", "stop", "stop_reason", "train_steps"), runs)
+        lengths["scratch"] = 1 if self._cuda else self._kernel.spec.scratch
+        lengths["errors"] = max(1, runs * recorded)
+        lengths["memory_after_setup"] = lengths["memory_after_training"] = memory.size
         order, *examples = data
-        constants_of_engine = (len(tasks), self._groups, tasks.train_examples, tasks.valid_examples)
-        outputs = kernel.call(
-            *flat,
-            order.reshape(-1),
+        outputs = self._kernel.call(
+            *(array.reshape(-1) for array in (opcodes, addresses, constants, sizes, batch, order)),
             *examples,
             memory.reshape(-1),
-            *constants_of_engine,
+            len(tasks),
+            self._groups,
+            tasks.train_examples,
+            tasks.valid_examples,
             np.uint32(settings.seed),  # JAX reads a Python number as an int32
             settings.max_abs_error,
             launch_dims=settings.batch_size * self._groups,
-            output_dims=sizes_out,
+            output_dims=lengths,
         )
         return outputs[1:]  # without the scratch
 

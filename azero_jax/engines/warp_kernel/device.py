@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import jax
 
 from azero_jax.engines.base import EngineUnavailableError
-from azero_jax.engines.warp_spec import KernelSpec
+from azero_jax.engines.warp_kernel.spec import KernelSpec
 
 LOG: Final = logging.getLogger(__name__)
 OUTPUTS: Final = 8  # of the kernel
@@ -76,7 +76,7 @@ def load_kernel(spec: KernelSpec) -> LoadedKernel:
       EngineUnavailableError: it cannot be compiled or kept.
     """
     wp = start_warp()
-    from azero_jax.engines.warp_kernel import make_kernel
+    from azero_jax.engines.warp_kernel.interpreter import make_kernel
 
     kernel = make_kernel(spec)
     device = wp.device_from_jax(jax.devices()[0])

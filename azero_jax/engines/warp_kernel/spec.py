@@ -67,7 +67,6 @@ class KernelSpec:
       cuda: compile for a GPU: registers in the thread's local memory (which the hardware interleaves over the threads
         of a warp, and reserves only for the threads that are running), tasks minor in the task data.
       epochs: whether there is more than one epoch; memory is then restored after a validation that stopped early.
-      trace: start from given memory, and write memory after Setup and at the end of training.
     """
 
     registers: Registers
@@ -79,7 +78,6 @@ class KernelSpec:
     lanes: int
     cuda: bool
     epochs: bool
-    trace: bool
 
     @property
     def scratch(self) -> int:

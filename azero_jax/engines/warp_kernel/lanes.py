@@ -1,0 +1,202 @@
+# ruff: noqa: D103
+# mypy: ignore-errors
+# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
+"""Arithmetic on *lanes* values, in Warp: short vectors with one number for each of several tasks."""
+
+from typing import Any, Final
+
+import warp as wp
+
+
+@wp.func
+def lanes_sum(a: Any, b: Any):
+    return a + b
+
+
+@wp.func
+def lanes_difference(a: Any, b: Any):
+    return a - b
+
+
+@wp.func
+def lanes_product(a: Any, b: Any):
+    return wp.cw_mul(a, b)
+
+
+@wp.func
+def lanes_quotient(a: Any, b: Any):
+    return wp.cw_div(a, b)
+
+
+@wp.func
+def lanes_absolute(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.abs(a[lane])
+    return r
+
+
+@wp.func
+def lanes_reciprocal(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = a.dtype(1.0) / a[lane]
+    return r
+
+
+@wp.func
+def lanes_sine(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.sin(a[lane])
+    return r
+
+
+@wp.func
+def lanes_cosine(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.cos(a[lane])
+    return r
+
+
+@wp.func
+def lanes_tangent(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.tan(a[lane])
+    return r
+
+
+@wp.func
+def lanes_arcsine(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):  # Warp's asin and acos clamp their argument; out of range is NaN here
+        r[lane] = wp.where(wp.abs(a[lane]) <= a.dtype(1.0), wp.asin(a[lane]), a.dtype(wp.nan))
+    return r
+
+
+@wp.func
+def lanes_arccosine(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(wp.abs(a[lane]) <= a.dtype(1.0), wp.acos(a[lane]), a.dtype(wp.nan))
+    return r
+
+
+@wp.func
+def lanes_arctangent(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.atan(a[lane])
+    return r
+
+
+@wp.func
+def lanes_exponential(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.exp(a[lane])
+    return r
+
+
+@wp.func
+def lanes_logarithm(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.log(a[lane])
+    return r
+
+
+@wp.func
+def lanes_square_root(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.sqrt(a[lane])
+    return r
+
+
+@wp.func
+def lanes_scalar_heaviside(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(a[lane] >= a.dtype(0.0), a.dtype(1.0), a.dtype(0.0))
+    return r
+
+
+@wp.func
+def lanes_heaviside(a: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(a[lane] > a.dtype(0.0), a.dtype(1.0), a.dtype(0.0))
+    return r
+
+
+@wp.func
+def lanes_minimum(a: Any, b: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(b[lane] < a[lane], b[lane], a[lane])
+    return r
+
+
+@wp.func
+def lanes_maximum(a: Any, b: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(a[lane] < b[lane], b[lane], a[lane])
+    return r
+
+
+@wp.func
+def lanes_matrix_minimum(a: Any, b: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(a[lane] < b[lane], a[lane], b[lane])
+    return r
+
+
+@wp.func
+def lanes_matrix_maximum(a: Any, b: Any):
+    r = type(a)()
+    for lane in range(len(a)):
+        r[lane] = wp.where(a[lane] > b[lane], a[lane], b[lane])
+    return r
+
+
+@wp.func
+def lanes_identity(a: Any):
+    return a
+
+
+@wp.func
+def lanes_square(a: Any):
+    return wp.cw_mul(a, a)
+
+
+# Ops of the same name on scalars, vectors and matrices; a name with its prefix comes first where they differ.
+ELEMENTWISE: Final[dict[str, Any]] = {
+    "SUM": lanes_sum,
+    "DIFF": lanes_difference,
+    "PRODUCT": lanes_product,
+    "DIVISION": lanes_quotient,
+    "ABS": lanes_absolute,
+    "RECIPROCAL": lanes_reciprocal,
+    "SIN": lanes_sine,
+    "COS": lanes_cosine,
+    "TAN": lanes_tangent,
+    "ARCSIN": lanes_arcsine,
+    "ARCCOS": lanes_arccosine,
+    "ARCTAN": lanes_arctangent,
+    "EXP": lanes_exponential,
+    "LOG": lanes_logarithm,
+    "HEAVYSIDE": lanes_heaviside,
+    "SCALAR_HEAVYSIDE": lanes_scalar_heaviside,
+    "MIN": lanes_minimum,
+    "MAX": lanes_maximum,
+    "MATRIX_MIN": lanes_matrix_minimum,
+    "MATRIX_MAX": lanes_matrix_maximum,
+    "SCALAR_VECTOR_PRODUCT": lanes_product,
+    "SCALAR_MATRIX_PRODUCT": lanes_product,
+    "SCALAR_BROADCAST": lanes_identity,
+}
