@@ -113,7 +113,10 @@ class SearchLoop:
         if reason in STOP_SIGNALS.values():
             self._say("stopping, as asked (the same signal again stops at once)")
         self._write_checkpoint()  # before anything that a search which goes on would not do here
-        return self._finish(reason, report)
+        self._try_leaders()
+        self._write_metrics()
+        self._report(report, stop)
+        return self._finish(reason)
 
     def _begin(self) -> None:
         self._start = time.perf_counter()
@@ -211,10 +214,7 @@ class SearchLoop:
         except KeyboardInterrupt:
             stop.reason = stop.reason or "interrupt"
 
-    def _finish(self, stopped_by: str, report: Callable[[Progress], None]) -> SearchResult:
-        self._try_leaders()
-        self._write_metrics()
-        report(self._progress())
+    def _finish(self, stopped_by: str) -> SearchResult:
         seconds = self._seconds()
         finalists = self._measure_finalists()
         best = finalists[0]

@@ -1,0 +1,158 @@
+"""The search protocol: when it ends, what it returns, and what it tells on the way."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+
+import pytest
+
+import azero_jax as az
+from azero_jax.hall_of_fame import HallOfFame
+from azero_jax.interrupt import StoppedAtOnceError, StopSignals
+from azero_jax.result import Finalist
+from tests.tiny import tiny
+
+
+def finalist(name: str, select_fitness: float) -> Finalist:
+    return Finalist(name, name, 0.0, select_fitness, None, 0, 1)
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[az.Progress]:
+    """All that a search reported."""
+    reports: list[az.Progress] = []
+    az.search(tiny(), report=reports.append, report_seconds=0)
+    return reports
+
+
+def test_the_search_ends_at_the_first_step_that_spends_its_candidates() -> None:
+    result = az.search(tiny(budget__max_candidates=130))
+    assert (result.stopped_by, result.candidates) == ("max_candidates", 160)
+
+
+def test_the_search_ends_when_its_training_steps_are_spent() -> None:
+    result = az.search(tiny(budget__max_candidates=None, budget__max_train_steps=5000))
+    assert result.stopped_by == "max_train_steps"
+    assert result.counters["train_steps"] >= 5000
+
+
+def test_the_search_ends_when_its_time_is_spent() -> None:
+    result = az.search(tiny(budget__max_candidates=None, budget__max_seconds=0.2))
+    assert result.stopped_by == "max_seconds"
+
+
+def test_the_search_ends_when_nothing_improves() -> None:
+    config = tiny(budget__max_candidates=None, budget__no_improvement_candidates=1000, budget__experiment_candidates=0)
+    result = az.search(config)
+    assert result.stopped_by == "no_improvement"
+    assert result.candidates >= result.hall_of_fame[0].candidates + 1000
+
+
+def test_the_search_ends_with_the_sufficient_fitness() -> None:
+    result = az.search(tiny(budget__sufficient_fitness=0.3))
+    assert (result.solved, result.stopped_by) == (True, "sufficient_fitness")
+    assert result.select_fitness > 0.3
+
+
+def test_experiments_follow_one_another_with_new_tasks() -> None:
+    lines: list[str] = []
+    result = az.search(tiny(), say=lines.append)
+    assert result.experiments == 3
+    assert [line for line in lines if line.startswith("experiment ")] == [
+        "experiment 2 begins, with new tasks",
+        "experiment 3 begins, with new tasks",
+    ]
+
+
+def test_reports_tell_how_far_the_search_has_come(reports: list[az.Progress]) -> None:
+    counts = [progress.candidates for progress in reports]
+    assert counts == sorted(counts)
+    assert counts[0] == 80  # the initial populations
+    assert math.isnan(reports[0].select_fitness)
+    assert not math.isnan(reports[-1].select_fitness)
+    for progress in reports:
+        assert progress.counters.candidates == progress.candidates
+        assert progress.best_fitness >= max(progress.mean_fitness, progress.median_fitness)
+        assert progress.program.startswith("def Setup():")
+
+
+def test_counters_account_for_every_candidate(reports: list[az.Progress]) -> None:
+    counters = reports[-1].counters
+    scored = counters.known_canonical + counters.constant_predictors + counters.known_fec + counters.run_in_full
+    assert scored + sum(counters.stopped_at_hurdle) == counters.candidates
+
+
+def test_a_keyboard_interrupt_in_a_callback_ends_the_search_with_a_result() -> None:
+    def report(progress: az.Progress) -> None:
+        if progress.candidates >= 200:
+            raise KeyboardInterrupt
+
+    result = az.search(tiny(), report=report, report_seconds=0)
+    assert result.stopped_by == "interrupt"
+    assert result.program
+
+
+@pytest.mark.parametrize(("number", "reason"), [(signal.SIGINT, "interrupt"), (signal.SIGTERM, "terminate")])
+def test_a_signal_ends_the_search_with_a_result(number: signal.Signals, reason: str) -> None:
+    def report(progress: az.Progress) -> None:
+        if progress.candidates == 200:
+            os.kill(os.getpid(), number)
+
+    result = az.search(tiny(), report=report, report_seconds=0)
+    assert result.stopped_by == reason
+    assert 200 <= result.candidates < 400
+
+
+def test_a_second_signal_stops_at_once_and_the_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.reason == "interrupt"
+        with pytest.raises(StoppedAtOnceError) as caught:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_search_runs_in_any_thread() -> None:
+    results: list[az.SearchResult] = []
+    thread = threading.Thread(target=lambda: results.append(az.search(tiny(budget__max_candidates=200))))
+    thread.start()
+    thread.join()
+    assert results[0].candidates >= 200
+
+
+def test_own_tasks_are_searched() -> None:
+    tasks = az.affine_tasks(tasks=3, features=5, train_examples=20, valid_examples=10, seed=0)
+    result = az.search(tiny(budget__max_candidates=200), tasks=az.FixedTasks(tasks, tasks, tasks))
+    assert result.select_fitness == pytest.approx(result.final_fitness)
+    fitness = az.evaluate_program(result.program, tasks, tiny())
+    assert fitness.mean() == pytest.approx(result.final_fitness, rel=1e-6)
+
+
+def test_the_hall_of_fame_keeps_the_best_of_each_algorithm() -> None:
+    hall = HallOfFame(2)
+    for name, fitness in (("a", 0.1), ("b", 0.3), ("a", 0.2), ("b", 0.2), ("c", 0.1)):
+        hall.add(name, finalist(name, fitness))
+    assert [(entry.program, entry.select_fitness) for entry in hall] == [("b", 0.3), ("a", 0.2)]
+    assert hall.admits(0.2)
+    assert not hall.admits(0.1)
+
+
+def test_of_two_that_are_equally_fit_the_later_one_leads() -> None:
+    hall = HallOfFame(2)
+    for name in ("a", "b"):
+        hall.add(name, finalist(name, 0.5))
+    assert hall.best == finalist("b", 0.5)
+
+
+def test_the_hall_of_fame_is_restored() -> None:
+    hall, other = HallOfFame(3), HallOfFame(3)
+    for name, fitness in (("a", 0.1), ("b", 0.3)):
+        hall.add(name, finalist(name, fitness))
+    other.restore(hall.state())  # type: ignore[arg-type]
+    assert list(other) == list(hall)
+    assert other.state() == hall.state()
