@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from azero_jax.cli import main
 from azero_jax.config import Config
 from azero_jax.config_file import format_config, read_config
+from azero_jax.display import Display
 from azero_jax.recording.files import FolderLock
 from azero_jax.settings import all_settings
 from tests.tiny import tiny
@@ -135,6 +137,39 @@ def test_a_named_run_is_listed_shown_and_goes_on(
     assert "not solved (max candidates), 320 candidates" in capsys.readouterr().out
     assert main(["--resume", "runs/first", "--max-candidates", "600"]) == 1
     assert "going on from 320 candidates" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_the_program_and_how_to_go_on(
+    number: int,
+    code: int,
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    signals = [number]
+    monkeypatch.setattr(Display, "report", lambda *_: os.kill(os.getpid(), signals.pop()) if signals else None)
+    run = str(tmp_path / "run")
+    assert main(["--config", config, "--out", run]) == code
+    out = capsys.readouterr().out
+    assert "def Predict():" in out
+    assert f"go on with: python -m azero_jax.search --resume {run}" in out
+    monkeypatch.undo()
+    assert main(["--resume", run]) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_at_once(
+    number: int, code: int, config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def report(display: Display, progress: Any) -> None:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Display, "report", report)
+    assert main(["--config", config]) == code
+    assert "def Predict():" not in capsys.readouterr().out
 
 
 def test_help_names_every_setting_under_its_branch(capsys: pytest.CaptureFixture[str]) -> None:
