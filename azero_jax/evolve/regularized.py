@@ -1,4 +1,4 @@
-"""Regularized evolution (Real et al. 2019, arXiv 1802.01548) and random search, over islands, whole batches at once.
+"""Regularized evolution (Real et al. 2019, arXiv 1802.01548), over islands, whole batches at once.
 
 Every island has its own population, in slots in order of age. A child's parent is the best of a tournament, drawn with
 replacement; the child, mutated, takes the slot of the island's oldest program, whatever their fitnesses. With one
@@ -8,14 +8,13 @@ population before any of their children is in it.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import NamedTuple, Protocol
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.mutate import Mutation, MutationPolicy, mutate_one, no_op_programs, random_programs, space_arrays
+from azero_jax.evolve.algorithm import Evaluate, Event, NewBest, Restart
+from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.mutate import Mutation, mutate_one, no_op_programs, random_programs, space_arrays
 from azero_jax.program import Programs, concatenate, empty_programs
 from azero_jax.space import SearchSpace
 from azero_jax.state import (
@@ -28,132 +27,6 @@ from azero_jax.state import (
     without_prefix,
 )
 from azero_jax.timings import Timings
-
-
-class Evaluate(Protocol):
-    """What gives candidates their fitness."""
-
-    def __call__(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> NDArray[np.float64]:
-        """`[N]` fitness of N programs; `known` `[N]` is that of exact copies of evaluated programs, NaN elsewhere."""
-
-
-@dataclasses.dataclass(frozen=True)
-class EvolutionSettings:
-    """How the search goes from one batch of candidates to the next.
-
-    Attributes:
-      algorithm: "evolution", or "random" for random search.
-      islands: populations that evolve side by side.
-      population: programs of each island (P).
-      tournament: programs drawn for each tournament (T).
-      batch: children of each island a step; 1 is the original's.
-      initial: "random" or "empty" initial programs.
-      restart_after: an island starts again from new initial programs once its best fitness has not gained
-        `restart_gain` for so many of its own candidates; the best of all islands is spared. 0 never restarts.
-      restart_gain: share of the distance to fitness 1 by which the best must come nearer to count as a gain.
-      mutation_probability: that a child is mutated at all; the others are copies of their parent.
-      mutations: relative frequency of each mutation, such as `alter_param=1,randomize_instruction=2`.
-
-    Raises:
-      ValueError: a number is out of range.
-    """
-
-    algorithm: str = "evolution"
-    islands: int = 16
-    population: int = 1000
-    tournament: int = 10
-    batch: int = 100
-    initial: str = "random"
-    restart_after: int = 0
-    restart_gain: float = 0.01
-    mutation_probability: float = MutationPolicy.probability
-    mutations: tuple[tuple[str, float], ...] = MutationPolicy.weights
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("algorithm", ("evolution", "random")), ("initial", ("random", "empty"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
-        for name in ("islands", "population", "tournament", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.batch > self.population:
-            raise ValueError(f"batch is {self.batch}; it must be at most the population, {self.population}")
-        if self.restart_after < 0:
-            raise ValueError(f"restart_after is {self.restart_after}; it must be 0 or more")
-        if not 0 <= self.restart_gain < 1:
-            raise ValueError(f"restart_gain is {self.restart_gain}; it must be from 0 to below 1")
-        self.mutation_policy()
-
-    def mutation_policy(self) -> MutationPolicy:
-        """The mutations, checked."""
-        return MutationPolicy(self.mutation_probability, self.mutations)
-
-
-class NewBest(NamedTuple):
-    """A program that is fitter than all before it on the same tasks.
-
-    Attributes:
-      candidates: programs evaluated when it was found.
-      fitness: its fitness.
-      program: the program, `[1]`.
-      parent: what it was bred from, `[1]`; None of an initial program.
-      mutation: the `Mutation` that made it, in lower case; "" of a copy or an initial program.
-    """
-
-    candidates: int
-    fitness: float
-    program: Programs
-    parent: Programs | None = None
-    mutation: str = ""
-
-
-class Restart(NamedTuple):
-    """An island that started again.
-
-    Attributes:
-      candidates: programs evaluated until then.
-      island: its number, from 0.
-      best_fitness: the best fitness that it had reached.
-    """
-
-    candidates: int
-    island: int
-    best_fitness: float
-
-
-Event = NewBest | Restart
-
-
-class SearchAlgorithm(Protocol):
-    """What a search driver needs: one batch of candidates a step, and the best programs at hand.
-
-    Attributes:
-      candidates: programs evaluated so far.
-    """
-
-    candidates: int
-
-    def step(self) -> None:
-        """Makes and evaluates one batch of candidates."""
-
-    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
-        """The best current program of each island (one of random search), and their fitnesses."""
-
-    def mean_fitness(self) -> float:
-        """Mean fitness of the current programs."""
-
-    @property
-    def restarts(self) -> int:
-        """How many islands have started again."""
-
-    def median_fitness(self) -> float:
-        """Median fitness of the current programs."""
-
-    def take_events(self) -> list[Event]:
-        """What happened since the last call."""
-
-    def state(self) -> State:
-        """Everything that the following steps depend on, apart from what `evaluate` remembers."""
 
 
 class Evolution:
@@ -208,7 +81,7 @@ class Evolution:
         self.oldest = 0
         self.candidates = islands * population
         self._best = self.fitness.max(axis=1)
-        self._born = np.zeros(islands, np.int64)  # candidates of each island since its last gain
+        self._since_gain = np.zeros(islands, np.int64)  # candidates of each island since its last gain
         self._restarts = 0
         self._record = -np.inf
         self._note_new_best(self.programs, self.fitness)
@@ -269,7 +142,7 @@ class Evolution:
             **with_prefix("programs", programs_state(self.programs)),
             "fitness": self.fitness,
             "best": self._best,
-            "born": self._born,
+            "since_gain": self._since_gain,
             "record": np.array(self._record),
             "counts": np.array([self.oldest, self.candidates, self._restarts]),
             "generator": generator_state(self._generator),
@@ -277,7 +150,7 @@ class Evolution:
 
     def _restore(self, state: State) -> None:
         self.programs = restore_programs(without_prefix("programs", state))
-        self.fitness, self._best, self._born = (state[name].copy() for name in ("fitness", "best", "born"))
+        self.fitness, self._best, self._since_gain = (state[name].copy() for name in ("fitness", "best", "since_gain"))
         self._record = float(state["record"])
         self.oldest, self.candidates, self._restarts = state["counts"].tolist()
         restore_generator(self._generator, state["generator"])
@@ -308,8 +181,8 @@ class Evolution:
     def _restart_stuck(self, newest: NDArray[np.float64]) -> None:
         gained = newest > self._best + (1 - self._best) * self._settings.restart_gain
         self._best = np.where(gained, newest, self._best)
-        self._born = np.where(gained, 0, self._born + self._settings.batch)
-        stuck = self._born >= self._settings.restart_after
+        self._since_gain = np.where(gained, 0, self._since_gain + self._settings.batch)
+        stuck = self._since_gain >= self._settings.restart_after
         stuck[self._best.argmax()] = False
         for island in np.flatnonzero(stuck):
             self._restart(int(island))
@@ -325,91 +198,8 @@ class Evolution:
         self.candidates += population
         self._note_new_best(fresh, self.fitness[island])
         self._best[island] = self.fitness[island].max()
-        self._born[island] = 0
+        self._since_gain[island] = 0
         self._restarts += 1
-
-
-class RandomSearch:
-    """Random programs, of which the best is kept; the baseline of the paper's section 4.1.
-
-    Attributes:
-      candidates: programs evaluated so far.
-      timings: where the time of the search itself goes.
-    """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        evaluate: Evaluate,
-        settings: EvolutionSettings,
-        generator: np.random.Generator,
-        state: State | None = None,
-    ) -> None:
-        """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
-        self._space = space
-        self._evaluate = evaluate
-        self._count = settings.islands * settings.batch
-        self._generator = generator
-        self._best = empty_programs(1, space)
-        self._best_fitness = -np.inf
-        self._mean = self._median = 0.0
-        self.candidates = 0
-        self.timings = Timings()
-        self._events: list[Event] = []
-        if state is None:
-            self.step()
-        else:
-            self._restore(state)
-
-    @property
-    def restarts(self) -> int:
-        """Always 0: there is nothing to get stuck in."""
-        return 0
-
-    def step(self) -> None:
-        """Draws and evaluates one batch."""
-        with self.timings.phase("breed"):
-            programs = random_programs(self._space, self._count, self._generator)
-        fitness = self._evaluate(programs)
-        winner = int(fitness.argmax())
-        if fitness[winner] > self._best_fitness:
-            self._best = programs[winner : winner + 1].copy()
-            self._best_fitness = float(fitness[winner])
-            self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
-        self._mean, self._median = float(fitness.mean()), float(np.median(fitness))
-        self.candidates += self._count
-
-    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
-        """The best program so far, and its fitness, each `[1]`."""
-        return self._best, np.array([self._best_fitness])
-
-    def mean_fitness(self) -> float:
-        """Mean fitness of the latest batch."""
-        return self._mean
-
-    def median_fitness(self) -> float:
-        """Median fitness of the latest batch."""
-        return self._median
-
-    def take_events(self) -> list[Event]:
-        """New best programs since the last call."""
-        events, self._events = self._events, []
-        return events
-
-    def state(self) -> State:
-        """The best program, random generator and counts."""
-        return {
-            **with_prefix("best", programs_state(self._best)),
-            "fitness": np.array([self._best_fitness, self._mean, self._median]),
-            "candidates": np.array(self.candidates),
-            "generator": generator_state(self._generator),
-        }
-
-    def _restore(self, state: State) -> None:
-        self._best = restore_programs(without_prefix("best", state))
-        self._best_fitness, self._mean, self._median = state["fitness"].tolist()
-        self.candidates = int(state["candidates"])
-        restore_generator(self._generator, state["generator"])
 
 
 @njit(cache=True, nogil=True)

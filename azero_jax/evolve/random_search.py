@@ -1,0 +1,105 @@
+"""Random search: the baseline of the paper (arXiv 2003.03384, section 4.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.evolve.algorithm import Evaluate, Event, NewBest
+from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.mutate import random_programs
+from azero_jax.program import empty_programs
+from azero_jax.space import SearchSpace
+from azero_jax.state import (
+    State,
+    generator_state,
+    programs_state,
+    restore_generator,
+    restore_programs,
+    with_prefix,
+    without_prefix,
+)
+from azero_jax.timings import Timings
+
+
+class RandomSearch:
+    """Random programs, of which the best is kept.
+
+    Attributes:
+      candidates: programs evaluated so far.
+      timings: where the time of the search itself goes.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        evaluate: Evaluate,
+        settings: EvolutionSettings,
+        generator: np.random.Generator,
+        state: State | None = None,
+    ) -> None:
+        """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
+        self._space = space
+        self._evaluate = evaluate
+        self._count = settings.islands * settings.batch
+        self._generator = generator
+        self._best = empty_programs(1, space)
+        self._best_fitness = -np.inf
+        self._mean = self._median = 0.0
+        self.candidates = 0
+        self.timings = Timings()
+        self._events: list[Event] = []
+        if state is None:
+            self.step()
+        else:
+            self._restore(state)
+
+    @property
+    def restarts(self) -> int:
+        """Always 0: there is nothing to get stuck in."""
+        return 0
+
+    def step(self) -> None:
+        """Draws and evaluates one batch."""
+        with self.timings.phase("breed"):
+            programs = random_programs(self._space, self._count, self._generator)
+        fitness = self._evaluate(programs)
+        winner = int(fitness.argmax())
+        if fitness[winner] > self._best_fitness:
+            self._best = programs[winner : winner + 1].copy()
+            self._best_fitness = float(fitness[winner])
+            self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
+        self._mean, self._median = float(fitness.mean()), float(np.median(fitness))
+        self.candidates += self._count
+
+    def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
+        """The best program so far, and its fitness, each `[1]`."""
+        return self._best, np.array([self._best_fitness])
+
+    def mean_fitness(self) -> float:
+        """Mean fitness of the latest batch."""
+        return self._mean
+
+    def median_fitness(self) -> float:
+        """Median fitness of the latest batch."""
+        return self._median
+
+    def take_events(self) -> list[Event]:
+        """New best programs since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def state(self) -> State:
+        """The best program, random generator and counts."""
+        return {
+            **with_prefix("best", programs_state(self._best)),
+            "fitness": np.array([self._best_fitness, self._mean, self._median]),
+            "candidates": np.array(self.candidates),
+            "generator": generator_state(self._generator),
+        }
+
+    def _restore(self, state: State) -> None:
+        self._best = restore_programs(without_prefix("best", state))
+        self._best_fitness, self._mean, self._median = state["fitness"].tolist()
+        self.candidates = int(state["candidates"])
+        restore_generator(self._generator, state["generator"])
