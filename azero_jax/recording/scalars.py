@@ -23,7 +23,7 @@ class TensorBoardScalars:
           ValueError: the package tensorboardX is not installed.
         """
         try:
-            from tensorboardX import SummaryWriter
+            from tensorboardX.writer import SummaryWriter
         except ImportError:
             raise ValueError(
                 "output.tensorboard needs the package tensorboardX; pip install 'azero-jax[tensorboard]'"
