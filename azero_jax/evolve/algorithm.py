@@ -31,7 +31,6 @@ class NewBest(NamedTuple):
     """
 
     candidates: int
-    timings: Timings
     fitness: float
     program: Programs
     parent: Programs | None = None
@@ -48,7 +47,6 @@ class Restart(NamedTuple):
     """
 
     candidates: int
-    timings: Timings
     island: int
     best_fitness: float
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from azero_jax.evolve.algorithm import Evaluate, Event, NewBest
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.mutate import random_programs
-from azero_jax.program import empty_programs
+from azero_jax.program import Programs, empty_programs
 from azero_jax.space import SearchSpace
 from azero_jax.state import (
     State,
