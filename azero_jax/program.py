@@ -43,6 +43,13 @@ class Programs:
     def __len__(self) -> int:
         return len(self.opcodes)
 
+    def put(self, index: Any, programs: Programs) -> None:
+        """Overwrites the programs that `index` selects, in place."""
+        self.opcodes[index] = programs.opcodes
+        self.addresses[index] = programs.addresses
+        self.constants[index] = programs.constants
+        self.sizes[index] = programs.sizes
+
     def arrays(self) -> ProgramArrays:
         """The four arrays (not copied) as the tuple that compiled loops take."""
         return ProgramArrays(self.opcodes, self.addresses, self.constants, self.sizes)

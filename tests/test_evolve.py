@@ -33,8 +33,7 @@ def test_one_island_and_batch_one_is_the_original_s_loop() -> None:
         parent = max(drawn, key=lambda slot: (fitness[slot], -drawn.index(slot)))
         child, _ = mutate(programs[parent : parent + 1], DEMO, EvolutionSettings().mutation_policy(), generator)
         slot = birth % 20
-        for old, new in zip(programs.arrays(), child.arrays(), strict=True):
-            old[slot] = new[0]
+        programs.put(slice(slot, slot + 1), child)
         fitness[slot] = marker(child)[0]
         search.step()
         assert same(search.programs, programs)
@@ -67,8 +66,7 @@ def test_parents_are_the_best_of_a_tournament_with_replacement() -> None:
     programs, fitness = search.programs.copy(), search.fitness.copy()
     order = np.argsort(-fitness[0])
     for _ in range(300):
-        for old, new in zip(search.programs.arrays(), programs.arrays(), strict=True):
-            old[:] = new
+        search.programs.put(slice(None), programs)
         search.fitness[:] = fitness
         search.step()
         ranks.update(int(np.searchsorted(-fitness[0][order], -value)) for value in search.fitness[0])

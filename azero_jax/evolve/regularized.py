@@ -190,10 +190,8 @@ class Evolution:
     def _restart(self, island: int) -> None:
         self._events.append(Restart(self.candidates, island, float(self._best[island])))
         population = self._settings.population
-        first = island * population
         fresh = self._initial_programs()
-        for old, new in zip(self.programs.arrays(), fresh.arrays(), strict=True):
-            old[first : first + population] = new
+        self.programs.put(slice(island * population, (island + 1) * population), fresh)
         self.fitness[island] = self._evaluate(fresh)
         self.candidates += population
         self._note_new_best(fresh, self.fitness[island])
