@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
-from azero_jax.engines.warp_kernel.device import check_device, load_kernel
+from azero_jax.engines.warp_kernel.device import check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
@@ -60,6 +60,10 @@ class WarpEngine:
         group = WARP_SIZE if self._cuda else self._lanes
         self._groups = -(-len(tasks) // group) * group // self._lanes
         self.device = check_device(self._cuda)
+        self._capacity = settings.batch_size
+        if self._cuda:
+            registers = self._spec().scratch * self._dtype.itemsize
+            self._capacity = fit_capacity(registers, settings.batch_size, self.batch_bytes)
         self._buffers = self._make_buffers()
         self._kernel = load_kernel(self._spec())
         self._run = jax.jit(self._call_kernel, static_argnames="recorded")
@@ -90,8 +94,8 @@ class WarpEngine:
         errors = min(train, self.tasks.train_examples) + valid
         limits = (train, valid, valid if divisor is None else divisor)
         pieces = [
-            self._run_piece(programs[start : start + self.settings.batch_size], limits, recorded=errors * record)
-            for start in range(0, max(len(programs), 1), self.settings.batch_size)
+            self._run_piece(programs[start : start + self._capacity], limits, recorded=errors * record)
+            for start in range(0, max(len(programs), 1), self._capacity)
         ]
         fields = [field[0] if len(field) == 1 else np.concatenate(field) for field in zip(*pieces, strict=True)]
         shape = (len(programs), len(self.tasks))
@@ -106,11 +110,21 @@ class WarpEngine:
         check_ops(programs, self.space)
         start = self._pack_memory(memory, len(programs))
         pieces = []
-        for first in range(0, max(len(programs), 1), self.settings.batch_size):
-            part = slice(first, first + self.settings.batch_size)
+        for first in range(0, max(len(programs), 1), self._capacity):
+            part = slice(first, first + self._capacity)
             pieces.append(self._run_piece(programs[part], (train, valid, valid), memory=start[part])[5:])
         after_setup, after_training = (np.concatenate(field) for field in zip(*pieces, strict=True))
         return self._unpack_memory(after_setup), self._unpack_memory(after_training)
+
+    def batch_bytes(self, programs: int) -> int:
+        """Bytes that the tasks, and `programs` programs and their outcomes with recorded errors, take on the device."""
+        length, word = self.space.length, self._dtype.itemsize
+        program = length * (1 + 3 * 2 + 2 * word) + 3 * 4
+        labels = self.tasks.train_labels.size // self.tasks.train_labels.shape[0] // self.tasks.train_examples
+        examples = self.tasks.train_examples + self.tasks.valid_examples
+        outcome = len(self.tasks) * (word + 1 + 1 + 4 + examples * word)
+        data = self._groups * self._lanes * examples * (self.space.features + labels) * word
+        return programs * (program + outcome) + data
 
     def _x64(self) -> AbstractContextManager[Any]:
         return jax.enable_x64(self.settings.precision == "float64")
@@ -145,7 +159,7 @@ class WarpEngine:
 
     def _make_buffers(self) -> dict[str, NDArray[Any]]:
         """Arrays of the capacity, which programs are copied into."""
-        capacity, length = self.settings.batch_size, self.space.length
+        capacity, length = self._capacity, self.space.length
         return {
             "opcodes": np.zeros((capacity, length), np.uint8),
             "addresses": np.zeros((capacity, length, 3), np.uint16),
@@ -172,7 +186,7 @@ class WarpEngine:
         Returns:
           The kernel's outputs, flat, without what belongs to no program.
         """
-        count, capacity = len(programs), self.settings.batch_size
+        count, capacity = len(programs), self._capacity
         for name, buffer in self._buffers.items():
             buffer[:count] = getattr(programs, name)
         trace = memory is not None
@@ -199,7 +213,7 @@ class WarpEngine:
     ) -> list[jax.Array]:
         """Launches the kernel; `make_kernel` says what its arguments are."""
         settings, tasks = self.settings, self.tasks
-        runs = settings.batch_size * len(tasks)
+        runs = self._capacity * len(tasks)
         lengths = dict.fromkeys(("fitness", "stop", "stop_reason", "train_steps"), runs)
         lengths["scratch"] = 1 if self._cuda else self._kernel.spec.scratch
         lengths["errors"] = max(1, runs * recorded)
@@ -215,7 +229,7 @@ class WarpEngine:
             tasks.valid_examples,
             np.uint32(settings.seed),  # JAX reads a Python number as an int32
             settings.max_abs_error,
-            launch_dims=settings.batch_size * self._groups,
+            launch_dims=self._capacity * self._groups,
             output_dims=lengths,
         )
         return outputs[1:]  # without the scratch

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from azero_jax.engines.warp_kernel.spec import KernelSpec
 
 LOG: Final = logging.getLogger(__name__)
 OUTPUTS: Final = 8  # of the kernel
+THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
 BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
 
 
@@ -66,6 +68,34 @@ def check_device(cuda: bool) -> str:
         return f"{wp.device_from_jax(device).name}" if cuda else device.device_kind
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot use {device.device_kind}: {_one_line(error)}") from error
+
+
+def fit_capacity(registers: int, programs: int, batch_bytes: Callable[[int], int]) -> int:
+    """Programs of a batch that has room on the GPU that JAX uses; see `largest_fit`."""
+    device = start_warp().device_from_jax(jax.devices()[0])
+    return largest_fit(registers * device.sm_count * THREADS_PER_SM, programs, batch_bytes, device.free_memory)
+
+
+def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int], free: int) -> int:
+    """`programs`, halved until a batch of so many fits.
+
+    Args:
+      registers: bytes of the registers of all threads that the GPU runs at a time; it keeps them for these only.
+      programs: programs of a batch.
+      batch_bytes: bytes of a batch of so many programs, and of the tasks.
+      free: bytes of GPU memory that are free.
+
+    Raises:
+      EngineUnavailableError: not even one program fits.
+    """
+    while registers + batch_bytes(programs) > free:
+        if programs == 1:
+            raise EngineUnavailableError(
+                f"the Warp engine needs {(registers + batch_bytes(1)) / 2**30:.1f} GiB of GPU memory and"
+                f" {free / 2**30:.1f} GiB are free; use fewer addresses, features, tasks or examples"
+            )
+        programs //= 2
+    return programs
 
 
 @functools.cache

@@ -1,0 +1,121 @@
+"""What holds of the Warp engine alone: compiling for GPUs, lane widths, and machines that cannot run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("warp")
+
+from azero_jax.engines import make_engine
+from azero_jax.engines.base import EngineUnavailableError, RunSettings
+from azero_jax.engines.warp import GROUP_COST, WarpEngine, choose_lanes
+from azero_jax.engines.warp_kernel import device
+from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
+from azero_jax.tasks import Metric, linear_tasks
+from tests.spaces import DEMO, full_space, some_programs
+
+TASKS = linear_tasks(tasks=5, features=4, train_examples=20, valid_examples=7, seed=0)
+
+
+@pytest.mark.parametrize("arch", [75, 80, 90])  # T4, A100, H100
+def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_path: Path) -> None:
+    wp = device.start_warp()
+    from azero_jax.engines.warp_kernel.interpreter import make_kernel
+
+    space = full_space(features=4)
+    spec = KernelSpec(
+        registers=Registers(4, space.scalars, space.vectors, space.matrices),
+        slots=space.length,
+        offsets=space.offsets,
+        ops=space.ops,
+        precision="float32",
+        metric=Metric.RMS_ERROR,
+        lanes=1,
+        cuda=True,
+        epochs=True,
+    )
+    (binary,) = wp.compile_aot_module(make_kernel(spec).module, arch=arch, module_dir=tmp_path, use_ptx=False)
+    assert f"sm{arch}" in binary.name
+    assert binary.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_outcomes_do_not_depend_on_the_lane_width(precision: str) -> None:
+    programs = some_programs(DEMO, 50, seed=0)
+    settings = RunSettings(precision=precision, batch_size=64)
+    outcomes = [WarpEngine(DEMO, TASKS, settings, lanes=lanes).evaluate(programs) for lanes in GROUP_COST[precision]]
+    for outcome in outcomes[1:]:
+        for actual, expected in zip(outcome[:4], outcomes[0][:4], strict=True):
+            assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_lanes_fit_the_tasks(precision: str) -> None:
+    widest = max(GROUP_COST[precision])
+    assert choose_lanes(1, precision) == min(GROUP_COST[precision])
+    assert all(choose_lanes(n * widest, precision) == widest for n in (1, 2, 5))
+
+
+def test_engines_of_one_space_share_a_compiled_kernel() -> None:
+    device.load_kernel.cache_clear()
+    for batch_size, seed in ((8, 0), (16, 1)):
+        WarpEngine(DEMO, TASKS, RunSettings(batch_size=batch_size, seed=seed))
+    WarpEngine(DEMO, linear_tasks(tasks=6, features=4, train_examples=30, valid_examples=3, seed=1))
+    assert device.load_kernel.cache_info().misses <= 2  # two lane widths at most
+
+
+def test_nothing_is_written_to_standard_output() -> None:
+    code = (
+        "from tests.test_warp import *\n"
+        "WarpEngine(DEMO, TASKS, RunSettings(batch_size=8)).evaluate(some_programs(DEMO, 3, seed=0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_without_warp_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    device.start_warp.cache_clear()
+    monkeypatch.setitem(sys.modules, "warp", None)
+    try:
+        with pytest.raises(EngineUnavailableError, match="Warp cannot be loaded"):
+            WarpEngine(DEMO, TASKS)
+        said: list[str] = []
+        assert make_engine("auto", DEMO, TASKS, RunSettings(batch_size=8), said.append).name == "xla"
+        assert len(said) == 1
+        assert "\n" not in said[0]
+    finally:
+        device.start_warp.cache_clear()
+
+
+def test_a_kernel_cache_that_cannot_be_written_makes_the_engine_unavailable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wp = device.start_warp()
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path / "missing"))
+    with pytest.raises(EngineUnavailableError, match=r"kernel cache .* cannot be written"):
+        WarpEngine(DEMO, TASKS)
+
+
+def test_batches_shrink_to_the_memory_of_the_gpu() -> None:
+    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_096_000) == 4096
+    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_095_999) == 2048
+    assert device.largest_fit(1_000_000, 4096, lambda programs: 1000 * programs, free=1_001_000) == 1
+
+
+def test_a_gpu_without_enough_memory_makes_the_engine_unavailable() -> None:
+    with pytest.raises(EngineUnavailableError, match=r"needs 2\.0 GiB of GPU memory and 1\.0 GiB are free"):
+        device.largest_fit(2**31, 4096, lambda programs: 10 * programs, free=2**30)
+
+
+def test_many_programs_and_tasks_need_little_memory() -> None:
+    tasks = linear_tasks(tasks=32, features=4, train_examples=10, valid_examples=1, seed=0)
+    engine = WarpEngine(DEMO, tasks, RunSettings(batch_size=65_536))
+    assert engine.batch_bytes(65_536) < 2**30
+    programs = some_programs(DEMO, 65_536, seed=0)
+    assert np.isfinite(engine.evaluate(programs, examples=(1, 1)).fitness).all()
