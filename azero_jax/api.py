@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from azero_jax.canonical import canonicalize
 from azero_jax.config import Config, run_settings
+from azero_jax.data import default_cache_dir
+from azero_jax.data_tasks import load_task_sets, spoken
 from azero_jax.engines import make_engine
+from azero_jax.identity import check_same_search
 from azero_jax.interrupt import StopSignals
 from azero_jax.presets import DEFAULT_PRESET, load_preset
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
 from azero_jax.result import Progress, SearchResult
-from azero_jax.search_loop import CHANGEABLE, SearchLoop
-from azero_jax.settings import fixed_settings, get_setting
+from azero_jax.search_loop import SearchLoop
 from azero_jax.task_sets import TaskSets
 from azero_jax.tasks import Tasks
 from azero_jax.text import parse_program
@@ -83,12 +85,16 @@ def search(
     if resume is not None:
         if out is not None:
             raise ValueError("out and resume cannot both be given; a run goes on in its own directory")
-        config = _resumed_config(Path(resume), config)
+        saved = read_run_config(Path(resume))
+        config = config or saved
+        check_same_search(config, saved, f"run directory {resume}")
         start_from = start_from or read_start_programs(Path(resume))
     config = config or load_preset(DEFAULT_PRESET)
     path = out if resume is None else resume
     if path is None and config.output.tensorboard:
         raise ValueError("output.tensorboard is true; it needs a run directory")
+    if tasks is None and config.tasks.of_data:
+        tasks = load_task_sets(config, cache_dir=default_cache_dir(), progress=spoken(say))
     with contextlib.ExitStack() as stack:
         directory = None
         if path is not None:
@@ -115,25 +121,6 @@ def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> N
     canonical = canonicalize(parse_program(text, space), space, tasks.metric).programs
     engine = make_engine(config.engine.engine, space, tasks, run_settings(config, config.seed, 1))
     return np.asarray(engine.evaluate(canonical).fitness)[0].astype(np.float64)
-
-
-def _resumed_config(path: Path, config: Config | None) -> Config:
-    """The configuration with which a run goes on.
-
-    Raises:
-      ValueError: there is no run, or `config` would make another search of it.
-    """
-    saved = read_run_config(path)
-    if config is None:
-        return saved
-    for setting in fixed_settings(CHANGEABLE):
-        ours, theirs = get_setting(config, setting.path), get_setting(saved, setting.path)
-        if ours != theirs:
-            raise ValueError(
-                f"{setting.path} is {ours}, but {theirs} in run directory {path}; a run that goes on may change only"
-                f" {', '.join(CHANGEABLE)}"
-            )
-    return config
 
 
 def _in_notebook() -> bool:

@@ -8,7 +8,6 @@ what it would have done.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -16,34 +15,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from azero_jax.canonical import canonicalize
-from azero_jax.config import Config, run_settings
-from azero_jax.engines import make_engine
-from azero_jax.evaluate import Counters, combine_tasks
+from azero_jax.config import Config
+from azero_jax.evaluate import Counters
 from azero_jax.evolve import Restart
 from azero_jax.experiment import Experiment, derive_seed
+from azero_jax.finalists import measure_finalists, read_programs
 from azero_jax.hall_of_fame import HallOfFame
+from azero_jax.identity import search_identity
 from azero_jax.interrupt import STOP_SIGNALS, StoppedAtOnceError, StopSignals
-from azero_jax.program import Programs, check_programs, concatenate
 from azero_jax.prune import prune
 from azero_jax.recording import RunDirectory
 from azero_jax.result import Finalist, Progress, SearchResult
-from azero_jax.settings import fixed_settings, get_setting
-from azero_jax.space import SearchSpace
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.task_sets import GeneratedTasks, TaskSets, fingerprint
-from azero_jax.text import format_program, parse_program
+from azero_jax.text import format_program
 
-# What may be changed when a run goes on: everything else decides what is searched.
-CHANGEABLE: Final = (
-    "budget.sufficient_fitness",
-    "budget.max_candidates",
-    "budget.max_train_steps",
-    "budget.max_seconds",
-    "budget.no_improvement_candidates",
-    "output",
-    "engine.engine",
-)
 _REPORT_SHARE: Final = 1000  # lines of metrics come at most this often: once in a thousandth of the candidates so far
 
 
@@ -70,14 +56,14 @@ class SearchLoop:
         self._say, self._directory, self._start_from = say, directory, start_from
         self._task_sets = task_sets or GeneratedTasks(config)
         self._space = config.space.build(self._task_sets.search(derive_seed(config, 0, "search")).features)
-        self._seeds = _read_programs(start_from, self._space)
+        self._seeds = read_programs(start_from, self._space) if start_from else None
         self._experiment = Experiment(config, self._task_sets, self._space, 0, self._seeds, say)
         self._engine = self._experiment.engine
         say(f"engine {self._engine.name} on {self._engine.device}; compiling (what was compiled before is reused)")
         self._compile_seconds = self._experiment.warm_up()
         say(f"compiled in {self._compile_seconds:.1f} s")
         self._config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=self._engine.name))
-        self._identity = _identity(config, start_from, fingerprint(task_sets) if task_sets else "")
+        self._identity = search_identity(config, start_from, fingerprint(task_sets) if task_sets else "")
         self._hall = HallOfFame(config.output.hall_of_fame)
         self._finished = Counters()  # of the experiments before
         self._finished_candidates = 0
@@ -216,7 +202,7 @@ class SearchLoop:
 
     def _finish(self, stopped_by: str) -> SearchResult:
         seconds = self._seconds()
-        finalists = self._measure_finalists()
+        finalists = measure_finalists(tuple(self._hall), self._config, self._task_sets, self._space)
         best = finalists[0]
         solved = best.select_fitness > self._config.budget.sufficient_fitness
         result = SearchResult(
@@ -242,23 +228,6 @@ class SearchLoop:
             self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in finalists])
             self._directory.write_result(result.as_dict())
         return result
-
-    def _measure_finalists(self) -> tuple[Finalist, ...]:
-        """The hall of fame with its fitness on the unseen tasks, which are the same in all experiments."""
-        finalists = list(self._hall)
-        programs = _read_programs(tuple(finalist.raw_program for finalist in finalists), self._space)
-        assert programs is not None
-        tasks = self._task_sets.final(derive_seed(self._config, 0, "final"))
-        settings = run_settings(
-            self._config, derive_seed(self._config, 0, "random ops"), self._config.output.hall_of_fame
-        )
-        engine = make_engine(self._engine.name, self._space, tasks, settings)
-        outcome = engine.evaluate(canonicalize(programs, self._space, tasks.metric).programs)
-        fitness = combine_tasks(np.asarray(outcome.fitness), "mean")
-        return tuple(
-            dataclasses.replace(finalist, final_fitness=float(value))
-            for finalist, value in zip(finalists, fitness, strict=True)
-        )
 
     def _candidates(self) -> int:
         return self._finished_candidates + self._experiment.algorithm.candidates
@@ -334,17 +303,3 @@ class SearchLoop:
 
 def _reached(value: float, limit: float | None) -> bool:
     return limit is not None and value >= limit
-
-
-def _read_programs(texts: tuple[str, ...], space: SearchSpace) -> Programs | None:
-    if not texts:
-        return None
-    programs = concatenate([parse_program(text, space) for text in texts])
-    check_programs(programs, space)
-    return programs
-
-
-def _identity(config: Config, start_from: tuple[str, ...], tasks: str) -> str:
-    """A checksum of all that decides what is searched: a checkpoint with another one is not of this search."""
-    settings = [[setting.path, get_setting(config, setting.path)] for setting in fixed_settings(CHANGEABLE)]
-    return hashlib.sha256(json.dumps([settings, start_from, tasks]).encode()).hexdigest()
