@@ -14,6 +14,7 @@ from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric, Tasks
 
 _SET_SCALAR: Final = ops.op_number("SCALAR_CONST_SET")
+_PREDICTION: Final = ops.PREDICTION_ADDRESS
 
 
 def constant_predictions(canonical: Programs, space: SearchSpace, metric: Metric) -> NDArray[np.float64]:
@@ -23,23 +24,24 @@ def constant_predictions(canonical: Programs, space: SearchSpace, metric: Metric
     a prediction that Predict does not write changes from example to example (it is squashed again and again), so only
     Predict may set it there.
     """
-    predict = space.offsets[1]
-    total = canonical.sizes.sum(axis=1)
     constants = np.full(len(canonical), np.nan)
-    if metric is Metric.MULTICLASS_ACCURACY:
-        return constants
-    slots = [predict]
-    if metric is Metric.RMS_ERROR:
-        constants[total == 0] = 0.0
-        slots.append(space.offsets[0])
-    for slot in slots:
-        sets = (
-            (total == 1)
-            & (canonical.opcodes[:, slot] == _SET_SCALAR)
-            & (canonical.addresses[:, slot, OUT] == ops.PREDICTION_ADDRESS)
-        )
-        constants[sets] = canonical.constants[sets, slot, 0]
+    if metric is not Metric.MULTICLASS_ACCURACY:
+        setup, predict, _ = space.offsets
+        _find_constants(canonical.arrays(), setup, predict, metric is Metric.RMS_ERROR, constants)
     return constants
+
+
+@njit(cache=True, nogil=True)
+def _find_constants(canonical, setup, predict, regression, constants):  # type: ignore[no-untyped-def]
+    opcodes, addresses, values, sizes = canonical
+    for n in range(len(opcodes)):
+        total = sizes[n, 0] + sizes[n, 1] + sizes[n, 2]
+        if total == 0 and regression:
+            constants[n] = 0.0
+        elif total == 1 and sizes[n, 2] == 0 and (regression or sizes[n, 1] == 1):
+            slot = setup if sizes[n, 0] == 1 else predict
+            if opcodes[n, slot] == _SET_SCALAR and addresses[n, slot, OUT] == _PREDICTION:
+                constants[n] = values[n, slot, 0]
 
 
 def constant_fitness(
