@@ -11,7 +11,7 @@ import click
 
 from azero_jax.api import search
 from azero_jax.cli_options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
-from azero_jax.config import Config
+from azero_jax.config import MIN_FEATURES, Config
 from azero_jax.config_file import read_config
 from azero_jax.display import Display, show_run, show_runs
 from azero_jax.interrupt import EXIT_CODES
@@ -177,7 +177,7 @@ def _base_config(preset: str | None, config: Path | None, resume: Path | None) -
 
 def _read_programs(paths: tuple[Path, ...], config: Config) -> tuple[str, ...]:
     """The texts of the programs in files, checked."""
-    space = config.space.build(config.tasks.features)
+    space = config.space.build(config.tasks.features or MIN_FEATURES)
     texts = []
     for path in paths:
         try:

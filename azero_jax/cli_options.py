@@ -14,6 +14,7 @@ _TITLES: Final = {
     "": "Search as a whole",
     "space": "Space: what a program may look like",
     "tasks": "Tasks: what programs are tried on",
+    "source": "Source: the data of which tasks are made",
     "search": "Search: how candidates come about",
     "evaluator": "Evaluator: how running them is avoided",
     "engine": "Engine: what runs them",

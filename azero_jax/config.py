@@ -7,10 +7,13 @@ import dataclasses
 from azero_jax.engines.base import RunSettings
 from azero_jax.evaluate import EvaluatorSettings
 from azero_jax.evolve import EvolutionSettings
-from azero_jax.space import SearchSpace, make_space
+from azero_jax.ops import op_number
+from azero_jax.space import FUNCTION_NAMES, SearchSpace, make_space
 from azero_jax.tasks.synthetic import TEACHERS
 
 ALL_OPS = ("all",)
+MIN_FEATURES = 4  # for checks of a space before the number of features is known
+DATA_KINDS = ("pairs", "multiclass", "table")  # kinds of tasks that are made of the user's data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,9 @@ class SpaceConfig:
       predict: the same of Predict.
       learn: the same of Learn.
       ops: names of the ops that evolution may use, or `all` (those that have addresses to work on).
+      setup_ops: ops of Setup, in place of `ops`; empty takes `ops`.
+      predict_ops: ops of Predict, in place of `ops`; empty takes `ops`.
+      learn_ops: ops of Learn, in place of `ops`; empty takes `ops`.
     """
 
     scalars: int = 4
@@ -34,6 +40,9 @@ class SpaceConfig:
     predict: tuple[int, ...] = (2,)
     learn: tuple[int, ...] = (8,)
     ops: tuple[str, ...] = ALL_OPS
+    setup_ops: tuple[str, ...] = ()
+    predict_ops: tuple[str, ...] = ()
+    learn_ops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("setup", "predict", "learn"):
@@ -41,7 +50,7 @@ class SpaceConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; it must be one number or three (fewest, initial, most)"
                 )
-        self.build(features=4)
+        self.build(MIN_FEATURES)
 
     def build(self, features: int) -> SearchSpace:
         """The search space of tasks with F = `features`."""
@@ -49,7 +58,7 @@ class SpaceConfig:
         def sizes(values: tuple[int, ...]) -> tuple[int, int, int]:
             return (values[0], values[len(values) // 2], values[-1])
 
-        return make_space(
+        space = make_space(
             features=features,
             scalars=self.scalars,
             vectors=self.vectors,
@@ -59,43 +68,87 @@ class SpaceConfig:
             learn=sizes(self.learn),
             allowed=None if self.ops == ALL_OPS else self.ops,
         )
+        own = {}
+        for name in FUNCTION_NAMES:
+            if names := getattr(self, f"{name}_ops"):
+                numbers = tuple(sorted({op_number(op) for op in names}))
+                own[name] = dataclasses.replace(getattr(space, name), ops=numbers)
+        return dataclasses.replace(space, **own)
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig:
+    """The user's data, of which tasks are made.
+
+    Attributes:
+      data: files, folders or names such as `digits`; several make a mixture of their tasks.
+      label: the label column of a table; none takes the one called label, class, target or y.
+      regression: whether labels are numbers to predict rather than classes; none decides by their values.
+      pairs: class pairs to search on, such as `0-5,3-8` (the positive class first); empty takes the default split's.
+      projections: how many random projections there are of each class pair.
+      data_seed: decides which examples are to train, to validate and to test by, and the projections.
+      download: whether a data set known by name may be fetched from the network.
+    """
+
+    data: tuple[str, ...] = ()
+    label: str | None = None
+    regression: bool | None = None
+    pairs: tuple[str, ...] = ()
+    projections: int = 100
+    data_seed: int = 0
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        if self.projections < 1:
+            raise ValueError(f"projections is {self.projections}; it must be at least 1")
+        if not 0 <= self.data_seed < 2**32:
+            raise ValueError(f"data_seed is {self.data_seed}; it must be from 0 to {2**32 - 1}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig:
-    """Where the tasks come from, and how many are used at each stage of the search.
+    """What kind of tasks there are, and how many are used at each stage of the search.
 
     Attributes:
-      kind: "linear", "affine" or "teacher" (two-layer networks): regression tasks drawn at random.
-      features: F, the length of a feature vector.
+      kind: "linear", "affine" or "teacher" (two-layer networks): regression tasks drawn at random; of the user's data,
+        "pairs": two classes each; "multiclass": all classes; "table": the rows as they are.
+      features: F, the length of a feature vector; real examples are projected to so many, and none takes them as they
+        are.
       search_tasks: tasks on which every candidate is tried.
-      train_examples: training examples of each of them.
-      valid_examples: validation examples of each of them.
+      train_examples: training examples of each of them; none takes all that the data have.
+      valid_examples: validation examples of each of them; none takes all.
       epochs: passes over the training examples.
       select_tasks: fresh tasks on which the best candidates are compared.
-      select_train_examples: training examples of the select and the final tasks.
-      select_valid_examples: validation examples of the select and the final tasks.
-      final_tasks: unseen tasks on which the program that was found is measured, once.
+      select_train_examples: training examples of the select and the final tasks; none takes all.
+      select_valid_examples: validation examples of the select and the final tasks; none takes all.
+      final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
     """
 
     kind: str = "linear"
-    features: int = 4
+    features: int | None = 4
     search_tasks: int = 10
-    train_examples: int = 100
-    valid_examples: int = 100
+    train_examples: int | None = 100
+    valid_examples: int | None = 100
     epochs: int = 1
     select_tasks: int = 100
-    select_train_examples: int = 1000
-    select_valid_examples: int = 100
+    select_train_examples: int | None = 1000
+    select_valid_examples: int | None = 100
     final_tasks: int = 100
 
     def __post_init__(self) -> None:
-        if self.kind not in TEACHERS:
-            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join(TEACHERS)}")
+        if self.kind not in (*TEACHERS, *DATA_KINDS):
+            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join((*TEACHERS, *DATA_KINDS))}")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name != "kind" and value < 1:
+            if value is None and not self.of_data:
+                raise ValueError(f"{field.name} is none; tasks drawn at random need a number")
+            if field.name != "kind" and value is not None and value < 1:
                 raise ValueError(f"{field.name} is {value}; it must be at least 1")
+
+    @property
+    def of_data(self) -> bool:
+        """Whether the tasks are made of the user's data."""
+        return self.kind in DATA_KINDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +243,7 @@ class Config:
       seed: of everything random; the same seed gives the same search.
       space: what a program may look like.
       tasks: what it is tried on.
+      source: the data of which tasks are made.
       search: how candidates come about.
       evaluator: how running them is avoided.
       engine: what runs them.
@@ -200,6 +254,7 @@ class Config:
     seed: int = 0
     space: SpaceConfig = SpaceConfig()
     tasks: TaskConfig = TaskConfig()
+    source: SourceConfig = SourceConfig()
     search: EvolutionSettings = EvolutionSettings()
     evaluator: EvaluatorSettings = EvaluatorSettings()
     engine: EngineConfig = EngineConfig()
@@ -209,7 +264,12 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
-        self.space.build(self.tasks.features)
+        if self.source.data and not self.tasks.of_data:
+            raise ValueError(
+                f"data is {','.join(self.source.data)}, but tasks of kind {self.tasks.kind} are drawn at random; with"
+                f" data the kind is one of {', '.join(DATA_KINDS)}"
+            )
+        self.space.build(self.tasks.features or MIN_FEATURES)
 
 
 def run_settings(config: Config, seed: int, batch_size: int | None = None) -> RunSettings:

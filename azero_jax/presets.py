@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import Final
 
-from azero_jax.config import BudgetConfig, Config, SpaceConfig, TaskConfig
+from azero_jax.config import BudgetConfig, Config, SourceConfig, SpaceConfig, TaskConfig
+from azero_jax.evaluate import EvaluatorSettings
+from azero_jax.evolve import EvolutionSettings
 
 # The ops of the original's demo (its run_demo.sh).
 _LINEAR_OPS: Final = (
@@ -15,6 +17,44 @@ _LINEAR_OPS: Final = (
     "SCALAR_PRODUCT_OP",
     "SCALAR_VECTOR_PRODUCT_OP",
     "VECTOR_SUM_OP",
+)
+
+# The release's baseline search on projected binary CIFAR-10 (its run_baseline.sh): sizes, addresses, ops, mutations.
+_BASELINE_SPACE: Final = SpaceConfig(
+    scalars=5,
+    vectors=9,
+    matrices=2,
+    setup=(1, 1, 6),
+    predict=(1, 1, 10),
+    learn=(1, 1, 22),
+    setup_ops=(
+        "SCALAR_CONST_SET_OP",
+        *(f"{kind}_{law}_SET_OP" for kind in ("SCALAR", "VECTOR", "MATRIX") for law in ("GAUSSIAN", "UNIFORM")),
+    ),
+    predict_ops=(
+        "SCALAR_SUM_OP",
+        "MATRIX_VECTOR_PRODUCT_OP",
+        "VECTOR_MAX_OP",
+        "VECTOR_INNER_PRODUCT_OP",
+        "VECTOR_SUM_OP",
+    ),
+    learn_ops=(
+        "SCALAR_SUM_OP",
+        "SCALAR_DIFF_OP",
+        "SCALAR_PRODUCT_OP",
+        "SCALAR_VECTOR_PRODUCT_OP",
+        "VECTOR_SUM_OP",
+        "VECTOR_HEAVYSIDE_OP",
+        "VECTOR_PRODUCT_OP",
+        "VECTOR_OUTER_PRODUCT_OP",
+        "MATRIX_SUM_OP",
+    ),
+)
+_BASELINE_MUTATIONS: Final = tuple(
+    (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
+)
+_BASELINE_SEARCH: Final = EvolutionSettings(
+    islands=8, population=100, tournament=10, batch=10, initial="empty", mutations=_BASELINE_MUTATIONS
 )
 
 PRESETS: Final[dict[str, Config]] = {
@@ -33,6 +73,25 @@ PRESETS: Final[dict[str, Config]] = {
             kind="teacher", features=8, train_examples=1000, valid_examples=100, select_train_examples=10_000
         ),
         budget=BudgetConfig(sufficient_fitness=0.9, check_every=200_000),
+    ),
+    # Class pairs of images, projected at random; the data are the user's to name.
+    "cifar10": Config(
+        space=_BASELINE_SPACE,
+        tasks=TaskConfig(
+            kind="pairs",
+            features=16,
+            search_tasks=10,
+            train_examples=800,
+            valid_examples=400,
+            select_tasks=20,
+            select_train_examples=4000,
+            select_valid_examples=1000,
+            final_tasks=45,
+        ),
+        source=SourceConfig(projections=10),
+        search=_BASELINE_SEARCH,
+        evaluator=EvaluatorSettings(hurdle_examples=(0.2,)),
+        budget=BudgetConfig(sufficient_fitness=0.7, max_seconds=600.0, check_every=5_000),
     ),
 }
 DEFAULT_PRESET: Final = "linear"

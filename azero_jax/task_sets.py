@@ -68,7 +68,7 @@ class GeneratedTasks(NamedTuple):
         tasks = self.config.tasks
         return self._draw(tasks.final_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
 
-    def _draw(self, count: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+    def _draw(self, count: int, train_examples: int | None, valid_examples: int | None, seed: int) -> Tasks:
         tasks = self.config.tasks
         return TEACHERS[tasks.kind](
             tasks=count,

@@ -28,6 +28,7 @@ class Counts(NamedTuple):
       train_examples: training examples of a search task.
       valid_examples: validation examples of a search task.
       select_train_examples: training examples of a select or final task.
+      select_valid_examples: examples that a select or final task is judged by.
     """
 
     search_tasks: int = 10
@@ -36,6 +37,7 @@ class Counts(NamedTuple):
     train_examples: int | None = None
     valid_examples: int | None = None
     select_train_examples: int | None = None
+    select_valid_examples: int | None = None
 
 
 class PairTasks(NamedTuple):
@@ -47,23 +49,28 @@ class PairTasks(NamedTuple):
 
     def search(self, seed: int) -> Tasks:
         """Search pairs, validation examples; `seed` chooses pairs and projections."""
-        return self._draw(self.pairs.search, self.counts.search_tasks, seed, "valid", self.counts.train_examples)
+        counts = self.counts
+        sizes = counts.train_examples, counts.valid_examples
+        return self._draw(self.pairs.search, counts.search_tasks, seed, "valid", sizes)
 
     def select(self, seed: int) -> Tasks:
         """Select pairs, validation examples; `seed` chooses pairs and projections."""
         counts = self.counts
-        return self._draw(self.pairs.select, counts.select_tasks, seed, "valid", counts.select_train_examples)
+        sizes = counts.select_train_examples, counts.select_valid_examples
+        return self._draw(self.pairs.select, counts.select_tasks, seed, "valid", sizes)
 
     def final(self, seed: int) -> Tasks:
         """Unseen pairs, test examples; `seed` chooses pairs and projections."""
         counts = self.counts
-        return self._draw(self.pairs.unseen, counts.final_tasks, seed, "test", counts.select_train_examples)
+        sizes = counts.select_train_examples, counts.select_valid_examples
+        return self._draw(self.pairs.unseen, counts.final_tasks, seed, "test", sizes)
 
-    def _draw(self, pairs: tuple[Pair, ...], count: int, seed: int, part: str, train_examples: int | None) -> Tasks:
+    def _draw(
+        self, pairs: tuple[Pair, ...], count: int, seed: int, part: str, sizes: tuple[int | None, int | None]
+    ) -> Tasks:
         projections = self.data.projections
         chosen = choose_tasks(pairs, projections, min(count, len(pairs) * projections), seed)
-        valid_examples = self.counts.valid_examples if pairs is self.pairs.search and part == "valid" else None
-        return pair_tasks(self.data, chosen, part=part, train_examples=train_examples, valid_examples=valid_examples)
+        return pair_tasks(self.data, chosen, part=part, train_examples=sizes[0], valid_examples=sizes[1])
 
 
 class MixedTasks(NamedTuple):
@@ -100,11 +107,15 @@ class MulticlassTasks(NamedTuple):
 
     def select(self, seed: int) -> Tasks:
         """Validation examples; `seed` chooses the projections."""
-        return self._draw(self.counts.select_tasks, seed, "valid", self.counts.select_train_examples, None)
+        counts = self.counts
+        return self._draw(
+            counts.select_tasks, seed, "valid", counts.select_train_examples, counts.select_valid_examples
+        )
 
     def final(self, seed: int) -> Tasks:
         """Test examples; `seed` chooses the projections."""
-        return self._draw(self.counts.final_tasks, seed, "test", self.counts.select_train_examples, None)
+        counts = self.counts
+        return self._draw(counts.final_tasks, seed, "test", counts.select_train_examples, counts.select_valid_examples)
 
     def _draw(self, count: int, seed: int, part: str, train_examples: int | None, valid_examples: int | None) -> Tasks:
         order = np.random.default_rng(seed).permutation(self.data.projections)
