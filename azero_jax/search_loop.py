@@ -63,7 +63,8 @@ class SearchLoop:
         self._compile_seconds = self._experiment.warm_up()
         say(f"compiled in {self._compile_seconds:.1f} s")
         self._config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=self._engine.name))
-        self._identity = search_identity(config, start_from, fingerprint(task_sets) if task_sets else "")
+        own_tasks = directory is not None and not isinstance(self._task_sets, GeneratedTasks)
+        self._identity = search_identity(config, start_from, fingerprint(self._task_sets) if own_tasks else "")
         self._hall = HallOfFame(config.output.hall_of_fame)
         self._finished = Counters()  # of the experiments before
         self._finished_candidates = 0
