@@ -156,24 +156,24 @@ def test_a_search_that_was_killed_goes_on_as_if_nothing_had_happened(
             moment, count = ("during", "before", "after")[kills], str(rng.randrange(10, 60))
             command = [sys.executable, "-c", SUICIDAL, moment, count, *arguments, "--quiet"]
             assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
-        elif not kill_at_random(arguments, environment, run, rng):
-            break  # it was through
+        else:
+            kill_at_random(arguments, environment, run, rng)
         kills += 1
     resume = [sys.executable, "-m", "azero_jax.search", "--resume", str(run), "--quiet"]
     assert subprocess.run(resume, env=environment, check=False, stdout=subprocess.DEVNULL).returncode == 1
     assert_same_run(run, undisturbed)
 
 
-def kill_at_random(arguments: list[str], environment: dict[str, str], run: Path, rng: random.Random) -> bool:
-    """Kills a search process some moments after its first checkpoint; whether it was still running."""
+def kill_at_random(arguments: list[str], environment: dict[str, str], run: Path, rng: random.Random) -> None:
+    """Kills a search process some moments after its first checkpoint."""
     before = {path.name for path in (run / "checkpoints").glob("*")}
     command = [sys.executable, "-m", "azero_jax.search", *arguments, "--quiet"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None and not {path.name for path in (run / "checkpoints").glob("*")} - before:
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.1))
+        time.sleep(rng.uniform(0, 0.05))
         process.kill()
-        return process.wait() == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL
 
 
 def test_the_same_seed_gives_the_same_run(undisturbed: Path, tmp_path: Path) -> None:
