@@ -27,6 +27,7 @@ from azero_jax.task_sets import TaskSets
 from azero_jax.tasks import Tasks
 
 _SELECT_BATCH: Final = 64  # programs of one call on the select tasks: about the number of islands
+_MOST_TRIED: Final = 10_000  # programs that are remembered as tried on the select tasks; a longer search forgets some
 
 
 class Trial(NamedTuple):
@@ -83,7 +84,7 @@ class Experiment:
         self.engine = make_engine(config.engine.engine, space, search_tasks, settings, say)
         self._select_engine = self._make_engine(task_sets.select(self._seed("select")), _SELECT_BATCH)
         self.evaluator = Evaluator(self.engine, config.evaluator, self._make_engine)
-        self._tried: set[int] = set()
+        self._tried: dict[int, None] = {}  # hashes of programs, the latest last
 
     def warm_up(self) -> float:
         """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
@@ -103,7 +104,7 @@ class Experiment:
         inner = None
         if state is not None:
             self.evaluator.restore(without_prefix("evaluator", state))
-            self._tried = set(state["tried"].tolist())
+            self._tried = dict.fromkeys(state["tried"].tolist())
             inner = without_prefix("algorithm", state)
         evaluate, settings = self.evaluator.evaluate, self._config.search
         if settings.algorithm == "random":
@@ -116,7 +117,7 @@ class Experiment:
         return {
             **with_prefix("algorithm", self.algorithm.state()),
             **with_prefix("evaluator", self.evaluator.state()),
-            "tried": np.array(sorted(self._tried), np.uint64),
+            "tried": np.array(list(self._tried), np.uint64),
         }
 
     def try_leaders(self) -> Trial | None:
@@ -127,7 +128,10 @@ class Experiment:
         new = [int(n) for n in np.sort(first) if int(hashes[n]) not in self._tried]
         if not new:
             return None
-        self._tried.update(hashes.tolist())
+        for key in hashes[new].tolist():
+            self._tried[key] = None
+            if len(self._tried) > _MOST_TRIED:
+                del self._tried[next(iter(self._tried))]
         outcome = self._select_engine.evaluate(canonical[new])
         return Trial(programs[new], canonical[new], fitness[new], combine_tasks(np.asarray(outcome.fitness), "mean"))
 
