@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing keeps two searches out of one folder
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_SUFFIX: Final = ".tmp"
 
@@ -32,7 +36,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename in the folder last through a power failure."""
+    """Makes a rename in the folder last through a power failure, where folders can be opened."""
+    if os.name != "posix":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,7 +58,8 @@ class FolderLock:
         """
         self._file = (folder / "lock").open("a+")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = lock_holder(folder)
             self._file.close()
@@ -71,6 +78,8 @@ class FolderLock:
 
 def lock_holder(folder: Path) -> int | None:
     """The id of the process that has locked the folder, None if none has."""
+    if fcntl is None:
+        return None
     try:
         with (folder / "lock").open() as file:
             try:
