@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,13 +16,14 @@ from jax import lax
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Memory, Outcome, RunSettings, make_order
+from azero_jax.engines.base import Memory, Outcome, RunSettings
+from azero_jax.engines.checks import check_examples, check_order, check_tasks
 from azero_jax.engines.sharding import over_devices, program_rows
-from azero_jax.engines.xla_run import PREDICTION_VECTOR, Data, Limits, Machine, State, run
+from azero_jax.engines.xla_run import Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
 from azero_jax.program import IN1, IN2, OUT, Programs
 from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric, Tasks
+from azero_jax.tasks import Tasks
 
 # The select step shares one instruction loop among this many lanes (programs x tasks). More lanes spread the loop's
 # overhead over more work until the registers leave the cache.
@@ -62,25 +64,29 @@ class XlaEngine:
         block: int | None = None,
     ) -> None:
         settings = settings or RunSettings()
-        _check_tasks(space, tasks)
+        check_tasks(space, tasks)
         self.space, self.tasks, self.settings = space, tasks, settings
         self.device = describe_device()
         self._branches = _branch_numbers(space)
         self._block = block_programs(space, len(tasks)) if block is None else block
         self._dtype = np.dtype(settings.precision)
-        self._devices = jax.local_devices()
+        self._devices = tuple(jax.local_devices())
         unit = self._block * len(self._devices)
         self._capacity = -(-settings.batch_size // unit) * unit
         machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
-        self._run = jax.jit(partial(_run_on_devices, machine, self._block, self._devices), static_argnums=0)
-        self._trace = jax.jit(partial(_trace_program, dataclasses.replace(machine, exact_memory=True)))
+        self._run = _compiled_run(machine, self._block, self._devices)
+        self._trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True))
+        self._compiled_before = self._count_compilations()
         with self._x64():
             self._data = self._put_tasks(order)
 
     @property
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
-        return int(self._run._cache_size() + self._trace._cache_size())  # type: ignore[attr-defined]
+        return self._count_compilations() - self._compiled_before
+
+    def _count_compilations(self) -> int:
+        return int(self._run._cache_size() + self._trace._cache_size())
 
     def evaluate(
         self,
@@ -95,7 +101,7 @@ class XlaEngine:
         Raises:
           ValueError: more examples asked for than there are, or an op that the space does not have.
         """
-        train, valid = self._check_examples(examples)
+        train, valid = check_examples(examples, self.tasks, self.settings)
         train_rows = _recorded_rows(train, self.tasks.train_examples)
         recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
         branches = self._find_branches(programs)
@@ -124,7 +130,7 @@ class XlaEngine:
         branches = self._find_branches(programs)
         traced = []
         with self._x64():
-            limits = self._limits(*self._check_examples(examples), None)
+            limits = self._limits(*check_examples(examples, self.tasks, self.settings), None)
             for index in range(len(programs)):
                 code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], np.arange(1), 1)
                 both = self._trace(code, sizes, self._data, limits, self._start_registers(memory, index))
@@ -139,33 +145,14 @@ class XlaEngine:
         return jax.enable_x64(self.settings.precision == "float64")
 
     def _put_tasks(self, order: ArrayLike | None) -> Data:
-        tasks, settings = self.tasks, self.settings
-        if order is None:
-            order = make_order(tasks.train_examples, settings.epochs, settings.seed)
-        order = np.asarray(order, np.int32)
-        if order.shape != (settings.epochs, tasks.train_examples):
-            raise ValueError(
-                f"order has shape {order.shape}; it must be (epochs, training examples),"
-                f" {(settings.epochs, tasks.train_examples)}"
-            )
-        if order.min() < 0 or order.max() >= tasks.train_examples:
-            raise ValueError(f"order must hold example numbers from 0 to {tasks.train_examples - 1}")
+        tasks = self.tasks
         features = np.concatenate([tasks.train_features, tasks.valid_features], axis=1)
         labels = np.concatenate([tasks.train_labels, tasks.valid_labels], axis=1)
         return Data(
             jnp.asarray(np.moveaxis(features, 0, -1), self._dtype),
             jnp.asarray(np.moveaxis(labels, 0, -1), self._dtype),
-            jnp.asarray(order),
+            jnp.asarray(check_order(order, tasks, self.settings)),
         )
-
-    def _check_examples(self, examples: tuple[int, int] | None) -> tuple[int, int]:
-        most = (self.tasks.train_examples * self.settings.epochs, self.tasks.valid_examples)
-        train, valid = most if examples is None else examples
-        if not 0 <= train <= most[0]:
-            raise ValueError(f"examples: {train} training examples; allowed: 0 to {most[0]} (over all epochs)")
-        if not 1 <= valid <= most[1]:
-            raise ValueError(f"examples: {valid} validation examples; allowed: 1 to {most[1]}")
-        return train, valid
 
     def _limits(self, train: int, valid: int, divisor: int | None) -> Limits:
         return Limits(
@@ -241,24 +228,25 @@ def _branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
     return branches
 
 
-def _check_tasks(space: SearchSpace, tasks: Tasks) -> None:
-    if tasks.features != space.features:
-        raise ValueError(f"the tasks have {tasks.features} features, the search space {space.features}")
-    if tasks.metric is Metric.MULTICLASS_ACCURACY and space.vectors <= PREDICTION_VECTOR:
-        raise ValueError(
-            f"the search space has {space.vectors} vector addresses; {tasks.metric} needs {PREDICTION_VECTOR + 1}"
-            " (features, label, prediction)"
-        )
-
-
 def _lanes_first(array: NDArray[Any]) -> NDArray[Any]:
     return np.moveaxis(array, -1, 0)
+
+
+@functools.cache
+def _compiled_run(machine: Machine, block: int, devices: tuple[jax.Device, ...]) -> Any:
+    """The jitted run, one for all engines of the same make: what one compiled, the next experiment's uses."""
+    return jax.jit(partial(_run_on_devices, machine, block, devices), static_argnums=0)
+
+
+@functools.cache
+def _compiled_trace(machine: Machine) -> Any:
+    return jax.jit(partial(_trace_program, machine))
 
 
 def _run_on_devices(
     machine: Machine,
     block: int,
-    devices: list[jax.Device],
+    devices: tuple[jax.Device, ...],
     recorded: tuple[int, int],
     code: Code,
     sizes: jax.Array,

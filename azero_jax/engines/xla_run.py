@@ -12,12 +12,10 @@ from jax import lax
 
 from azero_jax import ops
 from azero_jax.engines.base import Stop, StopReason
+from azero_jax.engines.checks import LABEL_VECTOR, PREDICTION_VECTOR
 from azero_jax.engines.xla_step import Code, Draw, Registers, zero_registers
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric
-
-LABEL_VECTOR = 1  # MULTICLASS_ACCURACY: v1 holds the one-hot label,
-PREDICTION_VECTOR = 2  # v2 the logits
 
 
 class Data(NamedTuple):
