@@ -178,7 +178,7 @@ class BudgetConfig:
     """When a search ends.
 
     Attributes:
-      sufficient_fitness: the search is over when a program's mean fitness on the select tasks is above this.
+      sufficient_fitness: the search is over when a program's mean fitness is above this on two sets of select tasks.
       max_candidates: most candidates; none for no limit.
       max_train_steps: most training examples attempted, over all candidates and tasks; none for no limit.
       max_seconds: most seconds; none for no limit.

@@ -37,7 +37,7 @@ class Trial(NamedTuple):
       programs: `[M]` as evolution left them.
       canonical: `[M]` in canonical form.
       search_fitness: `[M]` mean fitness on the search tasks.
-      select_fitness: `[M]` mean fitness on the select tasks.
+      select_fitness: `[M]` mean fitness on the select tasks; if sufficient, the smaller one of two sets of them.
     """
 
     programs: Programs
@@ -78,7 +78,7 @@ class Experiment:
           say: is told why an engine was passed over.
         """
         self.number = number
-        self._config, self._space, self._seeds = config, space, seeds
+        self._config, self._space, self._seeds, self._task_sets = config, space, seeds, task_sets
         settings = run_settings(config, self._seed("random ops"))
         search_tasks = task_sets.search(self._seed("search"))
         self.engine = make_engine(config.engine.engine, space, search_tasks, settings, say)
@@ -132,8 +132,21 @@ class Experiment:
             self._tried[key] = None
             if len(self._tried) > _MOST_TRIED:
                 del self._tried[next(iter(self._tried))]
-        outcome = self._select_engine.evaluate(canonical[new])
-        return Trial(programs[new], canonical[new], fitness[new], combine_tasks(np.asarray(outcome.fitness), "mean"))
+        chosen = canonical[new]
+        select_fitness = _mean_fitness(self._select_engine, chosen)
+        sufficient = np.flatnonzero(select_fitness > self._config.budget.sufficient_fitness)
+        if len(sufficient):
+            confirmed = _mean_fitness(self._make_confirm_engine(), chosen[sufficient])
+            select_fitness[sufficient] = np.minimum(select_fitness[sufficient], confirmed)
+        return Trial(programs[new], chosen, fitness[new], select_fitness)
+
+    def _make_confirm_engine(self) -> Engine:
+        """Runs programs on a second set of select tasks.
+
+        Many programs are tried in the course of a search: one that is a little unstable passes now and then by luck,
+        and would end the search.
+        """
+        return self._make_engine(self._task_sets.select(self._seed("confirm")), _SELECT_BATCH)
 
     def _seed(self, purpose: str) -> int:
         return derive_seed(self._config, self.number, purpose)
@@ -141,6 +154,11 @@ class Experiment:
     def _make_engine(self, tasks: Tasks, batch_size: int | None = None) -> Engine:
         settings = run_settings(self._config, self._seed("random ops"), batch_size)
         return make_engine(self._config.engine.engine, self._space, tasks, settings)
+
+
+def _mean_fitness(engine: Engine, programs: Programs) -> NDArray[np.float64]:
+    """`[N]` mean fitness over the engine's tasks."""
+    return combine_tasks(np.asarray(engine.evaluate(programs).fitness), "mean")
 
 
 def derive_seed(config: Config, experiment: int, purpose: str) -> int:
