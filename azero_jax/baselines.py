@@ -31,6 +31,7 @@ WEIGHT_DECAYS: Final = (1e-6, 1e-1)
 INIT_SCALES: Final = (1e-1, 3.0)  # times 1 / sqrt(inputs of the unit)
 OPTIMIZERS: Final = ("adam", "momentum")
 BATCH_SIZES: Final = (4, 16, 64)
+TURNS: Final = tuple((optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS)
 
 _MOMENTUM: Final = 0.9
 
@@ -115,13 +116,15 @@ def tune_baseline(
     trials: int = 120,
     epochs: int = 1,
     seed: int = 0,
+    turns: tuple[tuple[str, int], ...] = TURNS,
     progress: Progress = no_progress,
 ) -> TunedBaseline:
     """The best of `trials` random hyperparameters by the mean fitness over `tasks`.
 
-    Trials that share an optimizer and a batch size are trained side by side in one jitted call.
+    Trials that share an optimizer and a batch size (those in `turns` take turns) are trained side by side in one jitted
+    call, so that each of `turns` costs one compilation.
     """
-    drawn = sample_hyperparameters(trials, seed)
+    drawn = sample_hyperparameters(trials, seed, turns)
     groups: dict[tuple[str, int], list[Hyperparameters]] = {}
     for hyperparameters in drawn:
         groups.setdefault((hyperparameters.optimizer, hyperparameters.batch_size), []).append(hyperparameters)
@@ -136,7 +139,9 @@ def tune_baseline(
     return best
 
 
-def sample_hyperparameters(trials: int, seed: int = 0) -> list[Hyperparameters]:
+def sample_hyperparameters(
+    trials: int, seed: int = 0, turns: tuple[tuple[str, int], ...] = TURNS
+) -> list[Hyperparameters]:
     """Random hyperparameters; the combinations of optimizer and batch size take turns.
 
     Raises:
@@ -145,7 +150,6 @@ def sample_hyperparameters(trials: int, seed: int = 0) -> list[Hyperparameters]:
     if trials < 1:
         raise ValueError(f"trials is {trials}; at least one is needed")
     generator = np.random.default_rng(seed)
-    turns = [(optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS]
     ranges = (LEARNING_RATES, WEIGHT_DECAYS, INIT_SCALES)
     drawn = np.stack([np.exp(generator.uniform(np.log(low), np.log(high), trials)) for low, high in ranges], axis=1)
     return [Hyperparameters(*turns[i % len(turns)], *(float(x) for x in row)) for i, row in enumerate(drawn)]

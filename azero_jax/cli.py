@@ -11,11 +11,15 @@ import click
 
 from azero_jax.api import search
 from azero_jax.cli_options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
+from azero_jax.comparison import compare_with_linear
 from azero_jax.config import MIN_FEATURES, Config
 from azero_jax.config_file import read_config
+from azero_jax.data import default_cache_dir
+from azero_jax.data_tasks import load_task_sets, natural_kind, spoken
 from azero_jax.display import Display, show_run, show_runs
 from azero_jax.interrupt import EXIT_CODES
 from azero_jax.presets import DEFAULT_PRESET, PRESETS, load_preset
+from azero_jax.programs import known_programs, load_program
 from azero_jax.recording.overview import list_runs, read_overview
 from azero_jax.recording.run_directory import read_run_config
 from azero_jax.result import SearchResult
@@ -38,6 +42,9 @@ Examples:
   python -m azero_jax.search                             the demo: linear regression from nothing, in seconds
   python -m azero_jax.search --preset affine --seed 3    another problem ({", ".join(PRESETS)})
   python -m azero_jax.search --features 8 --population 500 --max-seconds 600
+  python -m azero_jax.search --preset digits             class pairs of small images that scikit-learn brings
+  python -m azero_jax.search --preset cifar10 --data cifar10.zip
+  python -m azero_jax.search --data my.csv --label price a table of your own: classes or a regression
   python -m azero_jax.search --name first                recorded in runs/first: metrics, checkpoints, result
   python -m azero_jax.search --resume runs/first         go on with it after Ctrl-C, a crash or a reboot
   python -m azero_jax.search --config runs/first/config.toml --seed 1
@@ -54,8 +61,13 @@ _RUN_SECTION: Final = "Run"
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
+    return run_command(_command(), "python -m azero_jax.search", arguments)
+
+
+def run_command(command: click.Command, name: str, arguments: list[str] | None) -> int:
+    """Runs a command; a user's mistake becomes one line on standard error. Returns the exit code."""
     try:
-        return int(_command().main(arguments, prog_name="python -m azero_jax.search", standalone_mode=False) or 0)
+        return int(command.main(arguments, prog_name=name, standalone_mode=False) or 0)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.UsageError as error:
@@ -82,7 +94,11 @@ def _command() -> click.Command:
             type=file,
             multiple=True,
             metavar="FILE",
-            help="A program (text file) to start from instead of random ones; may be repeated.",
+            help=(
+                "A program (text file, or one of "
+                + ", ".join(known_programs())
+                + ") to start from instead of random ones; may be repeated."
+            ),
         ),
         click.Option(["--name"], help=f"Record the run in {RUNS}/NAME."),
         click.Option(["--out"], type=file, metavar="DIR", help="Record the run in this new folder."),
@@ -140,13 +156,20 @@ def _run(
         if Path(name).name != name or name in (".", ".."):
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
         out = RUNS / name
-    resolved = override(_base_config(preset, config, resume), given_settings(words))
+    given = given_settings(words)
+    data = given.get("source.data", ())
+    given.update({"source.data": _absolute(data)} if data else {})
+    resolved = override(_base_config(preset, config, resume, data), given)
     programs = _read_programs(start_from, resolved)
     if resume is not None and (out is not None or programs):
         raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
     with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
+        task_sets = None
+        if resolved.tasks.of_data:
+            task_sets = load_task_sets(resolved, cache_dir=default_cache_dir(), progress=spoken(display.say))
         result = search(
             resolved,
+            tasks=task_sets,
             start_from=programs,
             out=out,
             resume=resume,
@@ -155,8 +178,14 @@ def _run(
             warn=display.warn,
         )
         display.show(result)
+        values = result.as_dict()
+        if task_sets is not None and result.stopped_by not in EXIT_CODES:
+            display.say("training a linear model on the same tasks, to compare with")
+            comparison = compare_with_linear(task_sets, resolved)
+            display.show_comparison(result, comparison)
+            values["baseline"] = comparison._asdict()
     if as_json:
-        print(json.dumps(result.as_dict()), flush=True)
+        print(json.dumps(values), flush=True)
     return exit_code(result)
 
 
@@ -165,14 +194,42 @@ def exit_code(result: SearchResult) -> int:
     return SOLVED if result.solved else EXIT_CODES.get(result.stopped_by, NOT_SOLVED)
 
 
-def _base_config(preset: str | None, config: Path | None, resume: Path | None) -> Config:
+def _base_config(preset: str | None, config: Path | None, resume: Path | None, data: tuple[str, ...]) -> Config:
     if resume is not None:
         if preset is not None or config is not None:
             raise ValueError("--resume cannot go with --preset or --config; a run goes on with its own settings")
         return read_run_config(resume)
     if config is not None:
         return read_config(config, preset)
+    if data and preset is None:
+        if natural_kind(data[0]) != "table":
+            raise ValueError(
+                "--data needs a --preset that says what to do with it: cifar10 for class pairs of images, digits for"
+                " those of small ones, table for rows as they are"
+            )
+        preset = "table"
     return load_preset(preset or DEFAULT_PRESET)
+
+
+def _absolute(data: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths in full, so that a recorded run finds them from everywhere; names as they are."""
+    return tuple(str(Path(name).absolute()) if Path(name).exists() else name for name in data)
+
+
+def read_program(path: Path) -> str:
+    """The text of a program in a file, or of a known program.
+
+    Raises:
+      ValueError: there is neither.
+    """
+    if not path.exists() and str(path) in known_programs():
+        return load_program(str(path)).text
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: cannot be read: it is not text") from None
 
 
 def _read_programs(paths: tuple[Path, ...], config: Config) -> tuple[str, ...]:
@@ -180,11 +237,9 @@ def _read_programs(paths: tuple[Path, ...], config: Config) -> tuple[str, ...]:
     space = config.space.build(config.tasks.features or MIN_FEATURES)
     texts = []
     for path in paths:
+        texts.append(read_program(path))
         try:
-            texts.append(path.read_text())
             parse_program(texts[-1], space)
-        except OSError as error:
-            raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     return tuple(texts)

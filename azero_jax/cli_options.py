@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -39,10 +39,12 @@ def _sections() -> dict[str, list[str]]:
 SETTINGS_SECTIONS: Final = _sections()
 
 
-def setting_options(defaults: Config) -> list[click.Option]:
-    """An option for every setting; its help shows the value in `defaults`."""
+def setting_options(defaults: Config, paths: Collection[str] | None = None) -> list[click.Option]:
+    """An option for every setting (or those in `paths`); its help shows the value in `defaults`."""
     options = []
     for setting in all_settings():
+        if paths is not None and setting.path not in paths:
+            continue
         names = {f"--{setting.path}", f"--{setting.name}"}
         flags = sorted({name.replace("_", "-") for name in names}, key=len)
         value = format_setting(get_setting(defaults, setting.path)) or "none"
@@ -59,7 +61,7 @@ def given_settings(words: Mapping[str, str | None]) -> dict[str, Any]:
     """
     values = {}
     for setting in all_settings():
-        word = words[_parameter(setting.path)]
+        word = words.get(_parameter(setting.path))
         if word is not None:
             values[setting.path] = parse_setting(setting, word)
     return values

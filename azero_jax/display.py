@@ -16,6 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from azero_jax.comparison import Comparison, describe_fitness
 from azero_jax.interrupt import STOP_SIGNALS
 from azero_jax.recording.overview import RunOverview
 from azero_jax.result import Progress, SearchResult
@@ -99,6 +100,13 @@ class Display:
             console.print(Text(f"recorded in {result.run_directory}"))
         if result.stopped_by in STOP_SIGNALS.values():
             console.print(Text(how_to_go_on(result.run_directory)))
+
+    def show_comparison(self, result: SearchResult, baseline: Comparison) -> None:
+        """Shows what a baseline achieves where the program was measured."""
+        self._console.print(
+            f"on unseen tasks: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
+            f" {describe_fitness(baseline.final_fitness, baseline.metric)} ({baseline.name}, tuned on the select tasks)"
+        )
 
 
 def how_to_go_on(run_directory: str | None) -> str:

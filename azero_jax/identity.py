@@ -18,6 +18,7 @@ CHANGEABLE: Final = (
     "budget.no_improvement_candidates",
     "output",
     "engine.engine",
+    "source.data",  # where it lies; that it is the same is seen from the tasks
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from typing import Final
 
@@ -54,7 +55,7 @@ _BASELINE_MUTATIONS: Final = tuple(
     (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
 )
 _BASELINE_SEARCH: Final = EvolutionSettings(
-    islands=8, population=100, tournament=10, batch=10, initial="empty", mutations=_BASELINE_MUTATIONS
+    islands=16, population=100, tournament=10, batch=10, initial="empty", mutations=_BASELINE_MUTATIONS
 )
 
 PRESETS: Final[dict[str, Config]] = {
@@ -92,6 +93,43 @@ PRESETS: Final[dict[str, Config]] = {
         search=_BASELINE_SEARCH,
         evaluator=EvaluatorSettings(hurdle_examples=(0.2,)),
         budget=BudgetConfig(sufficient_fitness=0.7, max_seconds=600.0, check_every=5_000),
+    ),
+    # The same on the 8 x 8 digits that scikit-learn brings; a pair has 280 examples to train on, so they come again.
+    "digits": Config(
+        space=_BASELINE_SPACE,
+        tasks=TaskConfig(
+            kind="pairs",
+            features=16,
+            search_tasks=10,
+            train_examples=None,
+            valid_examples=None,
+            select_tasks=20,
+            select_train_examples=None,
+            select_valid_examples=None,
+            final_tasks=45,
+        ),
+        source=SourceConfig(data=("digits",), projections=10),
+        search=_BASELINE_SEARCH,
+        budget=BudgetConfig(sufficient_fitness=0.95, max_seconds=600.0, check_every=10_000),
+    ),
+    # A table of the user's: its rows as they are, held out, and split anew for each task.
+    "table": Config(
+        space=dataclasses.replace(
+            _BASELINE_SPACE, predict_ops=(*_BASELINE_SPACE.predict_ops, "SCALAR_VECTOR_PRODUCT_OP")
+        ),
+        tasks=TaskConfig(
+            kind="table",
+            features=None,
+            search_tasks=5,
+            train_examples=None,
+            valid_examples=None,
+            select_tasks=10,
+            select_train_examples=None,
+            select_valid_examples=None,
+            final_tasks=1,
+        ),
+        search=_BASELINE_SEARCH,
+        budget=BudgetConfig(sufficient_fitness=1.0, max_seconds=60.0, check_every=10_000),
     ),
 }
 DEFAULT_PRESET: Final = "linear"
