@@ -158,7 +158,7 @@ def _run(
         out = RUNS / name
     given = given_settings(words)
     data = given.get("source.data", ())
-    given.update({"source.data": _absolute(data)} if data else {})
+    given.update({"source.data": absolute_data(data)} if data else {})
     resolved = override(_base_config(preset, config, resume, data), given)
     programs = _read_programs(start_from, resolved)
     if resume is not None and (out is not None or programs):
@@ -211,7 +211,7 @@ def _base_config(preset: str | None, config: Path | None, resume: Path | None, d
     return load_preset(preset or DEFAULT_PRESET)
 
 
-def _absolute(data: tuple[str, ...]) -> tuple[str, ...]:
+def absolute_data(data: tuple[str, ...]) -> tuple[str, ...]:
     """Paths in full, so that a recorded run finds them from everywhere; names as they are."""
     return tuple(str(Path(name).absolute()) if Path(name).exists() else name for name in data)
 
@@ -226,6 +226,9 @@ def read_program(path: Path) -> str:
         return load_program(str(path)).text
     try:
         return path.read_text()
+    except FileNotFoundError as error:
+        known = ", ".join(known_programs())
+        raise ValueError(f"{path}: cannot be read: {error.strerror}, nor is it a known program ({known})") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
