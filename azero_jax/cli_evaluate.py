@@ -15,11 +15,11 @@ from rich.text import Text
 from azero_jax.cli import absolute_data, read_program, run_command
 from azero_jax.cli_options import given_settings, setting_options
 from azero_jax.comparison import describe_fitness
-from azero_jax.config import Config
+from azero_jax.config import DATA_KINDS, MIN_FEATURES, Config
 from azero_jax.data import default_cache_dir
 from azero_jax.data_tasks import natural_kind, spoken
 from azero_jax.measure import Measurement, measure_program
-from azero_jax.programs import known_programs
+from azero_jax.programs import known_programs, program_space
 from azero_jax.settings import override
 from azero_jax.streams import stdout_kept_free
 
@@ -98,6 +98,10 @@ def _command() -> click.Command:
 def _run(*, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None) -> int:
     config = _config(words)
     text = read_program(program)
+    try:
+        program_space(text, MIN_FEATURES)
+    except ValueError as error:
+        raise ValueError(f"{program}: {error}") from None
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     with stdout_kept_free(as_json):
         measurement = measure_program(
@@ -120,13 +124,12 @@ def _config(words: dict[str, str | None]) -> Config:
     data = absolute_data(given.get("source.data", ()))
     given["source.data"] = data
     kind = given.setdefault("tasks.kind", natural_kind(data[0]) if data else "pairs")
+    if kind not in DATA_KINDS:
+        raise ValueError(f"kind is {kind!r}; allowed here: {', '.join(DATA_KINDS)}")
     if kind == "table":
         given.setdefault("tasks.features", None)
     given["tasks.select_train_examples"] = given.get("tasks.train_examples")  # of all tasks here
-    config = override(_DEFAULTS, given)
-    if not config.tasks.of_data:
-        raise ValueError(f"kind is {kind!r}; allowed here: pairs, multiclass, table")
-    return config
+    return override(_DEFAULTS, given)
 
 
 def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:

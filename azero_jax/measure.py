@@ -87,7 +87,6 @@ def measure_program(
     Raises:
       ValueError: the program does not parse, or there are no such data or tasks.
     """
-    program_space(text, 1)  # refuses what does not parse, before anything slow
     if config.tasks.kind == "pairs":
         sources = read_sources(config, cache_dir=cache_dir, progress=progress)
         projected = [project(source, config, cache_dir=cache_dir, progress=progress) for source in sources]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from typing import Final
 
@@ -50,6 +49,18 @@ _BASELINE_SPACE: Final = SpaceConfig(
         "VECTOR_OUTER_PRODUCT_OP",
         "MATRIX_SUM_OP",
     ),
+)
+# Enough for linear models and two-layer nets, of numbers and of classes (which need a matrix and VECTOR_DIFF).
+_TABLE_SPACE: Final = SpaceConfig(
+    scalars=5,
+    vectors=5,
+    matrices=2,
+    setup=(1, 4, 6),
+    predict=(1, 3, 6),
+    learn=(1, 8, 12),
+    setup_ops=("SCALAR_CONST_SET_OP", "VECTOR_GAUSSIAN_SET_OP", "MATRIX_GAUSSIAN_SET_OP"),
+    predict_ops=(*_BASELINE_SPACE.predict_ops, "SCALAR_PRODUCT_OP", "VECTOR_PRODUCT_OP"),
+    learn_ops=(*_BASELINE_SPACE.learn_ops, "VECTOR_DIFF_OP"),
 )
 _BASELINE_MUTATIONS: Final = tuple(
     (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
@@ -126,9 +137,7 @@ PRESETS: Final[dict[str, Config]] = {
     ),
     # A table of the user's: its rows as they are, held out, and split anew for each task.
     "table": Config(
-        space=dataclasses.replace(
-            _BASELINE_SPACE, predict_ops=(*_BASELINE_SPACE.predict_ops, "SCALAR_VECTOR_PRODUCT_OP")
-        ),
+        space=_TABLE_SPACE,
         tasks=TaskConfig(
             kind="table",
             features=None,
@@ -140,8 +149,7 @@ PRESETS: Final[dict[str, Config]] = {
             select_valid_examples=None,
             final_tasks=1,
         ),
-        search=_BASELINE_SEARCH,
-        budget=BudgetConfig(sufficient_fitness=1.0, max_seconds=60.0, check_every=10_000),
+        budget=BudgetConfig(sufficient_fitness=0.9999, max_seconds=120.0),
     ),
 }
 DEFAULT_PRESET: Final = "linear"

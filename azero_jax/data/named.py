@@ -37,7 +37,9 @@ def load_named(name: str, *, download: bool = False) -> Source:
       ValueError: `download` is off, `datasets` is not installed, or the download failed.
     """
     if not download:
-        raise ValueError(f"{name!r} would have to be downloaded; allow it (download=True, --download true), or give a file")
+        raise ValueError(
+            f"{name!r} would have to be downloaded; allow it (download=True, --download true), or give a file of your own"
+        )
     datasets: Any = require("datasets", f"the data set {name!r}", extra="hub")
     arguments, image = _SETS[name]
     try:
