@@ -9,7 +9,7 @@ matrices. Tasks are arrays: features `[T, N, F]`, labels `[T, N]`, for T tasks o
 """
 
 from azero_jax.api import evaluate_program, search
-from azero_jax.config import BudgetConfig, Config, EngineConfig, OutputConfig, SpaceConfig, TaskConfig
+from azero_jax.config import BudgetConfig, Config, EngineConfig, OutputConfig, SourceConfig, SpaceConfig, TaskConfig
 from azero_jax.evaluate import EvaluatorSettings
 from azero_jax.evolve import EvolutionSettings
 from azero_jax.presets import load_preset
@@ -29,6 +29,7 @@ __all__ = [
     "OutputConfig",
     "Progress",
     "SearchResult",
+    "SourceConfig",
     "SpaceConfig",
     "TaskConfig",
     "TaskSets",

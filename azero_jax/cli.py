@@ -15,7 +15,7 @@ from azero_jax.comparison import compare_with_linear
 from azero_jax.config import MIN_FEATURES, Config
 from azero_jax.config_file import read_config
 from azero_jax.data import default_cache_dir
-from azero_jax.data_tasks import load_task_sets, natural_kind, spoken
+from azero_jax.data_tasks import load_task_sets, natural_kind, spoken, unseen_name
 from azero_jax.display import Display, show_run, show_runs
 from azero_jax.interrupt import EXIT_CODES
 from azero_jax.presets import DEFAULT_PRESET, PRESETS, load_preset
@@ -182,7 +182,7 @@ def _run(
         if task_sets is not None and result.stopped_by not in EXIT_CODES:
             display.say("training a linear model on the same tasks, to compare with")
             comparison = compare_with_linear(task_sets, resolved)
-            display.show_comparison(result, comparison)
+            display.show_comparison(result, comparison, unseen_name(resolved))
             values["baseline"] = comparison._asdict()
     if as_json:
         print(json.dumps(values), flush=True)

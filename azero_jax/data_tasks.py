@@ -107,6 +107,11 @@ def natural_kind(data: str) -> str:
     return "table" if data.lower().endswith(_TABLE_SUFFIXES) else "pairs"
 
 
+def unseen_name(config: Config) -> str:
+    """What the final tasks of a configuration are called."""
+    return "held-out rows" if config.tasks.kind == "table" else "unseen tasks"
+
+
 def spoken(say: Callable[[str], None]) -> Progress:
     """A `Progress` that says a line now and then, and when something is done that took that long."""
     last_time = time.monotonic()

@@ -101,10 +101,10 @@ class Display:
         if result.stopped_by in STOP_SIGNALS.values():
             console.print(Text(how_to_go_on(result.run_directory)))
 
-    def show_comparison(self, result: SearchResult, baseline: Comparison) -> None:
-        """Shows what a baseline achieves where the program was measured."""
+    def show_comparison(self, result: SearchResult, baseline: Comparison, where: str) -> None:
+        """Shows what a baseline achieves `where` the program was measured."""
         self._console.print(
-            f"on unseen tasks: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
+            f"on {where}: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
             f" {describe_fitness(baseline.final_fitness, baseline.metric)} ({baseline.name}, tuned on the select tasks)"
         )
 
