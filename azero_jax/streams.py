@@ -1,4 +1,4 @@
-"""Standard output for the result alone, whatever the libraries print."""
+"""Standard output for the result alone, and standard error for what concerns the user, whatever the libraries print."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def stdout_kept_free(active: bool) -> Iterator[None]:
         return
     sys.stdout.flush()
     with contextlib.redirect_stdout(sys.stderr), _descriptor_redirected(1, 2):
+        yield
+
+
+@contextlib.contextmanager
+def stderr_dropped() -> Iterator[None]:
+    """What compiled code writes to standard error in the meantime is dropped."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, _descriptor_redirected(2, nowhere.fileno()):
         yield
 
 
