@@ -115,7 +115,7 @@ PRESETS: Final[dict[str, Config]] = {
         source=SourceConfig(projections=10),
         search=_BASELINE_SEARCH,
         evaluator=EvaluatorSettings(hurdle_examples=(0.2,)),
-        budget=BudgetConfig(sufficient_fitness=0.7, max_seconds=600.0, check_every=5_000),
+        budget=BudgetConfig(sufficient_fitness=0.69, max_seconds=300.0, check_every=5_000),
     ),
     # The same on the 8 x 8 digits that scikit-learn brings; a pair has 280 examples to train on, so they come again.
     "digits": Config(
@@ -133,7 +133,7 @@ PRESETS: Final[dict[str, Config]] = {
         ),
         source=SourceConfig(data=("digits",), projections=10),
         search=_BASELINE_SEARCH,
-        budget=BudgetConfig(sufficient_fitness=0.95, max_seconds=600.0, check_every=10_000),
+        budget=BudgetConfig(sufficient_fitness=0.95, max_seconds=300.0, check_every=10_000),
     ),
     # A table of the user's: its rows as they are, held out, and split anew for each task.
     "table": Config(
