@@ -65,6 +65,7 @@ _TABLE_SPACE: Final = SpaceConfig(
 _BASELINE_MUTATIONS: Final = tuple(
     (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
 )
+# The release has one population; on CIFAR-10 16 islands reached 0.60 on select tasks in 1 to 13 s, 8 in 2 to 21 s.
 _BASELINE_SEARCH: Final = EvolutionSettings(
     islands=16, population=100, tournament=10, batch=10, initial="empty", mutations=_BASELINE_MUTATIONS
 )
