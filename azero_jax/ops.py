@@ -106,12 +106,16 @@ def _norm(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     return jnp.sqrt(_sum(x * x, axes))
 
 
+def _square(x: jax.Array) -> jax.Array:
+    # A product that goes straight into a sum becomes one fused operation on the CPU, rounded once: the st.dev. of equal
+    # numbers is then no longer 0. A select between them prevents it (XLA drops `optimization_barrier` too early).
+    return jnp.where(x == x, x * x, jnp.nan)
+
+
 def _st_dev(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     # Population, one-pass, not clamped, as the original has it: cancellation can make the radicand negative, hence NaN.
-    # The barriers keep the compiler from fusing the products into the sums, which would round differently.
-    squares = lax.optimization_barrier(x * x)
     mean = _mean(x, axes)
-    return jnp.sqrt(_sum(squares, axes) / _count(x, axes) - lax.optimization_barrier(mean * mean))
+    return jnp.sqrt(_sum(_square(x), axes) / _count(x, axes) - _square(mean))
 
 
 _VECTOR_AXES: Final = (0,)

@@ -1,8 +1,10 @@
 """The Warp engine gives what the XLA engine gives, on random programs of the whole op table.
 
-In float64 two engines differ in the last bits only (libm, order of additions), but a program may blow that up: it may
-divide by a difference that should be zero, or step over a heaviside's edge. A program counts as chaotic on a task if
-its outcome moves by more than 1e-12 when the features are perturbed by 1e-14 relative. All others must agree.
+In float64 two engines differ in the last bits only (libm, order of additions, fused multiply-adds), but a program may
+blow that up: it may divide by a difference that should be zero, take the st.dev. of equal numbers, or step over a
+heaviside's edge. A program counts as chaotic on a task if in either engine its errors or its fitness move by more than
+1e-12 when all features and constants are perturbed by 1e-14 relative. All others must agree, but for a few that no
+perturbation reaches.
 
 The suite runs a sample. The full comparison: `AGREEMENT_PROGRAMS=2000 pytest tests/test_agreement.py` (10,000 in all).
 """
@@ -14,20 +16,23 @@ import os
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from azero_jax import ops
 from azero_jax.engines.base import Outcome, RunSettings
 from azero_jax.engines.xla import XlaEngine
-from azero_jax.program import IN1, Programs
+from azero_jax.program import IN1, Programs, concatenate
 from azero_jax.tasks import Metric, Tasks, make_tasks
+from azero_jax.text import parse_program
 from tests.engines import ENGINES
 from tests.spaces import full_space, some_programs
 
 PROGRAMS = int(os.environ.get("AGREEMENT_PROGRAMS", "40"))
-PERTURBATION = 1e-14  # relative, of every feature
+PERTURBATIONS = 1 if PROGRAMS <= 100 else 4  # chaos shows in most of them, not in each
+PERTURBATION = 1e-14  # relative, of every feature and constant
 CALM = 1e-12  # a fitness that moves by more is chaotic
 TOLERANCE = 1e-9
+EXCEPTIONS = 1 / 2000  # of the runs: chaos that grows from zeroed memory, such as cos(exp(exp(exp(0))))
 TRAIN, VALID = 12, 6
 
 
@@ -51,9 +56,9 @@ def number_streams(programs: Programs) -> Programs:
     return dataclasses.replace(programs, addresses=addresses)
 
 
-def perturb(tasks: Tasks) -> Tasks:
+def perturb(tasks: Tasks, seed: int) -> Tasks:
     def move(features: np.ndarray) -> np.ndarray:
-        signs = np.random.default_rng(0).choice([-1, 1], features.shape)
+        signs = np.random.default_rng(seed).choice([-1, 1], features.shape)
         return features * (1 + PERTURBATION * signs)
 
     return dataclasses.replace(
@@ -61,11 +66,24 @@ def perturb(tasks: Tasks) -> Tasks:
     )
 
 
+def perturb_constants(programs: Programs, seed: int) -> Programs:
+    signs = np.random.default_rng(seed).choice([-1, 1], programs.constants.shape)
+    return dataclasses.replace(programs, constants=programs.constants * (1 + PERTURBATION * signs))
+
+
 def find_calm(outcome: Outcome, perturbed: Outcome) -> np.ndarray:
     """`[N, T]`: runs whose outcome a small perturbation of the features does not move."""
     same = (outcome.stop == perturbed.stop) & (outcome.train_steps == perturbed.train_steps)
     moves = np.abs(outcome.errors - perturbed.errors) > CALM * np.maximum(1, np.abs(outcome.errors))
     return same & (np.abs(outcome.fitness - perturbed.fitness) <= CALM) & ~moves.any(axis=2)
+
+
+def find_same(first: Outcome, second: Outcome) -> np.ndarray:
+    """`[N, T]`: runs with the same stops, and with the same fitness and errors to the tolerance."""
+    same = np.abs(first.fitness - second.fitness) <= TOLERANCE
+    for name in ("stop", "stop_reason", "train_steps"):
+        same &= getattr(first, name) == getattr(second, name)
+    return same & (np.abs(first.errors - second.errors) <= TOLERANCE * np.maximum(1, np.abs(second.errors))).all(axis=2)
 
 
 @pytest.mark.skipif("warp" not in ENGINES, reason="Warp is not installed")
@@ -83,16 +101,28 @@ def test_engines_agree_on_random_programs(features: int, task_count: int, epochs
     space = full_space(features, (3, 6, 7))
     programs = number_streams(some_programs(space, PROGRAMS, seed=features))
     tasks = random_tasks(features, task_count, metric)
+    engines = (XlaEngine, ENGINES["warp"])
     settings = RunSettings(precision="float64", epochs=epochs, seed=7, batch_size=min(PROGRAMS, 256))
-    xla = XlaEngine(space, tasks, settings).evaluate(programs, record=True)
-    warp, perturbed = (
-        ENGINES["warp"](space, t, settings).evaluate(programs, record=True) for t in (tasks, perturb(tasks))
-    )
-    calm = find_calm(warp, perturbed)
+    xla, warp = (make(space, tasks, settings).evaluate(programs, record=True) for make in engines)
+    calm = np.ones(xla.fitness.shape, bool)
+    for seed in range(PERTURBATIONS):
+        moved_tasks, moved = perturb(tasks, seed), perturb_constants(programs, seed)
+        for make, outcome in zip(engines, (xla, warp), strict=True):
+            calm &= find_calm(outcome, make(space, moved_tasks, settings).evaluate(moved, record=True))
     print(f"{calm.sum()} of {calm.size} runs are not chaotic, {(warp.stop != 0).sum()} stop early")
     assert calm.mean() > 0.7
     assert (xla.stop != 0).any()
-    for name in ("stop", "stop_reason", "train_steps"):
-        assert_array_equal(getattr(warp, name)[calm], getattr(xla, name)[calm], err_msg=name)
-    assert_allclose(warp.fitness[calm], xla.fitness[calm], rtol=0, atol=TOLERANCE)
-    assert_allclose(warp.errors[calm], xla.errors[calm], rtol=TOLERANCE, atol=TOLERANCE)
+    same = find_same(warp, xla)
+    assert (same | ~calm).mean() >= 1 - EXCEPTIONS, np.argwhere(calm & ~same)[:5]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_the_st_dev_of_equal_numbers_is_zero_in_every_engine(engine_name: str, precision: str) -> None:
+    space = full_space(4)
+    numbers = np.random.default_rng(0).standard_normal(100).tolist()
+    lines = "def Setup():\n  s2 = {}\n  v1 = bcast(s2)\n  s3 = std(v1)\ndef Predict():\ndef Learn():\n"
+    programs = concatenate([parse_program(lines.format(number), space) for number in numbers])
+    engine = ENGINES[engine_name](space, random_tasks(4, 1, Metric.RMS_ERROR), RunSettings(precision=precision))
+    after_setup, _ = engine.trace(programs, examples=(0, 1))
+    assert_array_equal(after_setup.scalars[:, 0, 3], 0)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
-from azero_jax.engines.warp_kernel.device import check_device, fit_capacity, load_kernel
+from azero_jax.engines.warp_kernel.device import LoadedKernel, check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
@@ -65,7 +65,7 @@ class WarpEngine:
             registers = self._spec().scratch * self._dtype.itemsize
             self._capacity = fit_capacity(registers, settings.batch_size, self.batch_bytes)
         self._buffers = self._make_buffers()
-        self._kernel = load_kernel(self._spec())
+        self._kernel = self._load_kernel()
         self._run = jax.jit(self._call_kernel, static_argnames="recorded")
         with self._x64():
             order = check_order(order, tasks, settings)
@@ -128,6 +128,9 @@ class WarpEngine:
 
     def _x64(self) -> AbstractContextManager[Any]:
         return jax.enable_x64(self.settings.precision == "float64")
+
+    def _load_kernel(self) -> LoadedKernel:
+        return load_kernel(self._spec())
 
     def _spec(self) -> KernelSpec:
         return KernelSpec(
@@ -249,8 +252,10 @@ class WarpEngine:
         return Memory(*(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, shapes, strict=True)))
 
 
-# Cost of an instruction on one group, relative to that on a group of 16 (float32) or 8 (float64) tasks; measured.
-GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.7, 4: 0.6}, "float64": {8: 1.0, 4: 0.7}}
+# Time of a program on one group of tasks, relative to the widest group's. Measured on the demo and the neural network
+# (`experiments/bench_engines.py`): a narrower group saves little, because most of the time is spent on finding out what
+# to do. 16 float64 lanes are two vector registers, and with matrices outgrow the L1 cache.
+GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85}, "float64": {8: 1.0, 4: 0.8}}
 
 
 def choose_lanes(tasks: int, precision: str) -> int:

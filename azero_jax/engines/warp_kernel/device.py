@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -13,9 +14,11 @@ import jax
 
 from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.warp_kernel.spec import KernelSpec
+from azero_jax.streams import stderr_dropped
 
 LOG: Final = logging.getLogger(__name__)
 OUTPUTS: Final = 8  # of the kernel
+LONGEST_MESSAGE: Final = 300  # characters of an error of Warp that are passed on
 THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
 BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
 
@@ -44,8 +47,11 @@ def start_warp() -> Any:
     except Exception as error:  # also a shared library that does not load
         raise EngineUnavailableError(f"Warp cannot be loaded: {_one_line(error)}") from error
     wp.config.log_level = wp.LOG_ERROR  # standard output belongs to the program's own results
+    # Without a GPU to use, the missing CUDA driver that Warp's library warns of is no news.
+    quiet = stderr_dropped() if jax.default_backend() == "cpu" else contextlib.nullcontext()
     try:
-        wp.init()
+        with quiet:
+            wp.init()
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot start: {_one_line(error)}") from error
     return wp
@@ -100,15 +106,20 @@ def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int]
 
 @functools.cache
 def load_kernel(spec: KernelSpec) -> LoadedKernel:
-    """The kernel for `spec`, compiled if it is not on disk yet.
+    """The interpreter for `spec`; see `compile_kernel`."""
+    start_warp()
+    from azero_jax.engines.warp_kernel.interpreter import make_kernel
+
+    return compile_kernel(spec, make_kernel(spec))
+
+
+def compile_kernel(spec: KernelSpec, kernel: Any) -> LoadedKernel:
+    """A kernel that can be called; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
       EngineUnavailableError: it cannot be compiled or kept.
     """
     wp = start_warp()
-    from azero_jax.engines.warp_kernel.interpreter import make_kernel
-
-    kernel = make_kernel(spec)
     device = wp.device_from_jax(jax.devices()[0])
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
     start = time.perf_counter()
@@ -124,4 +135,5 @@ def load_kernel(spec: KernelSpec) -> LoadedKernel:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."

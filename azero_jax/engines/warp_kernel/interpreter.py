@@ -43,21 +43,41 @@ STOP_TRAIN: Final = int(Stop.TRAIN)  # constants of the compiled code
 STOP_LATER_TRAIN: Final = int(Stop.LATER_TRAIN)
 NOT_RUN: Final = -1.0  # an error that was not reached
 WIDE_VECTORS: Final = "-mprefer-vector-width=512"  # a value of 16 float32 lanes in one register, not two halves
+LONGEST_CHAIN: Final = 16  # comparisons of opcodes, one nested in the other
 MAX_UNROLL: Final = 16  # loops over lanes and short vectors become straight code, loops over matrices do not
 
 
 def make_dispatch(functions: dict[int, Any]) -> Any:
-    """A Warp function that calls the function of an opcode; the compiler makes a jump table of the chain."""
+    """A Warp function that calls the function of an opcode.
+
+    The compiler makes jump tables of chains of comparisons. Long tables are halved first: Warp compiles a chain
+    recursively, and the recursion must stay far from Python's limit. (Comparisons one after the other, not nested,
+    would not need that, but they keep the compiler busy for minutes.)
+    """
     numbers = sorted(functions)
+    if len(numbers) > LONGEST_CHAIN:
+        half = len(numbers) // 2
+        low, high = ({number: functions[number] for number in part} for part in (numbers[:half], numbers[half:]))
+        return _make_split(numbers[half], make_dispatch(low), make_dispatch(high))
 
     @wp.func(inline=True)
-    def nothing(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def dispatch(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         pass
 
-    dispatch = nothing
     for number in reversed(numbers):
         dispatch = _make_link(number, functions[number], dispatch)
     return dispatch
+
+
+def _make_split(middle: int, low: Any, high: Any) -> Any:
+    @wp.func(inline=True)
+    def split(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        if op < middle:
+            low(op, registers, constants, slot, a, b, o, draw)
+        else:
+            high(op, registers, constants, slot, a, b, o, draw)
+
+    return split
 
 
 def _make_link(number: int, function: Any, otherwise: Any) -> Any:
@@ -107,8 +127,10 @@ def make_run_function(spec: KernelSpec) -> Any:
     return run
 
 
-def make_kernel(spec: KernelSpec) -> Any:
+def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
     """The interpreter, compiled for `spec` when it is first launched.
+
+    `run` executes the instructions of a function, as that of `make_run_function` does, which is the default.
 
     The arguments are flat arrays; N is a batch's capacity, G the groups of tasks, E the epochs.
 
@@ -124,7 +146,7 @@ def make_kernel(spec: KernelSpec) -> Any:
       fitness, stop, stop_reason, train_steps `[N * T]`, errors `[N * T * recorded]`, memory_after_setup and
         memory_after_training `[N * T * memory]`: outputs.
     """
-    run = make_run_function(spec)
+    run = run or make_run_function(spec)
     show_features, show_label, hide_label = make_show_features(spec), make_show_label(spec), make_hide_label(spec)
     train_error, valid_error = make_train_error(spec), make_valid_error(spec)
     stop_lanes, fail_lanes, restore_lanes = make_stop_lanes(spec), make_fail_lanes(spec), make_restore_lanes(spec)

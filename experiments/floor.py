@@ -1,0 +1,105 @@
+# mypy: ignore-errors
+"""The floor under an interpreter: a few programs as straight-line compiled code, without opcodes and addresses.
+
+It is the Warp engine's own kernel, with its interpreting loop replaced by the instructions of some fixed programs, each
+compiled for its registers. What is left of interpreting is one jump for each of Setup, Predict
+and Learn.
+"""
+
+from typing import Any
+
+import numpy as np
+import warp as wp
+
+from azero_jax import ops
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.warp import WarpEngine
+from azero_jax.engines.warp_kernel.device import LoadedKernel, compile_kernel
+from azero_jax.engines.warp_kernel.interpreter import make_dispatch, make_kernel
+from azero_jax.engines.warp_kernel.ops import make_op_function
+from azero_jax.engines.warp_kernel.random import Draw
+from azero_jax.engines.warp_kernel.spec import KernelSpec
+from azero_jax.engines.warp_kernel.types import real_type, value_type
+from azero_jax.program import IN1, IN2, OUT, Programs
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Tasks
+
+
+class FloorEngine(WarpEngine):
+    """Runs copies of `programs`, in their order and repeated as often as need be, and no others."""
+
+    name = "floor"
+
+    def __init__(self, space: SearchSpace, tasks: Tasks, settings: RunSettings, programs: Programs) -> None:
+        self._programs = programs
+        super().__init__(space, tasks, settings)
+
+    def _load_kernel(self) -> LoadedKernel:
+        spec = self._spec()
+        return compile_kernel(spec, make_kernel(spec, make_straight_run(spec, self._programs)))
+
+
+def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
+    """A Warp function with the signature of the interpreter's loop, for the given programs only."""
+    functions = {
+        number: make_op_function(ops.OPS[number], spec.registers, value_type(spec), real_type(spec), spec.lanes)
+        for number in np.unique(programs.opcodes).tolist()
+        if number
+    }
+    parts = {}
+    for number in range(len(programs)):
+        for offset, size in zip(spec.offsets, programs.sizes[number].tolist(), strict=True):
+            first = number * spec.slots + offset
+            parts[first] = _make_sequence(programs, number, range(offset, offset + size), first, functions)
+    dispatch = make_dispatch(parts)
+    # Where the compiler knows the places of matrices, it sees that the loops over them are independent, and vectorises
+    # them across elements, which is five times slower than across lanes. Zeros that it does not know prevent that.
+    known_places = not any("m" in ops.OPS[number].inputs + ops.OPS[number].output for number in spec.ops)
+    period, real, value = len(programs) * spec.slots, real_type(spec), value_type(spec)
+
+    @wp.func(inline=False)
+    def run(
+        registers_at: wp.uint64,
+        opcodes_at: wp.uint64,
+        addresses_at: wp.uint64,
+        constants_at: wp.uint64,
+        first: int,
+        size: int,
+        draw: Draw,
+    ):
+        registers = wp.array(ptr=registers_at, shape=(0,), dtype=value)
+        constants = wp.array(ptr=constants_at, shape=(0,), dtype=real)
+        if wp.static(known_places):
+            dispatch(first % period, registers, constants, first, 0, 0, 0, draw)
+        else:
+            dispatch(first % period, registers, constants, first, size >> 16, size >> 17, size >> 18, draw)
+
+    return run
+
+
+def _make_sequence(programs: Programs, number: int, slots: range, first: int, functions: dict[int, Any]) -> Any:
+    """The instructions of one function, one after the other."""
+
+    @wp.func(inline=True)
+    def nothing(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        pass
+
+    sequence = nothing
+    for slot in reversed(slots):
+        opcode = int(programs.opcodes[number, slot])
+        if opcode:
+            addresses = programs.addresses[number, slot].tolist()
+            place = number * programs.opcodes.shape[1] + slot - first
+            sequence = _make_step(functions[opcode], addresses, place, sequence)
+    return sequence
+
+
+def _make_step(function: Any, addresses: list[int], place: int, rest: Any) -> Any:
+    in1, in2, out = addresses[IN1], addresses[IN2], addresses[OUT]
+
+    @wp.func(inline=True)
+    def step(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        function(registers, constants, slot + place, in1 + a, in2 + b, out + o, draw)
+        rest(registers, constants, slot, a, b, o, draw)
+
+    return step
