@@ -1,9 +1,12 @@
 """Programs per second of every engine, side by side in one run.
 
-    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines naive xla warp] [--json]
+    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines naive xla warp floor]
 
 Every program runs to its end (those that stop early are left out), so all engines do the same work. A figure is the
 median of several runs; compile times are shown apart. For figures of one core run it under `taskset -c 0`.
+
+The floor is what the best interpreter could reach: a few programs, over and over, as straight-line compiled code. The
+row `warp=floor` is the Warp engine on the same programs.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -22,7 +26,9 @@ import numpy as np
 from naive import NaiveEngine
 from numpy.typing import NDArray
 
-from azero_jax.engines.base import RunSettings
+from azero_jax.engines.base import EngineUnavailableError, RunSettings
+from azero_jax.engines.warp import WarpEngine
+from azero_jax.engines.warp_kernel.device import start_warp
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.mutate import random_programs
 from azero_jax.program import Programs, concatenate
@@ -33,6 +39,12 @@ from azero_jax.text import parse_program
 # Recorded, not measured here: the original C++ system (-O2) on one core of a 2.6 GHz EPYC, 10 tasks, its cache off.
 RECORDED_ORIGINAL: Final = {"demo": 24_000, "neural_net": 660}
 RECORDED_TASKS: Final = 10
+
+COUNTS: Final = {
+    "demo": {"naive": 512, "xla": 4096, "warp": 16384, "floor": 16384},
+    "neural_net": {"naive": 4, "xla": 128, "warp": 512, "floor": 512},
+    "full_table": {"naive": 16, "xla": 512, "warp": 2048, "floor": 512},
+}
 
 NEURAL_NET: Final = """
 def Setup():
@@ -70,6 +82,7 @@ class Workload:
       make_tasks: the tasks, from their number.
       make_programs: programs, from their number and the tasks.
       counts: how many programs each engine is given, unless the command line says otherwise.
+      floor_programs: how many different programs are compiled for the floor.
     """
 
     name: str
@@ -77,6 +90,7 @@ class Workload:
     make_tasks: Callable[[int], Tasks]
     make_programs: Callable[[int, Tasks], Programs]
     counts: dict[str, int]
+    floor_programs: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +129,7 @@ def demo() -> Workload:
     def make_tasks(count: int) -> Tasks:
         return linear_tasks(tasks=count, features=4, train_examples=100, valid_examples=100, seed=0)
 
-    return Workload("demo", space, make_tasks, _finishing_programs(space), {"naive": 512, "xla": 4096, "warp": 16384})
+    return Workload("demo", space, make_tasks, _finishing_programs(space), COUNTS["demo"], 24)
 
 
 def neural_net() -> Workload:
@@ -154,7 +168,7 @@ def neural_net() -> Workload:
         del tasks
         return concatenate([parse_program(NEURAL_NET, space)] * count)
 
-    return Workload("neural_net", space, make_tasks, make_programs, {"naive": 4, "xla": 128, "warp": 512})
+    return Workload("neural_net", space, make_tasks, make_programs, COUNTS["neural_net"], 1)
 
 
 def full_table() -> Workload:
@@ -164,9 +178,7 @@ def full_table() -> Workload:
     def make_tasks(count: int) -> Tasks:
         return linear_tasks(tasks=count, features=16, train_examples=100, valid_examples=100, seed=0)
 
-    return Workload(
-        "full_table", space, make_tasks, _finishing_programs(space), {"naive": 16, "xla": 512, "warp": 2048}
-    )
+    return Workload("full_table", space, make_tasks, _finishing_programs(space), COUNTS["full_table"], 4)
 
 
 def _finishing_programs(space: SearchSpace) -> Callable[[int, Tasks], Programs]:
@@ -191,10 +203,13 @@ def available_engines() -> dict[str, Callable[..., Any]]:
     """The engines that this machine can run, by name, `naive` first."""
     engines: dict[str, Callable[..., Any]] = {"naive": NaiveEngine, "xla": XlaEngine}
     try:
-        from azero_jax.engines.warp import WarpEngine
-    except ImportError:
+        start_warp()
+    except EngineUnavailableError as error:
+        print(f"without warp: {error}", file=sys.stderr)
         return engines
-    return {**engines, "warp": WarpEngine}
+    from floor import FloorEngine
+
+    return {**engines, "warp": WarpEngine, "floor": FloorEngine}
 
 
 def measure(
@@ -206,8 +221,8 @@ def measure(
     repeats: int,
 ) -> tuple[Result, NDArray[np.floating]]:
     """Times an engine, and the fitness that it found."""
-    engine = make_engine(workload.space, tasks, RunSettings(batch_size=len(programs)))
     start = time.perf_counter()
+    engine = make_engine(workload.space, tasks, RunSettings(batch_size=len(programs)))
     outcome = jax.block_until_ready(engine.evaluate(programs))
     first = time.perf_counter() - start
     times = []
@@ -223,11 +238,28 @@ def measure(
     return result, np.asarray(getattr(outcome, "fitness", outcome))
 
 
+def measure_floor(workload: Workload, tasks: Tasks, programs: Programs, repeats: int) -> list[Result]:
+    """Times straight-line code, and the Warp engine on the same programs.
+
+    Raises:
+      RuntimeError: the two disagree.
+    """
+    from floor import FloorEngine
+
+    different = programs[: workload.floor_programs]
+    repeated = concatenate([different] * (len(programs) // len(different)))
+    interpreted, expected = measure(workload, "warp=floor", WarpEngine, tasks, repeated, repeats)
+    floor, fitness = measure(workload, "floor", partial(FloorEngine, programs=different), tasks, repeated, repeats)
+    if not np.allclose(fitness, expected, atol=1e-4):
+        raise RuntimeError(f"{workload.name}: the floor's fitness is not that of the Warp engine")
+    return [interpreted, floor]
+
+
 def table(results: list[Result]) -> str:
     """The results as text, with each row's ratio to `naive` and, per (program x task), to the recorded original."""
     naive = {(row.workload, row.tasks): row.programs_per_second for row in results if row.engine == "naive"}
     lines = [
-        f"{'workload':<12}{'engine':<8}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x naive':>9}"
+        f"{'workload':<12}{'engine':<12}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x naive':>9}"
         f"{'x original*':>13}{'compile s':>11}  device"
     ]
     for row in results:
@@ -236,7 +268,7 @@ def table(results: list[Result]) -> str:
         recorded = RECORDED_ORIGINAL.get(row.workload)
         original = f"{row.programs_per_second * row.tasks / (recorded * RECORDED_TASKS):.2f}" if recorded else "-"
         lines.append(
-            f"{row.workload:<12}{row.engine:<8}{row.tasks:>6}{row.programs:>10}{_rate(row.programs_per_second):>13}"
+            f"{row.workload:<12}{row.engine:<12}{row.tasks:>6}{row.programs:>10}{_rate(row.programs_per_second):>13}"
             f"{ratio:>9}{original:>13}{row.first_call_seconds:>11.1f}  {row.device}"
         )
     lines.append("* programs x tasks per second against the recorded figure of the original (C++, one 2.6 GHz core)")
@@ -266,8 +298,11 @@ def main() -> None:
             programs = workload.make_programs(max(counts.values()), tasks)
             for name, number in counts.items():
                 print(f"{workload.name}, {name}, {count} tasks, {number} programs ...", file=sys.stderr, flush=True)
-                result, _ = measure(workload, name, engines[name], tasks, programs[:number], arguments.repeats)
-                results.append(result)
+                if name == "floor":
+                    results += measure_floor(workload, tasks, programs[:number], arguments.repeats)
+                else:
+                    result, _ = measure(workload, name, engines[name], tasks, programs[:number], arguments.repeats)
+                    results.append(result)
     print(json.dumps([dataclasses.asdict(row) for row in results], indent=1) if arguments.json else table(results))
 
 

@@ -38,7 +38,8 @@ def load_named(name: str, *, download: bool = False) -> Source:
     """
     if not download:
         raise ValueError(
-            f"{name!r} would have to be downloaded; allow it (download=True, --download true), or give a file of your own"
+            f"{name!r} would have to be downloaded; allow it (download=True, --download true),"
+            " or give a file of your own"
         )
     datasets: Any = require("datasets", f"the data set {name!r}", extra="hub")
     arguments, image = _SETS[name]

@@ -89,7 +89,7 @@ def make_tasks(
       metric: how predictions are judged.
 
     Raises:
-      ValueError: shapes that disagree, no task, too few examples, NaN or infinity, or labels that do not fit the metric.
+      ValueError: shapes that disagree, no task, too few examples, NaN, infinity, or labels that do not fit the metric.
     """
     metric = _read_metric(metric)
     arrays = {
