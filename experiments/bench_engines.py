@@ -32,6 +32,7 @@ from azero_jax.engines.warp_kernel.device import start_warp
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.mutate import random_programs
 from azero_jax.program import Programs, concatenate
+from azero_jax.programs import load_program
 from azero_jax.space import SearchSpace, make_space
 from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
 from azero_jax.text import parse_program
@@ -45,31 +46,6 @@ COUNTS: Final = {
     "neural_net": {"naive": 4, "xla": 128, "warp": 512, "floor": 512},
     "full_table": {"naive": 16, "xla": 512, "warp": 2048, "floor": 512},
 }
-
-NEURAL_NET: Final = """
-def Setup():
-  s4 = 0.01
-  m0 = gaussian(0.0, 0.1)
-  v2 = gaussian(0.0, 0.1)
-def Predict():
-  v3 = dot(m0, v0)
-  v3 = v3 + v1
-  v4 = maximum(v3, v5)
-  s1 = dot(v4, v2)
-  s1 = s1 + s2
-def Learn():
-  s3 = s0 - s1
-  s3 = s4 * s3
-  s2 = s2 + s3
-  v6 = s3 * v4
-  v2 = v2 + v6
-  v7 = s3 * v2
-  v8 = heaviside(v3, 1.0)
-  v7 = v8 * v7
-  v1 = v1 + v7
-  m1 = outer(v7, v0)
-  m0 = m0 + m1
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +142,7 @@ def neural_net() -> Workload:
 
     def make_programs(count: int, tasks: Tasks) -> Programs:
         del tasks
-        return concatenate([parse_program(NEURAL_NET, space)] * count)
+        return concatenate([parse_program(load_program("two_layer_net").text, space)] * count)
 
     return Workload("neural_net", space, make_tasks, make_programs, COUNTS["neural_net"], 1)
 
