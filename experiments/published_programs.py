@@ -7,7 +7,11 @@ For each data set, number of features and seed: constants and hyperparameters ar
 gives the mean over seeds and its standard error. One pass over 8000 training examples of each task, unless options
 say otherwise.
 
-Results are written after every step, to `--out`; a second run with the same `--out` goes on where the first stopped.
+Results are written after every step, to `--out`, each with its options; a second run with the same `--out` goes on where
+the first stopped. Columns may have options of their own: larger matrices cost more, so fewer trials and tasks are had for
+the same time. Within a column all contestants have the same.
+
+    python experiments/published_programs.py --out experiments/results/published_programs.json    # no data: the table again
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from azero_jax.baselines import Baseline, evaluate_baseline, linear_model, tune_
 from azero_jax.data import ReadOptions, Source, default_cache_dir, load_source
 from azero_jax.engines import RunSettings, make_engine
 from azero_jax.programs import parse_known
+from azero_jax.recording.environment import describe_environment
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
 from azero_jax.tasks.pairs import choose_tasks, split_pairs
@@ -79,33 +84,51 @@ def make_sets(source: Source, features: int | None, sizes: Sizes, seed: int, cac
     )
 
 
-def show_table(results: dict[str, dict[str, Any]]) -> None:
-    """Prints mean and standard error over seeds, one row a contestant."""
-    columns = sorted({(cell["data"], cell["features"]) for cell in results.values()})
-    table = Table("accuracy on unseen pairs, %", *(f"{data}, F = {features}" for data, features in columns))
-    for contestant in dict.fromkeys(cell["contestant"] for cell in results.values()):
+def show_table(cells: list[dict[str, Any]]) -> None:
+    """Prints mean and standard error over seeds, one row a contestant, and the options of each column."""
+
+    def column_of(cell: dict[str, Any]) -> tuple[Any, ...]:
+        return (cell["data"], cell["features"], *(cell[name] for name in Sizes._fields))
+
+    columns = list(dict.fromkeys(column_of(cell) for cell in cells))
+    table = Table("accuracy on unseen pairs, %", *(f"{data}, F = {features}" for data, features, *_ in columns))
+    for contestant in dict.fromkeys(cell["contestant"] for cell in cells):
         row = []
         for column in columns:
             means = [
-                100 * cell["mean"]
-                for cell in results.values()
-                if (cell["data"], cell["features"]) == column and cell["contestant"] == contestant
+                100 * cell["mean"] for cell in cells if column_of(cell) == column and cell["contestant"] == contestant
             ]
-            error = np.std(means, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else float("nan")
-            row.append(f"{np.mean(means):.2f} ± {error:.2f} ({len(means)} seeds)" if means else "")
+            error = f" ± {np.std(means, ddof=1) / np.sqrt(len(means)):.2f}" if len(means) > 1 else ""
+            row.append(f"{np.mean(means):.2f}{error} ({len(means)})" if means else "")
         table.add_row(contestant, *row)
     console.print(table)
+    console.print("Mean ± standard error over seeds (number of seeds).")
+    for data, features, *sizes in columns:
+        options = ", ".join(f"{name} {value}" for name, value in zip(Sizes._fields, sizes, strict=True))
+        console.print(f"{data}, F = {features}: {options}")
 
 
-def save(path: Path, results: dict[str, dict[str, Any]]) -> None:
+def about() -> dict[str, Any]:
+    """What the numbers depend on besides the options."""
+    environment = describe_environment()
+    return {name: environment[name] for name in ("platform", "processors", "python", "packages")}
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The cells that a results file has; none if there is no such file."""
+    cells: list[dict[str, Any]] = json.loads(path.read_text())["cells"] if path.exists() else []
+    return cells
+
+
+def save(path: Path, cells: list[dict[str, Any]]) -> None:
     """Writes all results, in one step."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, indent=1))
+    temporary.write_text(json.dumps({"about": about(), "cells": cells}, indent=1) + "\n")
     os.replace(temporary, path)
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--data", "paths", multiple=True, required=True, help="Data set: a path or a name; may be repeated.")
+@click.option("--data", "paths", multiple=True, help="Data set: a path or a name; may be repeated.")
 @click.option("--features", default="16,256", help="Numbers of features, or `full` for no projection.")
 @click.option("--seeds", default=5, type=click.IntRange(min=1), help="Seeds: split, projections, tuning, noise.")
 @click.option("--trials", default=100, type=click.IntRange(min=1), help="Trials of every tuning.")
@@ -135,32 +158,36 @@ def main(
     cache_dir = cache_dir or default_cache_dir()
     sizes = Sizes(trials, tune_tasks, test_tasks, train_examples, tune_examples)
     contestants = tuple(name.strip() for name in only.split(",")) if only else (*PROGRAMS, *BASELINES)
-    results: dict[str, dict[str, Any]] = json.loads(out.read_text()) if out.exists() else {}
+    cells = load(out)
+    known = [{name: value for name, value in cell.items() if name not in ("mean", "seconds")} for cell in cells]
     try:
         for path in paths:
             source = load_source(path, ReadOptions(cache_dir=cache_dir))
             for seed in range(seeds):
                 for width in features.split(","):
-                    todo = {c: "/".join(map(str, (source.name, width, *sizes, seed, c))) for c in contestants}
-                    todo = {contestant: key for contestant, key in todo.items() if key not in results}
+                    column = {"data": source.name, "features": width, **sizes._asdict(), "seed": seed}
+                    todo = [name for name in contestants if {**column, "contestant": name} not in known]
                     if not todo:
                         continue
                     wanted = None if width == "full" else int(width)
                     tune, test = make_sets(source, wanted, sizes, seed, cache_dir)
-                    for contestant, key in todo.items():
+                    for contestant in todo:
                         start = time.perf_counter()
                         if contestant in BASELINES:
                             accuracy = evaluate_tuned_baseline(contestant, tune, test, sizes, seed)
                         else:
                             accuracy = evaluate_known(contestant, tune, test, sizes, seed, engine)
                         seconds = time.perf_counter() - start
-                        cell = {"data": source.name, "features": width, "seed": seed, "contestant": contestant}
-                        results[key] = {**cell, "mean": float(accuracy.mean()), "seconds": round(seconds, 1)}
-                        save(out, results)
-                        console.print(f"{key}: {accuracy.mean():.4f} in {seconds:.0f} s")
+                        cell = {**column, "contestant": contestant, "mean": float(accuracy.mean())}
+                        cells.append({**cell, "seconds": round(seconds, 1)})
+                        save(out, cells)
+                        console.print(
+                            f"{source.name}, F = {width}, seed {seed}, {contestant}: {accuracy.mean():.4f}"
+                            f" in {seconds:.0f} s"
+                        )
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    show_table(results)
+    show_table(cells)
 
 
 if __name__ == "__main__":
