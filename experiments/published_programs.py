@@ -7,11 +7,9 @@ For each data set, number of features and seed: constants and hyperparameters ar
 gives the mean over seeds and its standard error. One pass over 8000 training examples of each task, unless options
 say otherwise.
 
-Results are written after every step, to `--out`, each with its options; a second run with the same `--out` goes on where
-the first stopped. Columns may have options of their own: larger matrices cost more, so fewer trials and tasks are had for
-the same time. Within a column all contestants have the same.
-
-    python experiments/published_programs.py --out experiments/results/published_programs.json    # no data: the table again
+Results are written after every step, to `--out`, each with its options; a second run with the same `--out` goes on
+where the first stopped, and one without data shows the table again. Columns may have options of their own: larger
+matrices cost more, so fewer trials and tasks are had for the same time. In a column all contestants have the same.
 """
 
 from __future__ import annotations
