@@ -17,10 +17,7 @@ in the original program.
 
 from __future__ import annotations
 
-import hashlib
-import pathlib
 from collections.abc import Callable
-from types import ModuleType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,6 +26,7 @@ from numpy.typing import NDArray
 
 from azero_jax import allocation, prune, value_graph
 from azero_jax.allocation import allocate, rename_by_first_use
+from azero_jax.compiled import source_digest
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
 from azero_jax.prune import (
     COMMUTATIVE,
@@ -37,6 +35,7 @@ from azero_jax.prune import (
     IS_LIVE,
     KEEPS,
     RANDOM,
+    SLOT_COLUMNS,
     TOTAL,
     WORDS,
     SpaceTables,
@@ -208,11 +207,7 @@ def _number_streams(
 
 
 def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch.
-
-    Numba's cache on disk looks at the file of the function that it keeps, not at those of the functions that this one
-    is made of; the version, being part of the key, makes up for that.
-    """
+    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
 
     @njit(cache=True, nogil=True)
     def canonicalize_batch(
@@ -232,7 +227,7 @@ def _compile(version: str) -> Callable[..., None]:
         _ = version
         op_table, registers, facts = tables
         length, total = opcodes.shape[1], facts[TOTAL]
-        slots = np.zeros((length, 5), np.int64)
+        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
         live_sets = make_live_sets(registers, facts[WORDS])
         begin = np.zeros(4, np.int64)
         code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
@@ -270,8 +265,4 @@ def _compile(version: str) -> Callable[..., None]:
     return canonicalize_batch
 
 
-def _digest(*modules: ModuleType) -> str:
-    return hashlib.sha256(b"".join(pathlib.Path(str(module.__file__)).read_bytes() for module in modules)).hexdigest()
-
-
-_canonicalize_batch: Final = _compile(_digest(prune, value_graph, allocation))
+_canonicalize_batch: Final = _compile(source_digest(prune, value_graph, allocation))

@@ -35,10 +35,10 @@ class HallOfFame:
         return len(self._entries) < self._size or select_fitness >= self._entries[-1][1].select_fitness
 
     def add(self, canonical: str, finalist: Finalist) -> None:
-        """Takes in an algorithm, if it is good enough; an algorithm that is there already keeps its better fitness."""
+        """Takes in an algorithm, if it is good enough; of an algorithm that is there already, the better, or first, stays."""
         for place, (text, known) in enumerate(self._entries):
             if text == canonical:
-                if finalist.select_fitness < known.select_fitness:
+                if finalist.select_fitness <= known.select_fitness:
                     return
                 del self._entries[place]
                 break

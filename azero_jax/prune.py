@@ -35,8 +35,10 @@ KIND, SET_OUTSIDE, FIXED, FIRST, FIRST_OUTPUT, END = range(6)
 # Entries of `SpaceTables.facts`, after the first slots of the three functions.
 TOTAL, PREDICTION, LABEL, FEATURES, WORDS = range(3, 8)
 
-# Columns of a `slots` table, beside IN1, IN2 and OUT.
-IS_PARTIAL, IS_LIVE = 3, 4
+# Columns of a `slots` table, beside IN1, IN2 and OUT: whether it is a partial write, whether it is live, and what it
+# reads, writes and overwrites as bits of a word (used if a word holds all registers).
+IS_PARTIAL, IS_LIVE, READS, WRITES, KILLS = range(3, 8)
+SLOT_COLUMNS = 8
 # Rows of a `live_sets` table: the registers that are live BEFORE + function and AFTER + function, as bits of words.
 BEFORE, AFTER, OUTSIDE, PREVIOUS = 0, 3, 6, 7
 
@@ -142,7 +144,7 @@ def find_live(
       sizes: of the batch, `[N, 3]`.
       op_table: `SpaceTables.ops`.
       facts: `SpaceTables.facts`.
-      slots: `[L, 5]`, becomes each slot's registers, whether it is a partial write, and whether it is live.
+      slots: `[L, 8]`, becomes the columns from IN1 to KILLS.
       live_sets: from `make_live_sets`; becomes the registers that are live before and after each function.
     """
     for function in range(3):
@@ -152,6 +154,9 @@ def find_live(
                 used = op_table[op, IN1_USED + field]
                 slots[slot, field] = op_table[op, field] + used * addresses[program, slot, field]
             slots[slot, IS_PARTIAL] = op_table[op, KEEPS]
+            slots[slot, READS] = (1 << (slots[slot, IN1] & 63)) | (1 << (slots[slot, IN2] & 63))
+            slots[slot, WRITES] = 1 << (slots[slot, OUT] & 63)
+            slots[slot, KILLS] = slots[slot, WRITES] & (op_table[op, KEEPS] - 1)
     words = facts[WORDS]
     for word in range(words):
         live_sets[BEFORE + PREDICT, word] = 0
@@ -210,10 +215,10 @@ def _walk_back(
     if words == 1:  # the same as below, several times faster with the set in one machine register
         live = live_sets[AFTER + function, 0]
         for slot in range(last, first - 1, -1):
-            is_live = (live >> slots[slot, OUT]) & 1
+            is_live = (live & slots[slot, WRITES]) != 0
             slots[slot, IS_LIVE] = is_live
-            live &= ~((is_live & ~slots[slot, IS_PARTIAL]) << slots[slot, OUT])
-            live |= (is_live << slots[slot, IN1]) | (is_live << slots[slot, IN2])
+            if_live = (live & ~slots[slot, KILLS]) | slots[slot, READS]
+            live = if_live if is_live else live
         live_sets[row, 0] = live
         return
     for word in range(words):
@@ -241,7 +246,7 @@ def _prune_batch(
     new_sizes: NDArray[np.int32],
 ) -> None:
     op_table, registers, facts = tables
-    slots = np.zeros((opcodes.shape[1], 5), np.int64)
+    slots = np.zeros((opcodes.shape[1], SLOT_COLUMNS), np.int64)
     live_sets = make_live_sets(registers, facts[WORDS])
     for program in range(len(opcodes)):
         find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)

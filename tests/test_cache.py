@@ -5,17 +5,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azero_jax.evaluate.cache import FitnessCache, first_of_equals, program_keys
-from tests.spaces import full_space, some_programs
+from azero_jax.evaluate.cache import FitnessCache
+from azero_jax.evaluate.program_cache import ProgramCache
+from azero_jax.program import Programs
+from azero_jax.prune import prune
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Metric
+from azero_jax.text import parse_program
+from tests.spaces import DEMO, full_space, same, some_programs
 
-NO_KEYS = np.empty((1, 0), np.uint64)
+SPACE = full_space()
 
 
-def look_up(cache: FitnessCache, hashes: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def look_up(cache: FitnessCache, hashes: list[int]) -> list[float]:
     fitness = np.full(len(hashes), np.nan)
-    found = cache.look_up(hashes, keys, fitness)
-    assert found == (~np.isnan(fitness)).sum()
-    return fitness
+    cache.look_up(np.array(hashes, np.uint64), fitness)
+    return fitness.tolist()
+
+
+def insert(cache: FitnessCache, hashes: list[int], values: list[float]) -> None:
+    unknown = cache.look_up(np.array(hashes, np.uint64), np.full(len(hashes), np.nan))
+    assert unknown.new.tolist() == list(range(len(hashes)))
+    cache.fill(np.array(values))
+
+
+def program_cache(capacity: int = 1000) -> ProgramCache:
+    return ProgramCache(capacity, SPACE, Metric.RMS_ERROR)
+
+
+def are_one_entry(one: Programs, other: Programs, space: SearchSpace = SPACE) -> bool:
+    cache = ProgramCache(10, space, Metric.RMS_ERROR)
+    cache.screen(one, np.full(1, np.nan))
+    cache.fill(np.ones(1))
+    fitness = np.full(1, np.nan)
+    cache.screen(other, fitness)
+    return bool(fitness[0] == 1)
 
 
 class ReferenceCache:
@@ -50,69 +74,106 @@ class ReferenceCache:
 def test_it_forgets_the_least_recently_used_entry(
     keys: list[int], capacity: int, forget_every: int, spread: int
 ) -> None:
-    cache, reference = FitnessCache(capacity, 0, forget_every), ReferenceCache(capacity, forget_every)
+    cache, reference = FitnessCache(capacity, forget_every), ReferenceCache(capacity, forget_every)
     for step, key in enumerate(keys):
-        hashes = np.array([key * spread], np.uint64)
-        found, expected = look_up(cache, hashes, NO_KEYS)[0], reference.look_up(key)
-        assert found == expected or (np.isnan(found) and np.isnan(expected))
-        if np.isnan(found):
-            cache.insert(hashes, NO_KEYS, np.array([float(step)]))
+        fitness = np.full(1, np.nan)
+        unknown = cache.look_up(np.array([key * spread], np.uint64), fitness)
+        expected = reference.look_up(key)
+        assert fitness[0] == expected or (np.isnan(fitness[0]) and np.isnan(expected))
+        if len(unknown.new):
+            cache.fill(np.array([float(step)]))
             reference.insert(key, float(step))
         assert len(cache) == len(reference.entries)
 
 
+@given(keys=st.lists(st.integers(0, 30), max_size=100), capacity=st.integers(0, 40))
+def test_a_batch_gives_every_key_the_value_of_its_first_equal(keys: list[int], capacity: int) -> None:
+    cache = FitnessCache(capacity)
+    for _ in range(2):
+        fitness = np.full(len(keys), np.nan)
+        unknown = cache.look_up(np.array(keys, np.uint64), fitness)
+        values = np.array([float(keys[n]) for n in unknown.new])
+        cache.fill(values)
+        unknown.spread(values, fitness)
+        assert fitness.tolist() == keys
+        if capacity >= 31:
+            assert len(unknown.new) == len(set(keys)) or len(unknown.new) == 0
+
+
 def test_programs_with_the_same_hash_are_told_apart() -> None:
-    programs = some_programs(full_space(), 300, seed=0)
-    keys = program_keys(programs)
-    collisions = np.zeros(300, np.uint64)
-    cache = FitnessCache(1000, keys.shape[1])
-    cache.insert(collisions[:200], keys[:200], np.arange(200.0))
-    found = look_up(cache, collisions, keys)
-    assert np.array_equal(found[:200], np.arange(200.0))
-    assert np.isnan(found[200:]).all()
+    pruned = program_cache().screen(some_programs(SPACE, 300, seed=0), np.full(300, np.nan)).programs
+    cache = program_cache()
+    cache.screen(pruned, np.full(len(pruned), np.nan))
+    cache.fill(np.arange(float(len(pruned))))
+    state = cache.state()
+    state["hashes"] = np.full(len(state["hashes"]), state["hashes"][0])  # as if all of them collided
+    collided = program_cache()
+    collided.restore(state)
+    fitness = np.full(len(pruned), np.nan)
+    collided.screen(pruned, fitness)
+    assert fitness[0] == 0.0  # found among all that have its hash
+    assert np.isnan(fitness[1:]).all()
 
 
-def test_keys_differ_where_programs_do() -> None:
-    programs = some_programs(full_space(), 1, seed=1)[np.zeros(1, int)]
-    for array in programs.arrays():
+def test_programs_that_differ_anywhere_have_entries_of_their_own() -> None:
+    programs = prune(some_programs(SPACE, 20, seed=1), SPACE, Metric.RMS_ERROR)
+    programs = programs[[programs.sizes.sum(axis=1).argmax()]]
+    assert programs.sizes.sum() > 5
+    assert are_one_entry(programs, programs)
+    for array_number, array in enumerate(programs.arrays()):
         for place in np.ndindex(array.shape):
             other = programs.copy()
-            changed = other.arrays()[[a is array for a in programs.arrays()].index(True)]
-            slot_in_use = array is programs.sizes or programs.opcodes[place[0], place[1]] != 0
-            if slot_in_use:
-                changed[place] = np.nextafter(changed[place], 2) if changed.dtype == np.float64 else changed[place] + 1
-                assert not np.array_equal(program_keys(other), program_keys(programs))
+            changed = other.arrays()[array_number]
+            if array is programs.sizes or programs.opcodes[place[0], place[1]] == 0:
+                continue
+            changed[place] = np.nextafter(changed[place], 2) if changed.dtype == np.float64 else changed[place] + 1
+            assert not are_one_entry(programs, other)
 
 
 def test_a_constant_of_minus_zero_is_not_zero() -> None:
-    programs = some_programs(full_space(), 2, seed=2)[np.zeros(2, int)]
-    programs.constants[:, 0] = 0.0
-    programs.constants[1, 0, 0] = -0.0
-    keys = program_keys(programs)
-    assert not np.array_equal(keys[0], keys[1])
+    space = DEMO
+    zero, minus_zero = (parse_program(f"def Predict():\n  s1 = {text}\n", space) for text in ("0.0", "-0.0"))
+    assert zero.constants.tobytes() != minus_zero.constants.tobytes()
+    assert not are_one_entry(zero, minus_zero, space)
 
 
-def test_equal_keys_of_a_batch_are_found() -> None:
-    programs = some_programs(full_space(), 5, seed=3)[np.array([0, 1, 0, 2, 1, 1])]
-    for hashes in (np.zeros(6, np.uint64), np.array([7, 8, 7, 9, 8, 8], np.uint64)):
-        assert first_of_equals(hashes, program_keys(programs)).tolist() == [0, 1, 0, 3, 1, 1]
+def test_dead_code_makes_no_difference() -> None:
+    raw = some_programs(SPACE, 200, seed=3)
+    assert sum(are_one_entry(raw[[n]], prune(raw[[n]], SPACE, Metric.RMS_ERROR)) for n in range(200)) == 200
+
+
+def test_new_programs_come_out_pruned_each_once() -> None:
+    raw = some_programs(SPACE, 200, seed=4)[np.repeat(np.arange(200), 2)]
+    cache = program_cache()
+    for programs in (raw, some_programs(SPACE, 100, seed=5), raw[::-1]):  # the rows are used again
+        unknown, new, _ = cache.screen(programs, np.full(len(programs), np.nan))
+        assert same(new, prune(programs[unknown.new], SPACE, Metric.RMS_ERROR))
+        cache.fill(np.zeros(len(new)))
+    assert len(unknown.new) == 0
+
+
+def test_live_instructions_are_counted() -> None:
+    raw = some_programs(SPACE, 100, seed=6)
+    asked = np.where(np.arange(100) < 60, np.nan, 0.5)
+    instructions = program_cache().screen(raw, asked).instructions
+    assert instructions == prune(raw[:60], SPACE, Metric.RMS_ERROR).sizes.sum()
 
 
 def test_what_is_known_already_is_left_alone() -> None:
-    cache = FitnessCache(5, 0)
-    cache.insert(np.array([1, 2], np.uint64), np.empty((2, 0), np.uint64), np.array([0.1, 0.2]))
+    cache = FitnessCache(5)
+    insert(cache, [1, 2], [0.1, 0.2])
     fitness = np.array([0.9, np.nan])
-    assert cache.look_up(np.array([1, 2], np.uint64), np.empty((2, 0), np.uint64), fitness) == 1
+    assert len(cache.look_up(np.array([1, 2], np.uint64), fitness).new) == 0
     assert fitness.tolist() == [0.9, 0.2]
 
 
 def test_a_cache_of_size_zero_keeps_nothing() -> None:
-    cache = FitnessCache(0, 0)
-    cache.insert(np.array([1], np.uint64), NO_KEYS, np.array([0.5]))
-    assert np.isnan(look_up(cache, np.array([1], np.uint64), NO_KEYS)).all()
+    cache = FitnessCache(0)
+    insert(cache, [1, 1], [0.5, 0.5])
+    assert np.isnan(look_up(cache, [1])).all()
 
 
-@pytest.mark.parametrize("arguments", [(-1, 0), (5, 0, -2)])
+@pytest.mark.parametrize("arguments", [(-1, 0), (5, -2)])
 def test_negative_numbers_are_refused(arguments: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="it must be 0 or more"):
         FitnessCache(*arguments)

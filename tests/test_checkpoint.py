@@ -11,6 +11,7 @@ import pytest
 
 from azero_jax.recording import files
 from azero_jax.recording.checkpoint import (
+    VERSION,
     CheckpointError,
     list_checkpoints,
     read_checkpoint,
@@ -76,7 +77,7 @@ DAMAGE: dict[Callable[[Path], None], str] = {
     empty: "damaged, it has 0 bytes",
     remove_header: "not complete",
     damage_header: "damaged, it is not JSON",
-    change_version: "of format version 99; this is version 1",
+    change_version: f"of format version 99; this is version {VERSION}",
     change_format: "not a checkpoint of azero_jax",
     list_in_header: "not a checkpoint of azero_jax",
 }

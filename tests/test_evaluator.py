@@ -8,7 +8,7 @@ from azero_jax import ops
 from azero_jax.engines.base import RunSettings
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.evaluate import Evaluator, EvaluatorSettings, combine_tasks
-from azero_jax.evaluate.constants import constant_fitness, constant_predictions
+from azero_jax.evaluate.constants import ConstantFitness, constant_predictions
 from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
@@ -233,10 +233,10 @@ class TestConstantPredictors:
         program = parse_program(f"def Predict():\n s1 = {value}\n", DEMO)
         engine = XlaEngine(DEMO, tasks, RunSettings(batch_size=4))
         expected = np.asarray(engine.evaluate(program).fitness)
-        assert np.allclose(constant_fitness(np.array([value]), tasks, "float32", 100.0), expected, rtol=1e-6)
+        assert np.allclose(ConstantFitness(tasks, "float32", 100.0)(np.array([value])), expected, rtol=1e-6)
 
     def test_a_nan_fails(self) -> None:
-        assert (constant_fitness(np.array([np.nan]), TASKS, "float32", 100.0) == 0).all()
+        assert (ConstantFitness(TASKS, "float32", 100.0)(np.array([np.nan])) == 0).all()
 
 
 class TestFunctionalEquivalence:

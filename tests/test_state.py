@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from azero_jax.evaluate.cache import FitnessCache, program_keys
+from azero_jax.evaluate.cache import FitnessCache
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.mutate import random_programs
 from azero_jax.space import make_space
 from azero_jax.state import (
@@ -22,6 +23,7 @@ from azero_jax.state import (
     with_prefix,
     without_prefix,
 )
+from azero_jax.tasks import Metric
 
 SPACE = make_space(features=4, scalars=5, vectors=4, matrices=2, setup=(0, 4, 7), predict=(0, 2, 5), learn=(0, 3, 6))
 
@@ -32,17 +34,25 @@ def assert_same_state(one: State, other: State) -> None:
         assert_array_equal(one[name], other[name], err_msg=name)
 
 
-def filled_cache(seed: int, key_words: int, forget_every: int) -> FitnessCache:
-    """A cache of 50 after many insertions and look-ups of programs."""
+def filled_cache(seed: int, forget_every: int) -> FitnessCache:
+    """A cache of 50 after many look-ups of hashes."""
     generator = np.random.default_rng(seed)
-    cache = FitnessCache(50, key_words, forget_every)
-    programs = random_programs(SPACE, 120, generator)
-    keys = program_keys(programs)[:, :key_words]
+    cache = FitnessCache(50, forget_every)
     hashes = np.arange(120, dtype=np.uint64) * np.uint64(64)  # many in one bucket
     for n in generator.integers(0, 120, 400):
-        one = slice(n, n + 1)
-        if cache.look_up(hashes[one], keys[one], np.full(1, np.nan)) == 0:
-            cache.insert(hashes[one], keys[one], np.array([n / 7]))
+        unknown = cache.look_up(hashes[n : n + 1], np.full(1, np.nan))
+        cache.fill(np.full(len(unknown.new), n / 7))
+    return cache
+
+
+def filled_program_cache(seed: int) -> ProgramCache:
+    """A cache of 50 after many look-ups of programs."""
+    generator = np.random.default_rng(seed)
+    cache = ProgramCache(50, SPACE, Metric.RMS_ERROR)
+    programs = random_programs(SPACE, 120, generator)
+    for n in generator.integers(0, 120, 400):
+        unknown = cache.screen(programs[n : n + 1], np.full(1, np.nan)).unknown
+        cache.fill(np.full(len(unknown.new), n / 7))
     return cache
 
 
@@ -77,25 +87,37 @@ def test_a_generator_goes_on_where_it_stood() -> None:
     assert one.standard_normal() == other.standard_normal()
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1 + 3 * SPACE.length]), st.sampled_from([0, 4]))
-def test_a_cache_forgets_the_same_after_it_came_back(seed: int, key_words: int, forget_every: int) -> None:
-    cache = filled_cache(seed, key_words, forget_every)
-    restored = FitnessCache(50, key_words, forget_every)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 4]))
+def test_a_cache_forgets_the_same_after_it_came_back(seed: int, forget_every: int) -> None:
+    cache = filled_cache(seed, forget_every)
+    restored = FitnessCache(50, forget_every)
     restored.restore(cache.state())
     assert_same_state(restored.state(), cache.state())
-    keys = program_keys(random_programs(SPACE, 30, np.random.default_rng(seed + 1)))[:, :key_words]
     hashes = np.arange(1000, 1030, dtype=np.uint64)
     for each in (cache, restored):
-        each.insert(hashes, keys, np.linspace(0, 1, 30))
-        each.look_up(hashes[::2].copy(), keys[::2].copy(), np.full(15, np.nan))
+        for some in (hashes, hashes[::2].copy()):
+            each.fill(np.linspace(0, 1, len(each.look_up(some, np.full(len(some), np.nan)).new)))
+    assert_same_state(restored.state(), cache.state())
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_cache_of_programs_forgets_the_same_after_it_came_back(seed: int) -> None:
+    cache = filled_program_cache(seed)
+    restored = ProgramCache(50, SPACE, Metric.RMS_ERROR)
+    restored.restore(cache.state())
+    assert_same_state(restored.state(), cache.state())
+    programs = random_programs(SPACE, 30, np.random.default_rng(seed + 1))
+    for each in (cache, restored):
+        for some in (programs, programs[::2]):
+            each.fill(np.linspace(0, 1, len(each.screen(some, np.full(len(some), np.nan)).programs)))
     assert_same_state(restored.state(), cache.state())
 
 
 def test_the_state_of_a_cache_holds_only_what_is_used() -> None:
-    cache = FitnessCache(100_000, 1 + 3 * SPACE.length)
+    cache = ProgramCache(100_000, SPACE, Metric.RMS_ERROR)
     programs = random_programs(SPACE, 10, np.random.default_rng(0))
-    cache.insert(np.arange(10, dtype=np.uint64), program_keys(programs), np.zeros(10))
-    assert sum(array.nbytes for array in cache.state().values()) < 10 * (20 + 8 * (1 + 3 * SPACE.length))
+    cache.fill(np.zeros(len(cache.screen(programs, np.full(10, np.nan)).programs)))
+    assert sum(array.nbytes for array in cache.state().values()) < 10 * (24 + 8 * (1 + 3 * SPACE.length))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0, 100))

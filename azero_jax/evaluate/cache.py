@@ -1,25 +1,61 @@
-"""A bounded table from keys to fitness that forgets the least recently used entry; whole batches in compiled loops.
+"""A bounded table from 64-bit hashes to fitness that forgets the least recently used entry.
 
-One table serves both caches of the evaluator: fitness by canonical program, where the program itself is stored and
-compared (a 64-bit hash alone is never believed), and functional equivalence checking, where the hash is all there is.
+Whole batches are looked up in compiled loops, in two calls. `look_up` fills in what is known and makes an entry for
+each key that is new; `fill` gives these entries their values. In between they are pending: equal keys of the batch find
+them. `azero_jax.evaluate.program_cache` stores programs beside the hashes, which alone are never believed there; in
+functional equivalence checking the hash is all there is.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.program import Programs
 from azero_jax.state import State
 
-_END: Final = -1  # of a chain or list
-_NEXT_IN_BUCKET, _NEWER, _OLDER, _HITS = range(4)  # columns of `links`
-_USED, _NEWEST, _OLDEST, _FREE = range(4)  # of `state`
-_COUNT_SHIFT: Final = np.uint64(48)  # packed keys: bits of the first word above the sizes
-_CONSTANT_SHIFT: Final = np.uint64(56)  # packed keys: bits of an instruction's word above its addresses
+BLOCK: Final = 8  # words of a cache line
+TOGETHER: Final = 64  # keys that are fetched from memory together
+END: Final = -1  # of a bucket or list
+_HASH, _NEXT, _NEWER, _OLDER, _SIGHTINGS, _FITNESS = range(6)  # columns of `Table.entries`
+_USED, _NEWEST, _OLDEST, _FREE, _CAPACITY, _FORGET_EVERY = range(6)  # of `Table.facts`
+
+
+class Table(NamedTuple):
+    """The arrays of a cache.
+
+    Attributes:
+      buckets: `[2^n]` int32, the first entry of each.
+      entries: `[R, 6]` int64: hash, the next entry in the bucket or among the free ones, the entries that were used
+        next and last before, sightings or, while it is pending, -1 less its place among the new keys; and the fitness.
+      values: the same memory as float64, for the fitness.
+      keys: `[W / 8, R, 8]` uint64 words: most keys are short, and so share few pages of memory.
+      facts: `_USED` to `_FORGET_EVERY`.
+    """
+
+    buckets: NDArray[np.int32]
+    entries: NDArray[np.int64]
+    values: NDArray[np.float64]
+    keys: NDArray[np.uint64]
+    facts: NDArray[np.int64]
+
+
+class Unknown(NamedTuple):
+    """What a look-up did not find.
+
+    Attributes:
+      new: `[M]` positions in the batch of the keys that are new, each the first of its equals.
+      place: `[N]` for each key that was not found, which of those it equals; -1 for the others.
+    """
+
+    new: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    def spread(self, values: NDArray[np.float64], fitness: NDArray[np.float64]) -> None:
+        """Gives every key that was not found, of `fitness` `[N]`, the value of its equal in `values` `[M]`."""
+        _spread(values, self.place, fitness)
 
 
 class FitnessCache:
@@ -31,13 +67,13 @@ class FitnessCache:
         insertion counts as the first sighting, as in the original's FEC cache.
     """
 
-    def __init__(self, capacity: int, key_words: int, forget_every: int = 0) -> None:
+    def __init__(self, capacity: int, forget_every: int = 0, key_words: int = 0) -> None:
         """An empty cache.
 
         Args:
           capacity: most entries.
-          key_words: 64-bit words of a key that are compared; 0 compares hashes only.
           forget_every: see the class.
+          key_words: most 64-bit words that a key has beside its hash.
 
         Raises:
           ValueError: a negative number.
@@ -48,278 +84,262 @@ class FitnessCache:
         self.capacity = capacity
         self.forget_every = forget_every
         rows = max(capacity, 1)
-        self._buckets = np.full(1 << max(rows - 1, 1).bit_length(), _END, np.int32)
-        self._hashes = np.zeros(rows, np.uint64)
-        self._keys = np.zeros((rows, key_words), np.uint64)
-        self._values = np.zeros(rows, np.float64)
-        self._links = np.full((rows, 4), _END, np.int32)
-        self._state = np.array([0, _END, _END, _END], np.int64)
+        entries = np.zeros((rows, 6), np.int64)
+        self._table = Table(
+            buckets=np.full(1 << max(rows - 1, 1).bit_length(), END, np.int32),
+            entries=entries,
+            values=entries.view(np.float64),
+            keys=np.zeros((-(-key_words // BLOCK), rows, BLOCK), np.uint64),
+            facts=np.array([0, END, END, END, capacity, forget_every], np.int64),
+        )
+        self._pending = np.empty(0, np.int64)  # entries of the last look-up's new keys
 
     def __len__(self) -> int:
-        return int(self._state[_USED])
+        return int(self._table.facts[_USED])
 
-    def look_up(self, hashes: NDArray[np.uint64], keys: NDArray[np.uint64], fitness: NDArray[np.float64]) -> int:
-        """Fills in the fitness of every key that is known; what is found becomes the most recently used.
+    def look_up(self, hashes: NDArray[np.uint64], fitness: NDArray[np.float64]) -> Unknown:
+        """Fills in the fitness of every hash that is known; what is found becomes the most recently used.
 
         Args:
           hashes: `[N]` uint64.
-          keys: `[N, key_words]` uint64.
           fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
 
         Returns:
-          How many were found.
+          What is unknown; an entry of each new key, the most recently used, waits for `fill`.
         """
-        if self.capacity == 0:
-            return 0
-        return int(_look_up(hashes, keys, fitness, self.forget_every, *self._arrays()))
+        place, new, pending = (np.empty(len(fitness), np.int64) for _ in range(3))
+        count, _ = _look_up_batch(hashes.view(np.int64), *self._table, fitness, place, new, pending)
+        self._pending = pending[:count]
+        return Unknown(new[:count], place)
 
-    def insert(self, hashes: NDArray[np.uint64], keys: NDArray[np.uint64], fitness: NDArray[np.float64]) -> None:
-        """Stores N new keys (not in the table, no two the same), the least recently used going first."""
+    def fill(self, fitness: NDArray[np.float64]) -> None:
+        """Gives the new keys of the last look-up, M, their values `[M]`.
+
+        Raises:
+          ValueError: another number of values.
+        """
+        if len(fitness) != len(self._pending):
+            raise ValueError(f"fitness has {len(fitness)} values; the last look-up found {len(self._pending)} new keys")
         if self.capacity > 0:
-            _insert(hashes, keys, fitness, self.capacity, *self._arrays())
+            _fill(fitness, self._pending, self._table.entries, self._table.values)
 
     def state(self) -> State:
-        """The entries, least recently used first; keys as one stream of words without unused ones."""
-        order = np.empty(len(self), np.int32)
-        _list_oldest_first(order, self._links, self._state)
-        words = np.empty(len(order) * self._keys.shape[1], np.uint64)
+        """The entries, least recently used first; keys as one stream of words."""
+        table, order = self._table, self._oldest_first()
         return {
-            "hashes": self._hashes[order],
-            "fitness": self._values[order],
-            "sightings": self._links[order, _HITS],
-            "keys": words[: _pack_keys(order, self._keys, words)].copy(),
+            "hashes": table.entries[order, _HASH],
+            "fitness": table.values[order, _FITNESS],
+            "sightings": table.entries[order, _SIGHTINGS],
         }
 
     def restore(self, state: State) -> None:
         """Fills an empty cache of the same sizes with what `state()` gave."""
-        count = len(state["hashes"])
-        keys = np.zeros((count, self._keys.shape[1]), np.uint64)
-        _unpack_keys(state["keys"], keys)
-        self.insert(state["hashes"], keys, state["fitness"])
-        self._links[:count, _HITS] = state["sightings"]
+        _restore(state["hashes"], state["fitness"], state["sightings"], *self._table)
 
-    def _arrays(self) -> tuple[NDArray, ...]:
-        return self._buckets, self._hashes, self._keys, self._values, self._links, self._state
-
-
-def program_keys(programs: Programs) -> NDArray[np.uint64]:
-    """`[N, 1 + 3 L]` uint64 words that are equal exactly when two programs are, to the last bit of their constants.
-
-    The first word holds the sizes, then come one word an instruction (op and addresses) and its constants, zeros last.
-    """
-    keys = np.zeros((len(programs), 1 + 3 * programs.opcodes.shape[1]), np.uint64)
-    _encode(programs.opcodes, programs.addresses, programs.constants.view(np.uint64), programs.sizes, keys)
-    return keys
-
-
-def first_of_equals(hashes: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """`[N]` for each key the position of the first equal key (same hash and same words) in the batch."""
-    first = np.empty(len(hashes), np.int64)
-    table = np.full(1 << max(2 * len(hashes) - 1, 1).bit_length(), _END, np.int32)
-    _find_first(hashes, keys, table, first)
-    return first
+    def _oldest_first(self) -> NDArray[np.int64]:
+        """The entries, least recently used first."""
+        order = np.empty(len(self), np.int64)
+        _list_oldest_first(order, self._table.entries, self._table.facts)
+        return order
 
 
 @njit(cache=True, nogil=True)
-def _encode(opcodes, addresses, constants, sizes, keys):  # type: ignore[no-untyped-def]
-    length = opcodes.shape[1]
-    for n in range(opcodes.shape[0]):
-        keys[n, 0] = (
-            np.uint64(sizes[n, 0])
-            | (np.uint64(sizes[n, 1]) << np.uint64(16))
-            | (np.uint64(sizes[n, 2]) << np.uint64(32))
-        )
-        word = 1
-        for slot in range(length):
-            if opcodes[n, slot] != 0:
-                keys[n, word] = (
-                    np.uint64(opcodes[n, slot])
-                    | (np.uint64(addresses[n, slot, 0]) << np.uint64(8))
-                    | (np.uint64(addresses[n, slot, 1]) << np.uint64(24))
-                    | (np.uint64(addresses[n, slot, 2]) << np.uint64(40))
-                )
-                keys[n, word + 1] = constants[n, slot, 0]
-                keys[n, word + 2] = constants[n, slot, 1]
-                word += 3
+def _spread(values, place, fitness):  # type: ignore[no-untyped-def]
+    for n in range(len(place)):
+        if place[n] >= 0:
+            fitness[n] = values[place[n]]
 
 
 @njit(cache=True, nogil=True)
-def _equal(keys, n, others, m):  # type: ignore[no-untyped-def]
-    for word in range(keys.shape[1]):
-        if keys[n, word] != others[m, word]:
-            return False
-        if word > 0 and word % 3 == 1 and keys[n, word] == 0:
-            return True  # past the last instruction
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _find_first(hashes, keys, table, first):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(table) - 1)
-    for n in range(len(hashes)):
-        place = hashes[n] & mask
-        while True:
-            other = table[place]
-            if other == _END:
-                table[place] = n
-                first[n] = n
-                break
-            if hashes[other] == hashes[n] and _equal(keys, n, keys, other):
-                first[n] = other
-                break
-            place = (place + np.uint64(1)) & mask
-
-
-@njit(cache=True, nogil=True)
-def _look_up(  # type: ignore[no-untyped-def]
-    hashes, keys, found, forget_every, buckets, stored_hashes, stored_keys, values, links, state
+def _look_up_batch(  # type: ignore[no-untyped-def]
+    hashes, buckets, entries, values, keys, facts, fitness, place, new, pending
 ):
-    mask = np.uint64(len(buckets) - 1)
     count = 0
-    for n in range(len(hashes)):
-        if not np.isnan(found[n]):
-            continue
-        entry = buckets[hashes[n] & mask]
-        while entry != _END:
-            if stored_hashes[entry] == hashes[n] and _equal(keys, n, stored_keys, entry):
-                break
-            entry = links[entry, _NEXT_IN_BUCKET]
-        if entry == _END:
-            continue
-        count += 1
-        found[n] = values[entry]
-        links[entry, _HITS] += 1
-        _unlink(entry, links, state)
-        if forget_every > 0 and links[entry, _HITS] >= forget_every:
-            _leave_bucket(entry, buckets, stored_hashes, links)
-            links[entry, _NEXT_IN_BUCKET] = state[_FREE]
-            state[_FREE] = entry
-            state[_USED] -= 1
-        else:
-            _make_newest(entry, links, state)
-    return count
+    no_key = np.empty(0, np.uint64)
+    touched = 0
+    for n in range(len(fitness)):
+        if n % TOGETHER == 0:
+            touched += touch(hashes[n : n + TOGETHER], buckets, entries, keys)
+        place[n] = END
+        if np.isnan(fitness[n]):
+            place[n], pending[count] = look_up_one(
+                hashes[n], no_key, 0, buckets, entries, values, keys, facts, n, count, fitness
+            )
+            new[count] = n
+            count += place[n] == count
+    return count, touched
 
 
-@njit(cache=True, nogil=True)
-def _insert(  # type: ignore[no-untyped-def]
-    hashes, keys, fitness, capacity, buckets, stored_hashes, stored_keys, values, links, state
+@njit(nogil=True, forceinline=True)
+def look_up_one(  # type: ignore[no-untyped-def]
+    hashed, key, words, buckets, entries, values, keys, facts, n, count, fitness
 ):
-    mask = np.uint64(len(buckets) - 1)
-    for n in range(len(hashes)):
-        if state[_FREE] != _END:
-            entry = state[_FREE]
-            state[_FREE] = links[entry, _NEXT_IN_BUCKET]
-            state[_USED] += 1
-        elif state[_USED] < capacity:
-            entry = state[_USED]
-            state[_USED] += 1
-        else:
-            entry = state[_OLDEST]
-            _unlink(entry, links, state)
-            _leave_bucket(entry, buckets, stored_hashes, links)
-        stored_hashes[entry] = hashes[n]
-        for word in range(keys.shape[1]):
-            stored_keys[entry, word] = keys[n, word]
-            if word > 0 and word % 3 == 1 and keys[n, word] == 0:
+    """Looks up one key of a batch, of which `count` were new so far, and fills in its fitness.
+
+    Args:
+      hashed: its hash.
+      key: at least `words` words, which are compared too.
+      words: how many.
+      buckets: of the `Table`, as the following four.
+      entries: see there.
+      values: see there.
+      keys: see there.
+      facts: see there.
+      n: its place in the batch.
+      count: how many of the keys before it are new.
+      fitness: `[N]` of the batch.
+
+    Returns:
+      Its place among the new keys (`count` if it is another one, -1 if it is known), and its entry.
+    """
+    if facts[_CAPACITY] == 0:
+        return count, 0
+    entry = _find(hashed, key, words, buckets, entries, keys)
+    if entry == END:
+        entry = insert(hashed, key, words, buckets, entries, keys, facts)
+        entries[entry, _SIGHTINGS] = -1 - count
+        return count, entry
+    sightings = entries[entry, _SIGHTINGS]
+    if sightings < 0:
+        return -1 - sightings, entry
+    fitness[n] = values[entry, _FITNESS]
+    entries[entry, _SIGHTINGS] = sightings + 1
+    _unlink(entry, entries, facts)
+    if 0 < facts[_FORGET_EVERY] <= sightings + 1:
+        _leave_bucket(entry, buckets, entries)
+        entries[entry, _NEXT] = facts[_FREE]
+        facts[_FREE] = entry
+        facts[_USED] -= 1
+    else:
+        _make_newest(entry, entries, facts)
+    return END, entry
+
+
+@njit(nogil=True, forceinline=True)
+def touch(hashes, buckets, entries, keys):  # type: ignore[no-untyped-def]
+    """Reads what looking up some keys will read, so that the memory serves them at the same time.
+
+    Returns a number of no meaning, which the caller has to return too, or the compiler would leave all this out.
+    """
+    total = 0
+    for hashed in hashes:
+        total += buckets[_bucket(hashed, buckets)]
+    for hashed in hashes:
+        entry = np.int64(buckets[_bucket(hashed, buckets)])
+        if entry != END:
+            total += entries[entry, _HASH]
+            if len(keys) > 0:
+                total += np.int64(keys[0, entry, 0])
+    return total
+
+
+@njit(nogil=True, forceinline=True)
+def _find(hashed, key, words, buckets, entries, keys):  # type: ignore[no-untyped-def]
+    """The entry of a key, or `END`."""
+    entry = np.int64(buckets[_bucket(hashed, buckets)])
+    while entry != END:
+        if entries[entry, _HASH] == hashed:
+            word = 0
+            while word < words and keys[word // BLOCK, entry, word % BLOCK] == key[word]:
+                word += 1
+            if word == words:
                 break
-        values[entry] = fitness[n]
-        links[entry, _HITS] = 1
-        place = hashes[n] & mask
-        links[entry, _NEXT_IN_BUCKET] = buckets[place]
-        buckets[place] = entry
-        _make_newest(entry, links, state)
+        entry = entries[entry, _NEXT]
+    return entry
+
+
+@njit(nogil=True, forceinline=True)
+def insert(hashed, key, words, buckets, entries, keys, facts):  # type: ignore[no-untyped-def]
+    """Makes an entry for a new key, the least recently used going if there are too many, and returns it."""
+    if facts[_FREE] != END:
+        entry = facts[_FREE]
+        facts[_FREE] = entries[entry, _NEXT]
+        facts[_USED] += 1
+    elif facts[_USED] < facts[_CAPACITY]:
+        entry = facts[_USED]
+        facts[_USED] += 1
+    else:
+        entry = facts[_OLDEST]
+        _unlink(entry, entries, facts)
+        _leave_bucket(entry, buckets, entries)
+    for word in range(words):
+        keys[word // BLOCK, entry, word % BLOCK] = key[word]
+    bucket = _bucket(hashed, buckets)
+    entries[entry, _HASH] = hashed
+    entries[entry, _NEXT] = buckets[bucket]
+    buckets[bucket] = entry
+    _make_newest(entry, entries, facts)
+    return entry
+
+
+@njit(nogil=True, forceinline=True)
+def _bucket(hashed, buckets):  # type: ignore[no-untyped-def]
+    return hashed & (len(buckets) - 1)
 
 
 @njit(cache=True, nogil=True)
-def _unlink(entry, links, state):  # type: ignore[no-untyped-def]
-    newer, older = links[entry, _NEWER], links[entry, _OLDER]
-    if newer == _END:
-        state[_NEWEST] = older
+def _fill(fitness, pending, entries, values):  # type: ignore[no-untyped-def]
+    for place in range(len(fitness)):
+        entry = pending[place]
+        if entries[entry, _SIGHTINGS] == -1 - place:  # else, in a small cache, a later key of the batch took the entry
+            set_entry(entry, 1, fitness[place], entries, values)
+
+
+@njit(nogil=True, forceinline=True)
+def set_entry(entry, sightings, fitness, entries, values):  # type: ignore[no-untyped-def]
+    """Gives an entry a value, and so ends its being pending."""
+    entries[entry, _SIGHTINGS] = sightings
+    values[entry, _FITNESS] = fitness
+
+
+@njit(nogil=True, forceinline=True)
+def _unlink(entry, entries, facts):  # type: ignore[no-untyped-def]
+    newer, older = entries[entry, _NEWER], entries[entry, _OLDER]
+    if newer == END:
+        facts[_NEWEST] = older
     else:
-        links[newer, _OLDER] = older
-    if older == _END:
-        state[_OLDEST] = newer
+        entries[newer, _OLDER] = older
+    if older == END:
+        facts[_OLDEST] = newer
     else:
-        links[older, _NEWER] = newer
+        entries[older, _NEWER] = newer
 
 
-@njit(cache=True, nogil=True)
-def _make_newest(entry, links, state):  # type: ignore[no-untyped-def]
-    links[entry, _NEWER] = _END
-    links[entry, _OLDER] = state[_NEWEST]
-    if state[_NEWEST] == _END:
-        state[_OLDEST] = entry
+@njit(nogil=True, forceinline=True)
+def _make_newest(entry, entries, facts):  # type: ignore[no-untyped-def]
+    newest = facts[_NEWEST]
+    entries[entry, _NEWER] = END
+    entries[entry, _OLDER] = newest
+    if newest == END:
+        facts[_OLDEST] = entry
     else:
-        links[state[_NEWEST], _NEWER] = entry
-    state[_NEWEST] = entry
+        entries[newest, _NEWER] = entry
+    facts[_NEWEST] = entry
 
 
-@njit(cache=True, nogil=True)
-def _leave_bucket(entry, buckets, stored_hashes, links):  # type: ignore[no-untyped-def]
-    place = stored_hashes[entry] & np.uint64(len(buckets) - 1)
-    if buckets[place] == entry:
-        buckets[place] = links[entry, _NEXT_IN_BUCKET]
+@njit(nogil=True, forceinline=True)
+def _leave_bucket(entry, buckets, entries):  # type: ignore[no-untyped-def]
+    bucket = _bucket(entries[entry, _HASH], buckets)
+    other = np.int64(buckets[bucket])
+    if other == entry:
+        buckets[bucket] = entries[entry, _NEXT]
         return
-    other = buckets[place]
-    while links[other, _NEXT_IN_BUCKET] != entry:
-        other = links[other, _NEXT_IN_BUCKET]
-    links[other, _NEXT_IN_BUCKET] = links[entry, _NEXT_IN_BUCKET]
+    while entries[other, _NEXT] != entry:
+        other = entries[other, _NEXT]
+    entries[other, _NEXT] = entries[entry, _NEXT]
 
 
 @njit(cache=True, nogil=True)
-def _list_oldest_first(order, links, state):  # type: ignore[no-untyped-def]
-    entry = state[_OLDEST]
+def _list_oldest_first(order, entries, facts):  # type: ignore[no-untyped-def]
+    entry = facts[_OLDEST]
     for n in range(len(order)):
         order[n] = entry
-        entry = links[entry, _NEWER]
+        entry = entries[entry, _NEWER]
 
 
 @njit(cache=True, nogil=True)
-def _pack_keys(order, keys, words):  # type: ignore[no-untyped-def]
-    """Writes the used words of the keys; the first word of each also counts its instructions. Returns how many."""
-    length = keys.shape[1]
-    place = 0
-    if length == 0:
-        return place
-    for entry in order:
-        first = place
-        place += 1
-        instructions = np.uint64(0)
-        for word in range(1, length, 3):
-            instruction = keys[entry, word]
-            if instruction == 0:
-                break
-            here = place
-            place += 1
-            for number in range(2):
-                constant = keys[entry, word + 1 + number]
-                if constant != 0:
-                    instruction |= np.uint64(1 + number) << _CONSTANT_SHIFT
-                    words[place] = constant
-                    place += 1
-            words[here] = instruction
-            instructions += np.uint64(1)
-        words[first] = keys[entry, 0] | (instructions << _COUNT_SHIFT)
-    return place
-
-
-@njit(cache=True, nogil=True)
-def _unpack_keys(words, keys):  # type: ignore[no-untyped-def]
-    """Fills `keys`, which are zero, from the words that `_pack_keys` wrote."""
-    place = 0
-    if keys.shape[1] == 0:
-        return
-    instruction_mask = (np.uint64(1) << _CONSTANT_SHIFT) - np.uint64(1)
-    for entry in range(keys.shape[0]):
-        instructions = words[place] >> _COUNT_SHIFT
-        keys[entry, 0] = words[place] & ((np.uint64(1) << _COUNT_SHIFT) - np.uint64(1))
-        place += 1
-        for position in range(instructions):
-            word = 1 + 3 * position
-            constants = words[place] >> _CONSTANT_SHIFT
-            keys[entry, word] = words[place] & instruction_mask
-            place += 1
-            for number in range(2):
-                if constants & np.uint64(1 + number):
-                    keys[entry, word + 1 + number] = words[place]
-                    place += 1
+def _restore(hashes, fitness, sightings, buckets, entries, values, keys, facts):  # type: ignore[no-untyped-def]
+    no_key = np.empty(0, np.uint64)
+    for n in range(len(hashes)):
+        entry = insert(hashes[n], no_key, 0, buckets, entries, keys, facts)
+        set_entry(entry, sightings[n], fitness[n], entries, values)

@@ -44,43 +44,50 @@ def _find_constants(canonical, setup, predict, regression, constants):  # type: 
                 constants[n] = values[n, slot, 0]
 
 
-def constant_fitness(
-    constants: NDArray[np.float64], tasks: Tasks, precision: str, max_abs_error: float
-) -> NDArray[np.float64]:
-    """`[N, T]` fitness of predicting one constant, computed in the engines' precision and order of additions.
+class ConstantFitness:
+    """Fitness of predicting one constant, computed in the engines' precision and order of additions."""
 
-    Args:
-      constants: `[N]`.
-      tasks: T tasks, of metric RMS_ERROR or ACCURACY.
-      precision: "float32" or "float64".
-      max_abs_error: an absolute error above this, or NaN, gives fitness 0.
-    """
-    dtype = np.dtype(precision)
-    predictions = constants.astype(dtype)
-    train, valid = tasks.train_labels.astype(dtype), tasks.valid_labels.astype(dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if tasks.metric is Metric.ACCURACY:
-            predictions = 1 / (1 + np.exp(-predictions))
-            positive = (valid > 0.5).mean(axis=1)
-            fitness = np.where(predictions[:, None] > 0.5, positive, 1 - positive)
-            return np.where(_largest_error(predictions, train) <= max_abs_error, fitness, 0.0)
-        largest = np.maximum(_largest_error(predictions, train), _largest_error(predictions, valid))
-        losses = np.empty((len(constants), len(tasks)), dtype)
-        _sum_squares(predictions, valid, losses)
-        fitness = 1 - dtype.type(2 / np.pi) * np.arctan(np.sqrt(losses / dtype.type(valid.shape[1])))
-    return np.where(largest <= max_abs_error, fitness, 0.0)
+    def __init__(self, tasks: Tasks, precision: str, max_abs_error: float) -> None:
+        """Looks at the labels once.
 
+        Args:
+          tasks: T tasks, of metric RMS_ERROR or ACCURACY.
+          precision: "float32" or "float64".
+          max_abs_error: an absolute error above this, or NaN, gives fitness 0.
+        """
+        self._accuracy = tasks.metric is Metric.ACCURACY
+        self._dtype = np.dtype(precision)
+        self._max_abs_error = max_abs_error
+        train, valid = tasks.train_labels.astype(self._dtype), tasks.valid_labels.astype(self._dtype)
+        self._positive = (valid > 0.5).mean(axis=1)
+        self._valid = np.ascontiguousarray(valid.T)
+        seen = [train] if self._accuracy else [train, valid]
+        self._highest = np.max([labels.max(axis=1) for labels in seen], axis=0)
+        self._lowest = np.min([labels.min(axis=1) for labels in seen], axis=0)
 
-def _largest_error(predictions: NDArray, labels: NDArray) -> NDArray:
-    """`[N, T]` largest absolute error of each constant on each task; NaN for NaN."""
-    return np.maximum(labels.max(axis=1)[None] - predictions[:, None], predictions[:, None] - labels.min(axis=1)[None])
+    def __call__(self, constants: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`[N, T]` fitness of N constants `[N]`."""
+        predictions = constants.astype(self._dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._accuracy:
+                predictions = 1 / (1 + np.exp(-predictions))
+                fitness = np.where(predictions[:, None] > 0.5, self._positive, 1 - self._positive)
+            else:
+                losses = np.empty((len(constants), len(self._positive)), self._dtype)
+                _sum_squares(predictions, self._valid, losses)
+                fitness = 1 - self._dtype.type(2 / np.pi) * np.arctan(
+                    np.sqrt(losses / self._dtype.type(len(self._valid)))
+                )
+            largest = np.maximum(self._highest - predictions[:, None], predictions[:, None] - self._lowest)
+        return np.where(largest <= self._max_abs_error, fitness, 0.0)
 
 
 @njit(cache=True, nogil=True)
 def _sum_squares(predictions, labels, sums):  # type: ignore[no-untyped-def]
+    """Sums over the examples in their order; `labels` are `[E, T]`, so that the tasks go side by side."""
     for n in range(len(predictions)):
         sums[n] = 0
-        for task in range(labels.shape[0]):
-            for example in range(labels.shape[1]):
-                error = labels[task, example] - predictions[n]
+        for example in range(labels.shape[0]):
+            for task in range(labels.shape[1]):
+                error = labels[example, task] - predictions[n]
                 sums[n, task] += error * error

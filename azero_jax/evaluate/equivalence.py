@@ -7,18 +7,24 @@ all tasks, as the fitness that it stands for does.
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio, odd
-_SHIFT: Final = np.uint64(29)
+from azero_jax.evaluate.hashing import finish, mix
+
+_HALF: Final = np.uint64(32)
+_LOW_HALF: Final = np.uint64(2**32 - 1)
 
 
 def hash_errors(errors: NDArray, decimals: int | None = None) -> NDArray[np.uint64]:
     """`[N]` 64-bit hash of each program's errors.
+
+    Two sums of words times random multipliers (multilinear hashing; Carter and Wegman 1979), which take many errors at
+    once: each alone gives two different rows of errors the same value with a probability of at most 2**-32.
 
     Args:
       errors: `[N, T, K]` float32 or float64.
@@ -27,42 +33,31 @@ def hash_errors(errors: NDArray, decimals: int | None = None) -> NDArray[np.uint
     if decimals is not None:
         errors = np.round(errors, decimals)
     flat = np.ascontiguousarray(errors.reshape(len(errors), -1))
+    words = flat.view(np.uint32 if flat.dtype == np.float32 else np.uint64)
+    infinity = flat.dtype.type(np.inf).view(words.dtype)
+    no_sign = ~flat.dtype.type(-0.0).view(words.dtype)
     hashes = np.empty(len(flat), np.uint64)
-    _hash_rows(flat, flat.view(np.uint32 if flat.dtype == np.float32 else np.uint64), hashes)
+    _hash_rows(words, no_sign, infinity, _multipliers(flat.shape[1]), hashes)
     return hashes
 
 
+@functools.lru_cache(maxsize=8)
+def _multipliers(count: int) -> NDArray[np.uint64]:
+    """`[4, count]` odd random numbers, the same in every run."""
+    return np.random.Philox(key=0).random_raw((4, count)) | np.uint64(1)
+
+
 @njit(cache=True, nogil=True)
-def _hash_rows(values, words, hashes):  # type: ignore[no-untyped-def]
-    count = values.shape[1]
-    chains = np.empty(4, np.uint64)  # independent, so that one multiplication need not wait for the other
-    for n in range(values.shape[0]):
-        for chain in range(4):
-            chains[chain] = chain + 1
-        for k in range(0, count - 3, 4):
-            for chain in range(4):
-                chains[chain] = _mix(chains[chain], values[n, k + chain], words[n, k + chain])
-        for k in range(count - count % 4, count):
-            chains[k % 4] = _mix(chains[k % 4], values[n, k], words[n, k])
-        total = np.uint64(0)
-        for chain in range(4):
-            total = _finish(total ^ chains[chain])
-        hashes[n] = total
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _mix(state, value, word):  # type: ignore[no-untyped-def]
-    if value == 0:
-        bits = np.uint64(0)
-    elif value != value:
-        bits = np.uint64(1)  # one NaN is like another
-    else:
-        bits = np.uint64(word)
-    state = (state ^ bits) * _MULTIPLIER
-    return state ^ (state >> _SHIFT)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _finish(state):  # type: ignore[no-untyped-def]
-    state = (state ^ (state >> np.uint64(32))) * _MULTIPLIER
-    return state ^ (state >> _SHIFT)
+def _hash_rows(words, no_sign, infinity, multipliers, hashes):  # type: ignore[no-untyped-def]
+    for n in range(words.shape[0]):
+        sum1 = np.uint64(0)
+        sum2 = np.uint64(0)
+        for k in range(words.shape[1]):
+            magnitude = words[n, k] & no_sign
+            bits = np.uint64(words[n, k])
+            bits = np.uint64(0) if magnitude == 0 else bits
+            bits = np.uint64(1) if magnitude > infinity else bits  # one NaN is like another
+            low, high = bits & _LOW_HALF, bits >> _HALF
+            sum1 += low * multipliers[0, k] + high * multipliers[1, k]
+            sum2 += low * multipliers[2, k] + high * multipliers[3, k]
+        hashes[n] = finish(mix(finish(sum1), sum2))

@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax import ops
 from azero_jax.canonical import canonicalize
 from azero_jax.engines.base import Engine
-from azero_jax.evaluate.cache import FitnessCache, first_of_equals, program_keys
-from azero_jax.evaluate.constants import constant_fitness, constant_predictions
+from azero_jax.evaluate.cache import FitnessCache
+from azero_jax.evaluate.constants import ConstantFitness, constant_predictions
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.program import Programs
 from azero_jax.state import State, with_prefix, without_prefix
@@ -31,7 +33,10 @@ class EvaluatorSettings:
     """What the evaluator does to avoid running a candidate in full; each part can be switched off.
 
     Attributes:
-      cache_size: canonical programs whose fitness is remembered; 0 switches the cache off.
+      cache_size: programs, in canonical form, whose fitness is remembered; 0 switches the cache off.
+      canonical: bring candidates into canonical form; if not, they are only pruned, which is quicker, but fewer are
+        known. Where a run takes microseconds this pays. With random ops the canonical form is always made, because it
+        numbers the streams that they draw from.
       fec_size: behaviours that functional equivalence checking remembers; 0 switches it off.
       fec_train_examples: training examples of its probe.
       fec_valid_examples: validation examples of its probe.
@@ -50,6 +55,7 @@ class EvaluatorSettings:
     """
 
     cache_size: int = 200_000
+    canonical: bool = True
     fec_size: int = 100_000
     fec_train_examples: int = 10
     fec_valid_examples: int = 10
@@ -123,8 +129,11 @@ class Evaluator:
         self.timings = Timings()
         self._space = engine.space
         self._tasks = engine.tasks
-        self._programs = FitnessCache(settings.cache_size, 1 + 3 * self._space.length)
-        self._behaviours = FitnessCache(settings.fec_size, 0, settings.fec_forget_every)
+        self._programs = ProgramCache(settings.cache_size, self._space, self._tasks.metric)
+        self._behaviours = FitnessCache(settings.fec_size, forget_every=settings.fec_forget_every)
+        run = engine.settings
+        self._constant_fitness = ConstantFitness(self._tasks, run.precision, run.max_abs_error)
+        self._canonical = settings.canonical or any(ops.OPS[op].random for op in self._space.ops)
         self._probe = (settings.fec_train_examples, settings.fec_valid_examples)
         if settings.fec_size > 0:
             _check_probe(self._probe, self._tasks)
@@ -189,75 +198,74 @@ class Evaluator:
             stage.hurdle.restore(without_prefix(f"hurdle{index}", state))
 
     def _evaluate_affordable(self, programs: Programs) -> NDArray[np.float64]:
-        with self.timings.phase("canonicalize"):
-            canonical, hashes = canonicalize(programs, self._space, self._tasks.metric)
-            instructions = int(programs.sizes.sum())
-            self.counters.instructions += instructions
-            self.counters.pruned_instructions += instructions - int(canonical.sizes.sum())
-        with self.timings.phase("constants"):
-            fitness = self._score_constants(canonical)
+        instructions = int(programs.sizes.sum())
+        self.counters.instructions += instructions
+        if self._canonical:
+            with self.timings.phase("canonicalize"):
+                programs = canonicalize(programs, self._space, self._tasks.metric).programs
         with self.timings.phase("look up"):
-            keys, known = np.empty((len(hashes), 0), np.uint64), 0
-            if self.settings.cache_size > 0:
-                keys = program_keys(canonical)
-                known = self._programs.look_up(hashes, keys, fitness)
-                unknown, new, first = _first_unknown(fitness, hashes, keys)
-            else:
-                unknown = new = first = np.flatnonzero(np.isnan(fitness))
-            self.counters.known_canonical += known + len(unknown) - len(new)
-            chosen = canonical[new]
-        fitness[new] = self._probe_and_run(chosen)
+            fitness = np.full(len(programs), np.nan)
+            unknown, new, live = self._programs.screen(programs, fitness)
+            self.counters.pruned_instructions += instructions - live
+            self.counters.known_canonical += len(programs) - len(new)
+        found = self._score(new)
         with self.timings.phase("insert"):
-            fitness[unknown] = fitness[first]
-            self._programs.insert(hashes[new], keys[new], fitness[new])
+            self._programs.fill(found)
+            unknown.spread(found, fitness)
         return fitness
 
-    def _score_constants(self, canonical: Programs) -> NDArray[np.float64]:
+    def _score(self, pruned: Programs) -> NDArray[np.float64]:
+        """`[N]` fitness of programs that are not known."""
+        with self.timings.phase("constants"):
+            fitness = self._score_constants(pruned)
+            rest = np.flatnonzero(np.isnan(fitness))
+            chosen = pruned if len(rest) == len(pruned) else pruned[rest]
+        fitness[rest] = self._probe_and_run(chosen)
+        return fitness
+
+    def _score_constants(self, pruned: Programs) -> NDArray[np.float64]:
         """`[N]` fitness of constant predictors, NaN of the others."""
-        fitness = np.full(len(canonical), np.nan)
-        if not self.settings.constants:
-            return fitness
-        constants = constant_predictions(canonical, self._space, self._tasks.metric)
-        found = np.flatnonzero(~np.isnan(constants))
-        self.counters.constant_predictors += len(found)
-        if len(found):
-            unique, places = np.unique(constants[found], return_inverse=True)
-            settings = self.engine.settings
-            known = constant_fitness(unique, self._tasks, settings.precision, settings.max_abs_error)
-            fitness[found] = self._combine(known)[places]
+        fitness = np.full(len(pruned), np.nan)
+        if self.settings.constants:
+            constants = constant_predictions(pruned, self._space, self._tasks.metric)
+            found = np.flatnonzero(~np.isnan(constants))
+            self.counters.constant_predictors += len(found)
+            if len(found):
+                fitness[found] = self._combine(self._constant_fitness(constants[found]))
         return fitness
 
-    def _probe_and_run(self, canonical: Programs) -> NDArray[np.float64]:
+    def _probe_and_run(self, pruned: Programs) -> NDArray[np.float64]:
         """`[N]` fitness, after functional equivalence checking."""
-        if self.settings.fec_size == 0 or len(canonical) == 0:
-            return self._run_stages(canonical)
+        if self.settings.fec_size == 0 or len(pruned) == 0:
+            return self._run_stages(pruned, np.arange(len(pruned)))
         with self.timings.phase("probe"):
-            outcome = self.engine.evaluate(canonical, examples=self._probe, record=True)
+            outcome = self.engine.evaluate(pruned, examples=self._probe, record=True)
             self._count_steps(outcome.train_steps)
             errors = np.asarray(outcome.errors)
         with self.timings.phase("equivalence"):
-            hashes = hash_errors(errors, self.settings.fec_decimals)
-            no_keys = np.empty((len(hashes), 0), np.uint64)
-            fitness = np.full(len(canonical), np.nan)
-            self._behaviours.look_up(hashes, no_keys, fitness)
-            unknown, new, first = _first_unknown(fitness, hashes, no_keys)
-            self.counters.probed += len(canonical)
-            self.counters.known_fec += len(canonical) - len(new)
-            chosen = canonical[new]
-            probed = self._combine(np.asarray(outcome.fitness)[new])
-        fitness[new] = self._run_stages(chosen, probed)
+            fitness = np.full(len(pruned), np.nan)
+            unknown = self._behaviours.look_up(hash_errors(errors, self.settings.fec_decimals), fitness)
+            self.counters.probed += len(pruned)
+            self.counters.known_fec += len(pruned) - len(unknown.new)
+            probed = self._combine(np.asarray(outcome.fitness)[unknown.new])
+        found = self._run_stages(pruned, unknown.new, probed)
         with self.timings.phase("insert"):
-            fitness[unknown] = fitness[first]
-            self._behaviours.insert(hashes[new], no_keys[new], fitness[new])
+            self._behaviours.fill(found)
+            unknown.spread(found, fitness)
         return fitness
 
-    def _run_stages(self, canonical: Programs, probed: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """`[N]` fitness: of the hurdle that stopped the candidate, or of all examples of all tasks.
+    def _run_stages(
+        self, pruned: Programs, chosen: NDArray[np.int64], probed: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """`[M]` fitness: of the hurdle that stopped the candidate, or of all examples of all tasks.
 
-        A hurdle that wants what the probe has run takes the fitness `probed` `[N]` of the probe.
+        Args:
+          pruned: N programs.
+          chosen: `[M]` which of them are run.
+          probed: `[M]` their fitness in the probe, which a hurdle takes that wants what the probe has run.
         """
-        fitness = np.zeros(len(canonical))
-        running = np.arange(len(canonical))
+        fitness = np.zeros(len(chosen))
+        running = np.arange(len(chosen))
         for index, stage in enumerate(self._stages):
             if len(running) == 0:
                 return fitness
@@ -265,14 +273,14 @@ class Evaluator:
                 if probed is not None and stage.engine is self.engine and stage.examples == self._probe:
                     fitness[running] = probed[running]
                 else:
-                    fitness[running] = self._run(stage.engine, canonical[running], stage.examples)
+                    fitness[running] = self._run(stage.engine, pruned[chosen[running]], stage.examples)
             passed = stage.hurdle.passes(fitness[running])
             self.counters.stopped_at_hurdle[index] += int((~passed).sum())
             running = running[passed]
         if len(running):
             self.counters.run_in_full += len(running)
             with self.timings.phase("run in full"):
-                fitness[running] = self._run(self.engine, canonical[running], None)
+                fitness[running] = self._run(self.engine, pruned[chosen[running]], None)
         return fitness
 
     def _run(self, engine: Engine, programs: Programs, examples: tuple[int, int] | None) -> NDArray[np.float64]:
@@ -309,15 +317,6 @@ def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
         return values.mean(axis=1)
     middle = values.shape[1] // 2
     return np.partition(values, middle, axis=1)[:, middle]
-
-
-def _first_unknown(
-    fitness: NDArray[np.float64], hashes: NDArray[np.uint64], keys: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Who is unknown (NaN): all of them, the first of each that are equal, and for all of them who is their first."""
-    unknown = np.flatnonzero(np.isnan(fitness))
-    first = first_of_equals(hashes[unknown], keys[unknown])
-    return unknown, unknown[first == np.arange(len(unknown))], unknown[first]
 
 
 def _check_shares(name: str, shares: tuple[float, ...], *, strictly: bool) -> None:

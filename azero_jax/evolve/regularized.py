@@ -205,18 +205,22 @@ def _breed(  # type: ignore[no-untyped-def]
     programs, fitness, children, tournament, space, probability, cumulative, generator, origins
 ):
     islands, population = fitness.shape
-    batch = children.opcodes.shape[0] // islands
+    batch = len(children.opcodes) // islands
+    parent_rows, child_rows = _rows(programs), _rows(children)
     for island in range(islands):
         scores = fitness[island]
-        for child in range(island * batch, (island + 1) * batch):
+        first = island * batch
+        for child in range(first, first + batch):
             winner = int(generator.random() * population)
             best = scores[winner]
             for _ in range(tournament - 1):
                 rival = int(generator.random() * population)
                 if scores[rival] > best:
                     winner, best = rival, scores[rival]
-            _copy(programs, island * population + winner, children, child)
             origins[child, 0] = island * population + winner
+        for child in range(first, first + batch):  # by themselves, so that the memory serves many at the same time
+            _copy(parent_rows, origins[child, 0], child_rows, child)
+        for child in range(first, first + batch):
             origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)
 
 
@@ -224,20 +228,35 @@ def _breed(  # type: ignore[no-untyped-def]
 def _replace_oldest(programs, fitness, children, child_fitness, oldest):  # type: ignore[no-untyped-def]
     islands, population = fitness.shape
     batch = child_fitness.shape[1]
+    program_rows, child_rows = _rows(programs), _rows(children)
     for island in range(islands):
         for child in range(batch):
             slot = (oldest + child) % population
-            _copy(children, island * batch + child, programs, island * population + slot)
+            _copy(child_rows, island * batch + child, program_rows, island * population + slot)
             fitness[island, slot] = child_fitness[island, child]
 
 
 @njit(nogil=True, forceinline=True)
-def _copy(source, n, target, m):  # type: ignore[no-untyped-def]
-    for slot in range(source.opcodes.shape[1]):
-        target.opcodes[m, slot] = source.opcodes[n, slot]
-        for field in range(3):
-            target.addresses[m, slot, field] = source.addresses[n, slot, field]
-        target.constants[m, slot, 0] = source.constants[n, slot, 0]
-        target.constants[m, slot, 1] = source.constants[n, slot, 1]
-    for function in range(3):
-        target.sizes[m, function] = source.sizes[n, function]
+def _rows(programs):  # type: ignore[no-untyped-def]
+    """The arrays of programs with one axis after the first, whose rows are copied fastest."""
+    count = len(programs.opcodes)
+    return (
+        programs.opcodes,
+        programs.addresses.reshape(count, -1),
+        programs.constants.reshape(count, -1),
+        programs.sizes,
+    )
+
+
+@njit(nogil=True, forceinline=True)
+def _copy(sources, n, targets, m):  # type: ignore[no-untyped-def]
+    _copy_row(sources[0], n, targets[0], m)
+    _copy_row(sources[1], n, targets[1], m)
+    _copy_row(sources[2], n, targets[2], m)
+    _copy_row(sources[3], n, targets[3], m)
+
+
+@njit(nogil=True, forceinline=True)
+def _copy_row(source, n, target, m):  # type: ignore[no-untyped-def]
+    for column in range(source.shape[1]):
+        target[m, column] = source[n, column]

@@ -21,7 +21,7 @@ from azero_jax.recording.files import TEMPORARY_SUFFIX, write_atomically
 from azero_jax.state import State
 
 FORMAT: Final = "azero_jax checkpoint"
-VERSION: Final = 1
+VERSION: Final = 2
 
 _NAME: Final = re.compile(r"checkpoint-(\d{6,})\.npz")
 

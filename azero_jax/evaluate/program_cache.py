@@ -1,0 +1,251 @@
+"""Fitness by program: every candidate is pruned and looked up, and only what is new is written out.
+
+For candidates in canonical form this finds the same algorithm in other words; for others it finds the same
+instructions around other dead code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from azero_jax import prune
+from azero_jax.compiled import source_digest
+from azero_jax.evaluate import cache, hashing
+from azero_jax.evaluate.cache import BLOCK, END, TOGETHER, FitnessCache, Unknown, insert, look_up_one, set_entry, touch
+from azero_jax.evaluate.hashing import finish, mix
+from azero_jax.program import Programs, empty_programs
+from azero_jax.prune import IS_LIVE, SLOT_COLUMNS, WORDS, find_live, make_live_sets, space_tables
+from azero_jax.space import SearchSpace
+from azero_jax.state import State
+from azero_jax.tasks import Metric
+
+_COUNT_SHIFT: Final = np.uint64(48)  # of a key's first word: instructions, above the sizes
+_CONSTANT_SHIFT: Final = np.uint64(56)  # of an instruction's word: which constants follow, above op and addresses
+
+
+class Screened(NamedTuple):
+    """What a look-up of programs gives.
+
+    Attributes:
+      unknown: what was not found.
+      programs: `[M]` the new ones, pruned; overwritten by the next look-up.
+      instructions: live instructions of all programs that were looked up.
+    """
+
+    unknown: Unknown
+    programs: Programs
+    instructions: int
+
+
+class ProgramCache(FitnessCache):
+    """Fitness by pruned program, bounded, least recently used first out."""
+
+    def __init__(self, capacity: int, space: SearchSpace, metric: Metric) -> None:
+        """An empty cache.
+
+        Args:
+          capacity: most entries; 0 keeps nothing.
+          space: of the programs.
+          metric: how predictions are judged, which decides what is dead.
+
+        Raises:
+          ValueError: a negative capacity, or the metric needs registers that the space does not have.
+        """
+        super().__init__(capacity, key_words=1 + 3 * space.length)
+        self._space = space
+        self._tables = space_tables(space, metric)
+        self._rows = empty_programs(0, space)
+
+    def screen(self, programs: Programs, fitness: NDArray[np.float64]) -> Screened:
+        """Prunes programs and fills in the fitness of those that are known, as `FitnessCache.look_up` does.
+
+        Args:
+          programs: N programs of the space.
+          fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
+        """
+        if len(self._rows) < len(programs):
+            self._rows = empty_programs(len(programs), self._space)
+        place, new, pending = (np.empty(len(fitness), np.int64) for _ in range(3))
+        count, instructions, _ = _screen(
+            *_words(programs), *self._tables, *self._table, fitness, place, new, pending, *_words(self._rows)
+        )
+        self._pending = pending[:count]
+        return Screened(Unknown(new[:count], place), self._rows[:count], instructions)
+
+    def state(self) -> State:
+        """The entries, least recently used first; keys as one stream of words."""
+        keys, order = self._table.keys, self._oldest_first()
+        words = np.empty(len(order) * keys[:, 0].size, np.uint64)
+        return {**super().state(), "keys": words[: _pack_keys(order, keys, words)].copy()}
+
+    def restore(self, state: State) -> None:
+        """Fills an empty cache of the same sizes with what `state()` gave."""
+        _restore(state["keys"], state["hashes"], state["fitness"], state["sightings"], *self._table)
+
+
+def _words(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """The arrays of a batch, constants as their bits: 0.0 is not -0.0, and a NaN is equal to itself."""
+    return programs.opcodes, programs.addresses, programs.constants.view(np.uint64), programs.sizes
+
+
+@njit(nogil=True, forceinline=True)
+def _collect(program, sizes, facts, slots, live, begin):  # type: ignore[no-untyped-def]
+    """Lists the live slots of a program; those of function f are at `begin[f]` to `begin[f + 1]` - 1."""
+    count = 0
+    for function in range(3):
+        begin[function] = count
+        for slot in range(facts[function], facts[function] + sizes[program, function]):
+            live[count] = slot
+            count += slots[slot, IS_LIVE]
+    begin[3] = count
+
+
+@njit(nogil=True, forceinline=True)
+def _encode(program, opcodes, addresses, constants, live, begin, key):  # type: ignore[no-untyped-def]
+    """Writes the live instructions as words that are equal exactly when they are, to the last bit of their constants.
+
+    The first word holds how many each function has, and all, then comes one word an instruction (op and addresses, and
+    which constants are not zero), followed by those constants. Returns how many words they are.
+    """
+    head = np.uint64(begin[3]) << _COUNT_SHIFT
+    for function in range(3):
+        head |= np.uint64(begin[function + 1] - begin[function]) << np.uint64(16 * function)
+    key[0] = head
+    words = 1
+    for k in range(begin[3]):
+        slot = live[k]
+        here = words
+        words += 1
+        word = np.uint64(opcodes[program, slot])
+        for field in range(3):
+            word |= np.uint64(addresses[program, slot, field]) << np.uint64(8 + 16 * field)
+        for number in range(2):
+            key[words] = constants[program, slot, number]
+            is_used = np.uint64(key[words] != 0)
+            word |= is_used << (_CONSTANT_SHIFT + np.uint64(number))
+            words += int(is_used)
+        key[here] = word
+    return words
+
+
+@njit(nogil=True, forceinline=True)
+def _write_row(  # type: ignore[no-untyped-def]
+    program, opcodes, addresses, constants, facts, live, begin, row, to_opcodes, to_addresses, to_constants, to_sizes
+):
+    """Writes the live instructions into a row that holds another program."""
+    for function in range(3):
+        first, size = facts[function] - begin[function], begin[function + 1] - begin[function]
+        for k in range(begin[function], begin[function + 1]):
+            to_opcodes[row, first + k] = opcodes[program, live[k]]
+            for field in range(3):
+                to_addresses[row, first + k, field] = addresses[program, live[k], field]
+            for number in range(2):
+                to_constants[row, first + k, number] = constants[program, live[k], number]
+        for slot in range(facts[function] + size, facts[function] + to_sizes[row, function]):
+            to_opcodes[row, slot] = 0
+            for field in range(3):
+                to_addresses[row, slot, field] = 0
+            for number in range(2):
+                to_constants[row, slot, number] = 0
+        to_sizes[row, function] = size
+
+
+def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
+    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
+
+    @njit(cache=True, nogil=True)
+    def screen(  # type: ignore[no-untyped-def]
+        opcodes, addresses, constants, sizes, op_table, registers, facts,
+        buckets, entries, values, keys, table_facts, fitness, place, new, pending,
+        to_opcodes, to_addresses, to_constants, to_sizes,
+    ):  # fmt: skip
+        """Returns how many programs are new, how many live instructions there were, and a number of no meaning."""
+        _ = version
+        length = opcodes.shape[1]
+        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
+        live_sets = make_live_sets(registers, facts[WORDS])
+        asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
+        live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
+        begin = np.zeros((TOGETHER, 4), np.int64)
+        block_keys = np.zeros((TOGETHER, 3 + 3 * length), np.uint64)  # and key
+        words = np.zeros(TOGETHER, np.int64)
+        hashes = np.zeros(TOGETHER, np.int64)
+        count = instructions = touched = 0
+        next_program = 0
+        while next_program < len(fitness):
+            block = 0
+            while block < TOGETHER and next_program < len(fitness):
+                n = next_program
+                next_program += 1
+                place[n] = END
+                if np.isnan(fitness[n]):
+                    find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+                    _collect(n, sizes, facts, slots, live[block], begin[block])
+                    key = block_keys[block]
+                    words[block] = _encode(n, opcodes, addresses, constants, live[block], begin[block], key)
+                    state = np.uint64(0)
+                    for word in range(words[block]):
+                        state = mix(state, key[word])
+                    hashes[block] = np.int64(finish(state))
+                    instructions += begin[block, 3]
+                    asked[block] = n
+                    block += 1
+            touched += touch(hashes[:block], buckets, entries, keys)
+            for b in range(block):
+                n = asked[b]
+                place[n], pending[count] = look_up_one(
+                    hashes[b], block_keys[b], words[b], buckets, entries, values, keys, table_facts, n, count, fitness
+                )
+                if place[n] == count:
+                    new[count] = n
+                    _write_row(
+                        n, opcodes, addresses, constants, facts, live[b], begin[b],
+                        count, to_opcodes, to_addresses, to_constants, to_sizes,
+                    )  # fmt: skip
+                    count += 1
+        return count, instructions, touched
+
+    return screen
+
+
+_screen: Final = _compile(source_digest(prune, cache, hashing))
+
+
+@njit(nogil=True, forceinline=True)
+def _length(word):  # type: ignore[no-untyped-def]
+    """Words of the instruction that begins with this one."""
+    constants = word >> _CONSTANT_SHIFT
+    return 1 + int(constants & np.uint64(1)) + int(constants >> np.uint64(1))
+
+
+@njit(cache=True, nogil=True)
+def _pack_keys(order, keys, stream):  # type: ignore[no-untyped-def]
+    """Writes the used words of the keys one after another; returns how many."""
+    place = 0
+    for entry in order:
+        words = 1
+        for _ in range(keys[0, entry, 0] >> _COUNT_SHIFT):
+            words += _length(keys[words // BLOCK, entry, words % BLOCK])
+        for word in range(words):
+            stream[place] = keys[word // BLOCK, entry, word % BLOCK]
+            place += 1
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _restore(  # type: ignore[no-untyped-def]
+    stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
+):
+    first = 0
+    for n in range(len(hashes)):
+        end = first + 1
+        for _ in range(stream[first] >> _COUNT_SHIFT):
+            end += _length(stream[end])
+        entry = insert(hashes[n], stream[first:end], end - first, buckets, entries, keys, facts)
+        set_entry(entry, sightings[n], fitness[n], entries, values)
+        first = end
