@@ -43,7 +43,7 @@ class HallOfFame:
                 del self._entries[place]
                 break
         place = 0
-        while place < len(self._entries) and self._entries[place][1].select_fitness > finalist.select_fitness:
+        while place < len(self._entries) and self._entries[place][1].select_fitness >= finalist.select_fitness:
             place += 1
         self._entries.insert(place, (canonical, finalist))
         del self._entries[self._size :]
