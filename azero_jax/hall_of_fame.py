@@ -35,15 +35,15 @@ class HallOfFame:
         return len(self._entries) < self._size or select_fitness >= self._entries[-1][1].select_fitness
 
     def add(self, canonical: str, finalist: Finalist) -> None:
-        """Takes in an algorithm, if it is good enough; of an algorithm that is there already, the better, or first, stays."""
+        """Takes in an algorithm, if it is good enough; an algorithm that is there already keeps its better fitness."""
         for place, (text, known) in enumerate(self._entries):
             if text == canonical:
-                if finalist.select_fitness <= known.select_fitness:
+                if finalist.select_fitness < known.select_fitness:
                     return
                 del self._entries[place]
                 break
         place = 0
-        while place < len(self._entries) and self._entries[place][1].select_fitness >= finalist.select_fitness:
+        while place < len(self._entries) and self._entries[place][1].select_fitness > finalist.select_fitness:
             place += 1
         self._entries.insert(place, (canonical, finalist))
         del self._entries[self._size :]

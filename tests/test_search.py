@@ -48,7 +48,9 @@ def test_the_search_ends_when_nothing_improves() -> None:
     config = tiny(budget__max_candidates=None, budget__no_improvement_candidates=1000, budget__experiment_candidates=0)
     result = az.search(config)
     assert result.stopped_by == "no_improvement"
-    assert result.candidates >= result.hall_of_fame[0].candidates + 1000
+    best = result.hall_of_fame[0].select_fitness
+    first = min(finalist.candidates for finalist in result.hall_of_fame if finalist.select_fitness == best)
+    assert result.candidates == first + 1000
 
 
 def test_the_search_ends_with_the_sufficient_fitness() -> None:
