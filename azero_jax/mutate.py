@@ -274,10 +274,13 @@ def _randomize_function(programs, n, function, space, generator):  # type: ignor
 
 @njit(nogil=True, forceinline=True)
 def _randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
-    op = space.functions[function, FIRST_OP + _below(space.functions[function, OP_COUNT], generator)]
+    # Op and addresses are digits of one number, which has many more bits than they need: drawing is what takes time.
+    rest = generator.random() * space.functions[function, OP_COUNT]
+    op = space.functions[function, FIRST_OP + int(rest)]
     programs.opcodes[n, slot] = op
     for field in range(3):
-        programs.addresses[n, slot, field] = _draw_field(op, field, space, generator)
+        rest = (rest - int(rest)) * space.fields[op, COUNT + field]
+        programs.addresses[n, slot, field] = space.fields[op, LOWEST + field] + int(rest)
     programs.constants[n, slot, 0] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 0 else 0.0
     programs.constants[n, slot, 1] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 1 else 0.0
     if op >= _FIRST_GAUSSIAN:

@@ -60,7 +60,7 @@ class ConstantFitness:
         self._max_abs_error = max_abs_error
         train, valid = tasks.train_labels.astype(self._dtype), tasks.valid_labels.astype(self._dtype)
         self._positive = (valid > 0.5).mean(axis=1)
-        self._valid = np.ascontiguousarray(valid.T)
+        self._valid = valid
         seen = [train] if self._accuracy else [train, valid]
         self._highest = np.max([labels.max(axis=1) for labels in seen], axis=0)
         self._lowest = np.min([labels.min(axis=1) for labels in seen], axis=0)
@@ -73,21 +73,20 @@ class ConstantFitness:
                 predictions = 1 / (1 + np.exp(-predictions))
                 fitness = np.where(predictions[:, None] > 0.5, self._positive, 1 - self._positive)
             else:
-                losses = np.empty((len(constants), len(self._positive)), self._dtype)
+                losses = np.empty((len(self._valid), len(constants)), self._dtype)
                 _sum_squares(predictions, self._valid, losses)
-                fitness = 1 - self._dtype.type(2 / np.pi) * np.arctan(
-                    np.sqrt(losses / self._dtype.type(len(self._valid)))
-                )
+                losses = losses.T / self._dtype.type(self._valid.shape[1])
+                fitness = 1 - self._dtype.type(2 / np.pi) * np.arctan(np.sqrt(losses))
             largest = np.maximum(self._highest - predictions[:, None], predictions[:, None] - self._lowest)
         return np.where(largest <= self._max_abs_error, fitness, 0.0)
 
 
 @njit(cache=True, nogil=True)
 def _sum_squares(predictions, labels, sums):  # type: ignore[no-untyped-def]
-    """Sums over the examples in their order; `labels` are `[E, T]`, so that the tasks go side by side."""
-    for n in range(len(predictions)):
-        sums[n] = 0
-        for example in range(labels.shape[0]):
-            for task in range(labels.shape[1]):
-                error = labels[example, task] - predictions[n]
-                sums[n, task] += error * error
+    """Sums `[T, N]` over the examples in their order, of N predictions side by side; `labels` are `[T, E]`."""
+    for task in range(labels.shape[0]):
+        sums[task] = 0
+        for example in range(labels.shape[1]):
+            for n in range(len(predictions)):
+                error = labels[task, example] - predictions[n]
+                sums[task, n] += error * error
