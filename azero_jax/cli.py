@@ -15,7 +15,7 @@ from azero_jax.comparison import compare_with_linear
 from azero_jax.config import MIN_FEATURES, Config
 from azero_jax.config_file import read_config
 from azero_jax.data import default_cache_dir
-from azero_jax.data_tasks import load_task_sets, natural_kind, spoken, unseen_name
+from azero_jax.data_tasks import load_task_sets, natural_preset, spoken, unseen_name
 from azero_jax.display import Display, show_run, show_runs
 from azero_jax.interrupt import EXIT_CODES
 from azero_jax.presets import DEFAULT_PRESET, PRESETS, load_preset
@@ -202,12 +202,7 @@ def _base_config(preset: str | None, config: Path | None, resume: Path | None, d
     if config is not None:
         return read_config(config, preset)
     if data and preset is None:
-        if natural_kind(data[0]) != "table":
-            raise ValueError(
-                "--data needs a --preset that says what to do with it: cifar10 for class pairs of images, digits for"
-                " those of small ones, table for rows as they are"
-            )
-        preset = "table"
+        preset = natural_preset(data[0])
     return load_preset(preset or DEFAULT_PRESET)
 
 

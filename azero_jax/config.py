@@ -186,6 +186,8 @@ class BudgetConfig:
         candidates; none for no limit.
       experiment_candidates: after so many candidates the search starts anew with other tasks; 0 never.
       check_every: candidates between two trials of the islands' best programs on the select tasks.
+      tune_trials: when the search has ended, the constants of the best program are tuned on the select tasks by so many
+        trials of random search; 0 leaves them as evolution did.
     """
 
     sufficient_fitness: float = 0.9999
@@ -195,6 +197,7 @@ class BudgetConfig:
     no_improvement_candidates: int | None = None
     experiment_candidates: int = 0
     check_every: int = 50_000
+    tune_trials: int = 0
 
     def __post_init__(self) -> None:
         for name in ("max_candidates", "max_train_steps", "max_seconds", "no_improvement_candidates"):
@@ -203,8 +206,9 @@ class BudgetConfig:
                 raise ValueError(f"{name} is {value:g}; it must be above 0 (or none, for no limit)")
         if not 0 < self.sufficient_fitness <= 1:
             raise ValueError(f"sufficient_fitness is {self.sufficient_fitness}; it must be above 0 and at most 1")
-        if self.experiment_candidates < 0:
-            raise ValueError(f"experiment_candidates is {self.experiment_candidates}; it must be 0 or more")
+        for name in ("experiment_candidates", "tune_trials"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if self.check_every < 1:
             raise ValueError(f"check_every is {self.check_every}; it must be at least 1")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from azero_jax.config import Config, SourceConfig
-from azero_jax.data import Progress, ReadOptions, Source, load_source, no_progress
+from azero_jax.config import Config, SourceConfig, TaskConfig
+from azero_jax.data import BUNDLED_TABLES, Progress, ReadOptions, Source, load_source, no_progress
 from azero_jax.task_sets import TaskSets
 from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
@@ -16,6 +16,7 @@ from azero_jax.tasks.sets import Counts, MixedTasks, MulticlassTasks, PairTasks,
 from azero_jax.tasks.tabular import hold_out
 
 _TABLE_SUFFIXES: Final = (".csv", ".tsv")
+_PAIR: Final = 2  # classes
 _SAY_SECONDS: Final = 2.0  # between two lines of progress
 
 
@@ -40,6 +41,8 @@ def load_task_sets(config: Config, *, cache_dir: Path | None = None, progress: P
                 raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
         return TableTasks(hold_out(sources[0], seed=seed), _counts(config, 0, 1))
     projected = [project(source, config, cache_dir=cache_dir, progress=progress) for source in sources]
+    for data in projected:
+        _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else _PAIR, tasks)
     counts = [_counts(config, part, len(sources)) for part in range(len(sources))]
     if tasks.kind == "multiclass":
         if len(sources) > 1:
@@ -104,7 +107,14 @@ def choose_pairs(data: Projected, wanted: SourceConfig) -> PairSplit:
 
 def natural_kind(data: str) -> str:
     """The kind of tasks that data are taken for where nothing is said: a table for tables, else class pairs."""
-    return "table" if data.lower().endswith(_TABLE_SUFFIXES) else "pairs"
+    return "table" if data.lower().endswith(_TABLE_SUFFIXES) or data in BUNDLED_TABLES else "pairs"
+
+
+def natural_preset(data: str) -> str:
+    """The preset that data are searched with where none is said: `table`, `digits` for those, else `cifar10`."""
+    if natural_kind(data) == "table":
+        return "table"
+    return "digits" if data == "digits" else "cifar10"
 
 
 def unseen_name(config: Config) -> str:
@@ -123,6 +133,25 @@ def spoken(say: Callable[[str], None]) -> Progress:
             say(f"{what}: {done:,} of {total:,}")
 
     return progress
+
+
+def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
+    """Names at once all settings that ask for more examples than there are."""
+    sizes = data.sizes
+    limits = {
+        "train_examples": classes * sizes.train,
+        "valid_examples": classes * sizes.valid,
+        "select_train_examples": classes * sizes.train,
+        "select_valid_examples": classes * min(sizes.valid, sizes.test),
+    }
+    asked = {name: getattr(tasks, name) for name in limits}
+    excessive = [name for name, limit in limits.items() if asked[name] is not None and asked[name] > limit]
+    if excessive:
+        words = ", ".join(f"{name} = {asked[name]} (at most {limits[name]})" for name in excessive)
+        flags = " ".join(f"--{name.replace('_', '-')} none" for name in excessive)
+        raise ValueError(
+            f"{data.name} has too few examples, in a task of {classes} classes, for {words}; take all with {flags}"
+        )
 
 
 def _counts(config: Config, part: int, parts: int) -> Counts:

@@ -1,9 +1,10 @@
-"""The best algorithms of a search on the unseen tasks, once, when it ends."""
+"""What is done with the best algorithms of a search when it ends: constants tuned, and measured on unseen tasks."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,38 @@ from azero_jax.program import Programs, check_programs, concatenate
 from azero_jax.result import Finalist
 from azero_jax.space import SearchSpace
 from azero_jax.task_sets import TaskSets
-from azero_jax.text import parse_program
+from azero_jax.text import format_program, parse_program
+from azero_jax.tune import tune_constants
+
+_TUNING_FACTOR: Final = 10.0  # evolution has found the order of magnitude
+_TUNING_BATCH: Final = 64
+
+
+def tune_best(
+    finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
+) -> tuple[Finalist, ...]:
+    """The same algorithms, the first with constants that do better on the select tasks, if random search finds any.
+
+    Its fitness on the search tasks stays that of the program as evolution left it.
+
+    Args:
+      finalists: at least one, the best first.
+      config: of the search; `budget.tune_trials` says how many constants are tried.
+      task_sets: where its tasks come from.
+      space: what its programs may look like.
+    """
+    best, *others = finalists
+    experiment = best.experiment - 1
+    tasks = task_sets.select(derive_seed(config, experiment, "select"))
+    settings = run_settings(config, derive_seed(config, experiment, "random ops"), _TUNING_BATCH)
+    engine = make_engine(config.engine.engine, space, tasks, settings)
+    program = parse_program(best.program, space)
+    seed = derive_seed(config, experiment, "tuning")
+    tuned = tune_constants(engine, program, config.budget.tune_trials, seed, _TUNING_FACTOR)
+    if not tuned.fitness > max(tuned.trial_fitness[0], best.select_fitness):
+        return tuple(finalists)
+    text = format_program(tuned.program, 0, space)
+    return (dataclasses.replace(best, program=text, select_fitness=tuned.fitness), *others)
 
 
 def measure_finalists(
@@ -30,7 +62,7 @@ def measure_finalists(
       task_sets: where its tasks come from.
       space: what its programs may look like.
     """
-    programs = read_programs([finalist.raw_program for finalist in finalists], space)
+    programs = concatenate([parse_program(finalist.program, space) for finalist in finalists])
     tasks = task_sets.final(derive_seed(config, 0, "final"))
     settings = run_settings(config, derive_seed(config, 0, "random ops"), config.output.hall_of_fame)
     engine = make_engine(config.engine.engine, space, tasks, settings)

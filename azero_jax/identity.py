@@ -16,6 +16,7 @@ CHANGEABLE: Final = (
     "budget.max_train_steps",
     "budget.max_seconds",
     "budget.no_improvement_candidates",
+    "budget.tune_trials",
     "output",
     "engine.engine",
     "source.data",  # where it lies; that it is the same is seen from the tasks

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.canonical import canonicalize
 from azero_jax.data.source import Progress, no_progress
 from azero_jax.engines import RunSettings, make_engine
 from azero_jax.programs import program_space
@@ -84,12 +85,15 @@ def program_fitness(
 ) -> NDArray[np.float64]:
     """`[T]`: fitness of a program, given as text, on each task, in the smallest space that it fits into.
 
+    It is run in canonical form, as in a search, so that its random ops draw the same numbers as there.
+
     Raises:
       ValueError: the program does not parse.
     """
     space = program_space(text, tasks.features)
     ready = make_engine(engine, space, tasks, settings or RunSettings(batch_size=1))
-    return np.asarray(ready.evaluate(parse_program(text, space)).fitness[0], np.float64)
+    canonical = canonicalize(parse_program(text, space), space, tasks.metric).programs
+    return np.asarray(ready.evaluate(canonical).fitness[0], np.float64)
 
 
 def standard_error(values: NDArray[np.float64]) -> float:

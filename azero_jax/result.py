@@ -52,7 +52,7 @@ class Finalist:
 
     Attributes:
       program: text, without its dead instructions.
-      raw_program: text as evolution left it.
+      raw_program: text as evolution left it, also where the constants of `program` have been tuned since.
       search_fitness: mean fitness on the search tasks.
       select_fitness: mean fitness on the select tasks.
       final_fitness: mean fitness on the unseen tasks; None until the search ends.
@@ -79,7 +79,7 @@ class SearchResult:
       select_fitness: mean fitness on the select tasks.
       final_fitness: mean fitness on the unseen tasks.
       program: text of the program, without its dead instructions.
-      raw_program: its text as evolution left it.
+      raw_program: its text as evolution left it, also where the constants of `program` have been tuned since.
       candidates: programs evaluated.
       seconds: of search, without the first compile; over all sessions of a run that was resumed.
       compile_seconds: of the first compile of this session.

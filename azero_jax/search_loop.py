@@ -19,7 +19,7 @@ from azero_jax.config import Config
 from azero_jax.evaluate import Counters
 from azero_jax.evolve import Restart
 from azero_jax.experiment import Experiment, derive_seed
-from azero_jax.finalists import measure_finalists, read_programs
+from azero_jax.finalists import measure_finalists, read_programs, tune_best
 from azero_jax.hall_of_fame import HallOfFame
 from azero_jax.identity import search_identity
 from azero_jax.interrupt import STOP_SIGNALS, StoppedAtOnceError, StopSignals
@@ -203,9 +203,13 @@ class SearchLoop:
 
     def _finish(self, stopped_by: str) -> SearchResult:
         seconds = self._seconds()
-        finalists = measure_finalists(tuple(self._hall), self._config, self._task_sets, self._space)
+        finalists = tuple(self._hall)
+        solved = finalists[0].select_fitness > self._config.budget.sufficient_fitness
+        if self._config.budget.tune_trials and stopped_by not in STOP_SIGNALS.values():
+            self._say(f"trying {self._config.budget.tune_trials:,} other constants for the best program")
+            finalists = tune_best(finalists, self._config, self._task_sets, self._space)
+        finalists = measure_finalists(finalists, self._config, self._task_sets, self._space)
         best = finalists[0]
-        solved = best.select_fitness > self._config.budget.sufficient_fitness
         result = SearchResult(
             solved=solved,
             search_fitness=best.search_fitness,

@@ -1,4 +1,4 @@
-"""Constants of a program tuned by random search, as in the paper: each times a log-uniform factor, 1e-3 to 1e3.
+"""Constants of a program tuned by random search: each times a log-uniform factor, in the paper from 1e-3 to 1e3.
 
 All trials are evaluated in one call of an engine. (`azero_jax.explain` tunes by gradients.)
 """
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax import ops
+from azero_jax.canonical import canonicalize
 from azero_jax.engines.base import Engine
 from azero_jax.program import Programs
 
-LOWEST_FACTOR: Final = 1e-3  # section S5 of the paper
-HIGHEST_FACTOR: Final = 1e3
+HIGHEST_FACTOR: Final = 1e3  # section S5 of the paper; the lowest is its reciprocal
 
 _CONSTANTS: Final = np.array([op.constants for op in ops.OPS])  # how many real constants an op has
 
@@ -34,7 +34,9 @@ class Tuned(NamedTuple):
     trial_fitness: NDArray[np.float64]
 
 
-def tune_constants(engine: Engine, program: Programs, trials: int = 1000, seed: int = 0) -> Tuned:
+def tune_constants(
+    engine: Engine, program: Programs, trials: int = 1000, seed: int = 0, highest: float = HIGHEST_FACTOR
+) -> Tuned:
     """The best of `trials` copies of a program with scaled constants, by mean fitness over the engine's tasks.
 
     Args:
@@ -42,31 +44,36 @@ def tune_constants(engine: Engine, program: Programs, trials: int = 1000, seed: 
       program: a batch of one.
       trials: number of trials, the unchanged program included.
       seed: decides the factors.
+      highest: the highest factor; the lowest is 1 / `highest`.
 
     Raises:
-      ValueError: not one program, or fewer than one trial.
+      ValueError: not one program, fewer than one trial, or a highest factor that is not above 1.
     """
-    candidates = scale_constants(program, trials, seed)
-    fitness = np.asarray(engine.evaluate(candidates).fitness, np.float64).mean(axis=1)
+    candidates = scale_constants(program, trials, seed, highest)
+    # In canonical form, as in a search, so that random ops draw the same numbers as there.
+    canonical = canonicalize(candidates, engine.space, engine.tasks.metric).programs
+    fitness = np.asarray(engine.evaluate(canonical).fitness, np.float64).mean(axis=1)
     best = int(np.argmax(fitness))
     return Tuned(candidates[best : best + 1], float(fitness[best]), fitness)
 
 
-def scale_constants(program: Programs, trials: int, seed: int = 0) -> Programs:
+def scale_constants(program: Programs, trials: int, seed: int = 0, highest: float = HIGHEST_FACTOR) -> Programs:
     """`trials` copies of a program: the first as it is, in the others each constant times a factor of its own.
 
-    Factors are log-uniform from `LOWEST_FACTOR` to `HIGHEST_FACTOR`; signs and zeros stay. Indices are no constants.
+    Factors are log-uniform from 1 / `highest` to `highest`; signs and zeros stay. Indices are no constants.
 
     Raises:
-      ValueError: not one program, or fewer than one trial.
+      ValueError: not one program, fewer than one trial, or a highest factor that is not above 1.
     """
     if len(program) != 1:
         raise ValueError(f"constants of one program are tuned at a time, not of {len(program)}")
     if trials < 1:
         raise ValueError(f"trials is {trials}; at least one is needed")
+    if not highest > 1:
+        raise ValueError(f"the highest factor is {highest:g}; it must be above 1")
     copies = program[np.zeros(trials, np.int64)]
     generator = np.random.default_rng(seed)
-    factors = np.exp(generator.uniform(np.log(LOWEST_FACTOR), np.log(HIGHEST_FACTOR), copies.constants.shape))
+    factors = np.exp(generator.uniform(-np.log(highest), np.log(highest), copies.constants.shape))
     has_constant = np.arange(2) < _CONSTANTS[copies.opcodes][..., None]
     factors = np.where(has_constant, factors, 1.0)
     factors[0] = 1.0

@@ -282,7 +282,6 @@ def test_what_is_wrong_with_data_is_said_in_one_line_and_nothing_is_left_behind(
     ("main", "arguments", "message"),
     [
         (cli.main, ["--preset", "cifar10"], "tasks of kind pairs are made of data; say which: --data PATH"),
-        (cli.main, ["--data", "images.zip"], "--data needs a --preset that says what to do with it: cifar10"),
         (cli.main, ["--preset", "cifar10", "--data", "absent.zip"], "'absent.zip': no such file or folder"),
         (cli.main, ["--preset", "cifar10", "--data", "mnist"], "would have to be downloaded; allow it"),
         (cli.main, ["--preset", "linear", "--data", "digits"], "tasks of kind linear are drawn at random"),

@@ -10,7 +10,7 @@ import pytest
 
 from azero_jax.config import Config, SourceConfig, SpaceConfig
 from azero_jax.data import load_source
-from azero_jax.data_tasks import choose_pairs, load_task_sets, natural_kind, spoken
+from azero_jax.data_tasks import choose_pairs, load_task_sets, natural_kind, natural_preset, spoken
 from azero_jax.ops import OPS
 from azero_jax.presets import load_preset
 from azero_jax.settings import override
@@ -112,7 +112,13 @@ def test_the_only_pair_of_two_classes_is_for_everything() -> None:
         ({"source.data": ("cifar10",)}, "would have to be downloaded"),
         ({"source.data": ("diabetes",)}, "has no classes to make pairs of"),
         ({"tasks.features": 65}, "features is 65; digits can be projected to 1 to 64"),
-        ({"tasks.train_examples": 10_000}, "10000 train examples cannot be taken from digits"),
+        (
+            {"tasks.train_examples": 10_000, "tasks.select_valid_examples": 800},
+            "digits has too few examples, in a task of 2 classes, for train_examples = 10000 (at most 280),"
+            " select_valid_examples = 800 (at most 34); take all with --train-examples none"
+            " --select-valid-examples none",
+        ),
+        ({"tasks.train_examples": 21}, "21 train examples cannot be taken from digits"),
         ({"tasks.kind": "table"}, "features is 4; a table's rows are taken as they are"),
         (
             {"tasks.kind": "multiclass", "tasks.train_examples": 30},
@@ -148,6 +154,7 @@ def test_tasks_drawn_at_random_need_numbers(name: str) -> None:
     [
         ("source.projections", 0, "projections is 0; it must be at least 1"),
         ("source.data_seed", -1, "data_seed is -1; it must be from 0"),
+        ("budget.tune_trials", -1, "tune_trials is -1; it must be 0 or more"),
     ],
 )
 def test_a_value_out_of_range_is_refused(path: str, value: int, message: str) -> None:
@@ -166,9 +173,19 @@ def test_an_unknown_op_of_one_function_is_refused() -> None:
         SpaceConfig(predict_ops=("SCALAR_SUMM_OP",))
 
 
-@pytest.mark.parametrize(("data", "kind"), [("a.CSV", "table"), ("a.tsv", "table"), ("a.zip", "pairs")])
-def test_tables_are_known_by_their_ending(data: str, kind: str) -> None:
-    assert natural_kind(data) == kind
+@pytest.mark.parametrize(
+    ("data", "kind", "preset"),
+    [
+        ("a.CSV", "table", "table"),
+        ("a.tsv", "table", "table"),
+        ("iris", "table", "table"),
+        ("a.zip", "pairs", "cifar10"),
+        ("digits", "pairs", "digits"),
+    ],
+)
+def test_what_is_done_with_data_where_nothing_is_said(data: str, kind: str, preset: str) -> None:
+    assert (natural_kind(data), natural_preset(data)) == (kind, preset)
+    assert load_preset(preset).tasks.kind == kind
 
 
 def test_progress_is_said_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

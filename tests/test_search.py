@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import threading
 
 import pytest
 
 import azero_jax as az
+from azero_jax.experiment import derive_seed
 from azero_jax.hall_of_fame import HallOfFame
 from azero_jax.interrupt import StoppedAtOnceError, StopSignals
 from azero_jax.result import Finalist
+from azero_jax.task_sets import GeneratedTasks
 from tests.tiny import tiny
 
 
@@ -158,3 +161,38 @@ def test_the_hall_of_fame_is_restored() -> None:
     other.restore(hall.state())  # type: ignore[arg-type]
     assert list(other) == list(hall)
     assert other.state() == hall.state()
+
+
+def test_constants_of_the_best_program_are_tuned_when_the_search_has_ended() -> None:
+    said: list[str] = []
+    plain = az.search(tiny(budget__max_candidates=1000))
+    tuned = az.search(tiny(budget__max_candidates=1000, budget__tune_trials=200), say=said.append)
+    assert "trying 200 other constants for the best program" in said
+    assert tuned.candidates == plain.candidates
+    assert (tuned.raw_program, tuned.search_fitness) == (plain.raw_program, plain.search_fitness)
+    assert tuned.select_fitness > plain.select_fitness
+    assert without_numbers(tuned.program) == without_numbers(plain.program)
+    assert tuned.program != plain.program
+    assert tuned.hall_of_fame[1:] == plain.hall_of_fame[1:]
+    config = tiny()
+    tasks = GeneratedTasks(config).select(derive_seed(config, tuned.hall_of_fame[0].experiment - 1, "select"))
+    assert az.evaluate_program(tuned.program, tasks, config).mean() == pytest.approx(tuned.select_fitness)
+
+
+def test_constants_that_do_no_better_are_not_taken() -> None:
+    plain = az.search(tiny(budget__max_candidates=1000))
+    assert az.search(tiny(budget__max_candidates=1000, budget__tune_trials=1)).program == plain.program
+
+
+def test_a_search_that_was_stopped_does_not_tune() -> None:
+    said: list[str] = []
+
+    def stop(progress: az.Progress) -> None:
+        raise KeyboardInterrupt
+
+    az.search(tiny(budget__tune_trials=100_000), report=stop, report_seconds=0, say=said.append)
+    assert not any("other constants" in line for line in said)
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"-?\d+\.\d+(e-?\d+)?", "number", text)

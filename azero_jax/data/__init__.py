@@ -4,11 +4,13 @@
 `data`; data sets by name, from the network, need the extra `hub`.
 """
 
+from azero_jax.data.bundled import BUNDLED_TABLES
 from azero_jax.data.cache import default_cache_dir
 from azero_jax.data.registry import FORMATS, ReadOptions, load_source
 from azero_jax.data.source import Examples, Progress, Source, make_source, no_progress
 
 __all__ = [
+    "BUNDLED_TABLES",
     "FORMATS",
     "Examples",
     "Progress",

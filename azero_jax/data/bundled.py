@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from azero_jax.data.source import Source, make_source, require
 
-BUNDLED_NAMES: Final = ("digits", "breast_cancer", "iris", "wine", "diabetes")
+BUNDLED_TABLES: Final = ("breast_cancer", "iris", "wine", "diabetes")
+BUNDLED_NAMES: Final = ("digits", *BUNDLED_TABLES)
 _REGRESSIONS: Final = ("diabetes",)
 
 
