@@ -19,7 +19,7 @@ from azero_jax.engines.warp_kernel.interpreter import make_dispatch, make_kernel
 from azero_jax.engines.warp_kernel.ops import make_op_function
 from azero_jax.engines.warp_kernel.random import Draw
 from azero_jax.engines.warp_kernel.spec import KernelSpec
-from azero_jax.engines.warp_kernel.types import real_type, value_type
+from azero_jax.engines.warp_kernel.types import make_storage
 from azero_jax.program import IN1, IN2, OUT, Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
@@ -41,10 +41,9 @@ class FloorEngine(WarpEngine):
 
 def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
     """A Warp function with the signature of the interpreter's loop, for the given programs only."""
+    storage = make_storage(spec)
     functions = {
-        number: make_op_function(ops.OPS[number], spec.registers, value_type(spec), real_type(spec), spec.lanes)
-        for number in np.unique(programs.opcodes).tolist()
-        if number
+        number: make_op_function(ops.OPS[number], storage) for number in np.unique(programs.opcodes).tolist() if number
     }
     parts = {}
     for number in range(len(programs)):
@@ -55,7 +54,8 @@ def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
     # Where the compiler knows the places of matrices, it sees that the loops over them are independent, and vectorises
     # them across elements, which is five times slower than across lanes. Zeros that it does not know prevent that.
     known_places = not any("m" in ops.OPS[number].inputs + ops.OPS[number].output for number in spec.ops)
-    period, real, value = len(programs) * spec.slots, real_type(spec), value_type(spec)
+    period = len(programs) * spec.slots
+    real, value, block = storage.real, storage.value, storage.block
 
     @wp.func(inline=False)
     def run(
@@ -68,11 +68,12 @@ def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
         draw: Draw,
     ):
         registers = wp.array(ptr=registers_at, shape=(0,), dtype=value)
+        blocks = wp.array(ptr=registers_at, shape=(0,), dtype=block)
         constants = wp.array(ptr=constants_at, shape=(0,), dtype=real)
         if wp.static(known_places):
-            dispatch(first % period, registers, constants, first, 0, 0, 0, draw)
+            dispatch(first % period, registers, blocks, constants, first, 0, 0, 0, draw)
         else:
-            dispatch(first % period, registers, constants, first, size >> 16, size >> 17, size >> 18, draw)
+            dispatch(first % period, registers, blocks, constants, first, size >> 16, size >> 17, size >> 18, draw)
 
     return run
 
@@ -81,7 +82,7 @@ def _make_sequence(programs: Programs, number: int, slots: range, first: int, fu
     """The instructions of one function, one after the other."""
 
     @wp.func(inline=True)
-    def nothing(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def nothing(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         pass
 
     sequence = nothing
@@ -98,8 +99,8 @@ def _make_step(function: Any, addresses: list[int], place: int, rest: Any) -> An
     in1, in2, out = addresses[IN1], addresses[IN2], addresses[OUT]
 
     @wp.func(inline=True)
-    def step(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        function(registers, constants, slot + place, in1 + a, in2 + b, out + o, draw)
-        rest(registers, constants, slot, a, b, o, draw)
+    def step(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        function(registers, blocks, constants, slot + place, in1 + a, in2 + b, out + o, draw)
+        rest(registers, blocks, constants, slot, a, b, o, draw)
 
     return step

@@ -86,7 +86,7 @@ def find_same(first: Outcome, second: Outcome) -> np.ndarray:
     return same & (np.abs(first.errors - second.errors) <= TOLERANCE * np.maximum(1, np.abs(second.errors))).all(axis=2)
 
 
-@pytest.mark.skipif("warp" not in ENGINES, reason="Warp is not installed")
+@pytest.mark.parametrize("engine_name", [name for name in ENGINES if name.startswith("warp")])
 @pytest.mark.parametrize(
     ("features", "task_count", "epochs", "metric"),
     [
@@ -97,11 +97,13 @@ def find_same(first: Outcome, second: Outcome) -> np.ndarray:
         (32, 3, 1, Metric.RMS_ERROR),
     ],
 )
-def test_engines_agree_on_random_programs(features: int, task_count: int, epochs: int, metric: Metric) -> None:
+def test_engines_agree_on_random_programs(
+    features: int, task_count: int, epochs: int, metric: Metric, engine_name: str
+) -> None:
     space = full_space(features, (3, 6, 7))
     programs = number_streams(some_programs(space, PROGRAMS, seed=features))
     tasks = random_tasks(features, task_count, metric)
-    engines = (XlaEngine, ENGINES["warp"])
+    engines = (XlaEngine, ENGINES[engine_name])
     settings = RunSettings(precision="float64", epochs=epochs, seed=7, batch_size=min(PROGRAMS, 256))
     xla, warp = (make(space, tasks, settings).evaluate(programs, record=True) for make in engines)
     calm = np.ones(xla.fitness.shape, bool)

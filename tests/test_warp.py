@@ -14,9 +14,9 @@ pytest.importorskip("warp")
 
 from azero_jax.engines import make_engine
 from azero_jax.engines.base import EngineUnavailableError, RunSettings
-from azero_jax.engines.warp import GROUP_COST, WarpEngine, choose_lanes
+from azero_jax.engines.warp import GROUP_COST, WarpEngine, choose_layout
 from azero_jax.engines.warp_kernel import device
-from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
+from azero_jax.engines.warp_kernel.spec import KernelSpec, Layout, Registers
 from azero_jax.tasks import Metric, linear_tasks
 from tests.spaces import DEMO, full_space, some_programs
 
@@ -49,17 +49,22 @@ def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_pa
 def test_outcomes_do_not_depend_on_the_lane_width(precision: str) -> None:
     programs = some_programs(DEMO, 50, seed=0)
     settings = RunSettings(precision=precision, batch_size=64)
-    outcomes = [WarpEngine(DEMO, TASKS, settings, lanes=lanes).evaluate(programs) for lanes in GROUP_COST[precision]]
+    outcomes = [
+        WarpEngine(DEMO, TASKS, settings, layout=Layout(lanes)).evaluate(programs) for lanes in GROUP_COST[precision]
+    ]
     for outcome in outcomes[1:]:
         for actual, expected in zip(outcome[:4], outcomes[0][:4], strict=True):
             assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_lanes_fit_the_tasks(precision: str) -> None:
+def test_the_layout_fits_the_tasks(precision: str) -> None:
     widest = max(GROUP_COST[precision])
-    assert choose_lanes(1, precision) == min(GROUP_COST[precision])
-    assert all(choose_lanes(n * widest, precision) == widest for n in (1, 2, 5))
+    assert choose_layout(4, 1, precision) == Layout(min(GROUP_COST[precision]))
+    assert all(choose_layout(4, n * widest, precision) == Layout(widest) for n in (1, 2, 5))
+    assert choose_layout(256, widest, precision) == Layout(1, 16)
+    assert choose_layout(24, 1, precision) == Layout(1, 8)
+    assert choose_layout(30, 1, precision).block == 1
 
 
 def test_engines_of_one_space_share_a_compiled_kernel() -> None:

@@ -5,6 +5,7 @@ The kernel is compiled once for a search space and a precision, and kept on disk
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
 from azero_jax.engines.warp_kernel.device import LoadedKernel, check_device, fit_capacity, load_kernel
-from azero_jax.engines.warp_kernel.spec import KernelSpec, Registers
+from azero_jax.engines.warp_kernel.spec import KernelSpec, Layout, Registers
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
@@ -33,7 +34,7 @@ class WarpEngine:
       tasks: the tasks, which are put on the device once.
       settings: how programs are run.
       order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
-      lanes: tasks that one thread works on; None lets `choose_lanes` choose.
+      layout: how registers lie in memory, on the CPU; None lets `choose_layout` choose.
 
     Raises:
       EngineUnavailableError: Warp cannot run here.
@@ -49,14 +50,17 @@ class WarpEngine:
         settings: RunSettings | None = None,
         *,
         order: ArrayLike | None = None,
-        lanes: int | None = None,
+        layout: Layout | None = None,
     ) -> None:
         settings = settings or RunSettings()
         check_tasks(space, tasks)
         self.space, self.tasks, self.settings = space, tasks, settings
         self._cuda = jax.devices()[0].platform == "gpu"
         self._dtype = np.dtype(settings.precision)
-        self._lanes = 1 if self._cuda else lanes or choose_lanes(len(tasks), settings.precision)
+        self._layout = (
+            Layout(1) if self._cuda else layout or choose_layout(space.features, len(tasks), settings.precision)
+        )
+        self._lanes = self._layout.lanes
         group = WARP_SIZE if self._cuda else self._lanes
         self._groups = -(-len(tasks) // group) * group // self._lanes
         self.device = check_device(self._cuda)
@@ -147,17 +151,23 @@ class WarpEngine:
 
     @property
     def _registers(self) -> Registers:
-        return Registers(self.space.features, self.space.scalars, self.space.vectors, self.space.matrices)
+        space = self.space
+        return Registers(space.features, space.scalars, space.vectors, space.matrices, self._layout.block)
 
     def _arrange_tasks(self) -> list[NDArray[Any]]:
         """Features and labels as the kernel reads them; tasks are repeated to fill the last group."""
         tasks, width = self.tasks, self._lanes
         padded = np.minimum(np.arange(self._groups * width), len(tasks) - 1)
         arranged = []
-        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels):
+        for array, block in (
+            (tasks.train_features, self._layout.block),
+            (tasks.train_labels, 1),
+            (tasks.valid_features, self._layout.block),
+            (tasks.valid_labels, 1),
+        ):
             values = array.astype(self._dtype)[padded].reshape(self._groups, width, array.shape[1], -1)
             axes = (2, 3, 0, 1) if self._cuda else (0, 2, 3, 1)  # CUDA: neighbouring threads read neighbouring numbers
-            arranged.append(np.ascontiguousarray(values.transpose(axes)).reshape(-1, width))
+            arranged.append(np.ascontiguousarray(values.transpose(axes)).reshape(-1, width * block))
         return arranged
 
     def _make_buffers(self) -> dict[str, NDArray[Any]]:
@@ -239,26 +249,48 @@ class WarpEngine:
 
     def _pack_memory(self, memory: Memory | None, count: int) -> NDArray[Any]:
         """`[N, T, memory]`, in the order of the register file."""
+        packed = np.zeros((count, len(self.tasks), self._registers.memory), self._dtype)
         if memory is None:
-            return np.zeros((count, len(self.tasks), self._registers.memory), self._dtype)
-        flat = [np.asarray(array, self._dtype).reshape(count, len(self.tasks), -1) for array in memory]
-        return np.concatenate(flat, axis=-1)
+            return packed
+        for kind, array in zip(ops.KINDS, memory, strict=True):
+            columns = np.swapaxes(array, -1, -2) if kind == ops.MATRIX else np.asarray(array)
+            flat = columns.reshape(count, len(self.tasks), -1)
+            start = self._registers.start(kind)
+            packed[..., start : start + flat.shape[-1]] = flat
+        return packed
 
     def _unpack_memory(self, flat: NDArray[Any]) -> Memory:
         space, f = self.space, self.space.features
         packed = flat.reshape(-1, len(self.tasks), self._registers.memory)
-        parts = np.split(packed, [self._registers.start(kind) for kind in (ops.VECTOR, ops.MATRIX)], axis=-1)
         shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
-        return Memory(*(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, shapes, strict=True)))
+        parts = []
+        for kind, shape in zip(ops.KINDS, shapes, strict=True):
+            start = self._registers.start(kind)
+            parts.append(packed[..., start : start + math.prod(shape)].reshape(*packed.shape[:2], *shape))
+        return Memory(parts[0], parts[1], np.swapaxes(parts[2], -1, -2))
 
 
 # Time of a program on one group of tasks, relative to the widest group's. Measured on the demo and the neural network
 # (`experiments/bench_engines.py`): a narrower group saves little, because most of the time is spent on finding out what
 # to do. 16 float64 lanes are two vector registers, and with matrices outgrow the L1 cache.
 GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85}, "float64": {8: 1.0, 4: 0.8}}
+# Time of a program on one task in blocks, relative to that of one lane of a full widest group, by F: the mean of two
+# programs with matrices (`experiments/bench_matrices.py`). Where F is small, most of the time is spent on finding out
+# what to do, and blocks do that anew for every task. From F = 64 on both layouts wait for memory, and the matrices of
+# one task stay in a cache that those of many leave.
+BLOCK_COST: Final = {
+    "float32": {8: 3.0, 16: 2.2, 32: 1.1, 64: 0.9, 256: 0.5},
+    "float64": {16: 1.4, 64: 0.95},
+}
+BLOCKS: Final = (16, 8)  # elements; shorter blocks leave much of a vector register unused
 
 
-def choose_lanes(tasks: int, precision: str) -> int:
-    """Tasks that one thread of the CPU works on, so that all take the least time."""
-    costs = GROUP_COST[precision]
-    return min(costs, key=lambda lanes: -(-tasks // lanes) * costs[lanes])
+def choose_layout(features: int, tasks: int, precision: str) -> Layout:
+    """How registers lie in the CPU's memory, so that all tasks take the least time."""
+    groups, blocks = GROUP_COST[precision], BLOCK_COST[precision]
+    costs = {Layout(lanes): -(-tasks // lanes) * max(groups) * cost for lanes, cost in groups.items()}
+    measured = [size for size in blocks if size <= features]
+    block = next((block for block in BLOCKS if features % block == 0), None)
+    if block and measured:
+        costs[Layout(1, block)] = tasks * blocks[max(measured)]
+    return min(costs, key=lambda layout: costs[layout])

@@ -1,4 +1,4 @@
-# ruff: noqa: D103
+# ruff: noqa: D103, RUF046, UP018
 # mypy: ignore-errors
 # These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Showing an example to a program, and judging its prediction, in Warp."""
@@ -20,12 +20,14 @@ PREDICTION: Final = ops.PREDICTION_ADDRESS
 
 def make_show_features(spec: KernelSpec) -> Any:
     """A Warp function that puts an example's features into v0."""
-    start, features = spec.registers.start(ops.VECTOR), spec.registers.features
+    start, count = spec.registers.first_block(ops.VECTOR), spec.registers.blocks(ops.VECTOR)
 
     @wp.func
-    def show_features(registers: Any, data: Any, first: int, step: int):
-        for e in range(features):
-            registers[start + e] = data[first + e * step]
+    def show_features(blocks: Any, data: Any, first: int, step: int):
+        e = int(0)
+        while e < count:
+            blocks[start + e] = data[first + e * step]
+            e += 1
 
     return show_features
 

@@ -35,7 +35,7 @@ from azero_jax.engines.warp_kernel.stopping import (
     make_store_errors,
     make_store_memory,
 )
-from azero_jax.engines.warp_kernel.types import Lot, real_type, run_index, value_type
+from azero_jax.engines.warp_kernel.types import Lot, block_type, make_storage, real_type, run_index, value_type
 from azero_jax.program import IN1, IN2, OUT
 from azero_jax.tasks import Metric
 
@@ -61,7 +61,7 @@ def make_dispatch(functions: dict[int, Any]) -> Any:
         return _make_split(numbers[half], make_dispatch(low), make_dispatch(high))
 
     @wp.func(inline=True)
-    def dispatch(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def dispatch(op: int, registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         pass
 
     for number in reversed(numbers):
@@ -71,34 +71,31 @@ def make_dispatch(functions: dict[int, Any]) -> Any:
 
 def _make_split(middle: int, low: Any, high: Any) -> Any:
     @wp.func(inline=True)
-    def split(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def split(op: int, registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         if op < middle:
-            low(op, registers, constants, slot, a, b, o, draw)
+            low(op, registers, blocks, constants, slot, a, b, o, draw)
         else:
-            high(op, registers, constants, slot, a, b, o, draw)
+            high(op, registers, blocks, constants, slot, a, b, o, draw)
 
     return split
 
 
 def _make_link(number: int, function: Any, otherwise: Any) -> Any:
     @wp.func(inline=True)
-    def link(op: int, registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def link(op: int, registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         if op == number:
-            function(registers, constants, slot, a, b, o, draw)
+            function(registers, blocks, constants, slot, a, b, o, draw)
         else:
-            otherwise(op, registers, constants, slot, a, b, o, draw)
+            otherwise(op, registers, blocks, constants, slot, a, b, o, draw)
 
     return link
 
 
 def make_run_function(spec: KernelSpec) -> Any:
     """A Warp function that executes the instructions in `[first, first + size)`."""
-    functions = {
-        number: make_op_function(ops.OPS[number], spec.registers, value_type(spec), real_type(spec), spec.lanes)
-        for number in spec.ops
-    }
-    dispatch = make_dispatch(functions)
-    real, value = real_type(spec), value_type(spec)
+    storage = make_storage(spec)
+    dispatch = make_dispatch({number: make_op_function(ops.OPS[number], storage) for number in spec.ops})
+    real, value, block = storage.real, storage.value, storage.block
 
     # Out of line: one copy for Setup, Predict and Learn. Arrays that are made from pointers have strides that the
     # compiler knows. It adds the length to a negative index; none is, and a length of 0 makes that vanish.
@@ -113,6 +110,7 @@ def make_run_function(spec: KernelSpec) -> Any:
         draw: Draw,
     ):
         registers = wp.array(ptr=registers_at, shape=(0,), dtype=value)
+        blocks = wp.array(ptr=registers_at, shape=(0,), dtype=block)
         opcodes = wp.array(ptr=opcodes_at, shape=(0,), dtype=wp.uint8)
         addresses = wp.array(ptr=addresses_at, shape=(0,), dtype=wp.uint16)
         constants = wp.array(ptr=constants_at, shape=(0,), dtype=real)
@@ -121,7 +119,7 @@ def make_run_function(spec: KernelSpec) -> Any:
             a = int(addresses[3 * slot + IN1])
             b = int(addresses[3 * slot + IN2])
             o = int(addresses[3 * slot + OUT])
-            dispatch(int(opcodes[slot]), registers, constants, slot, a, b, o, draw)
+            dispatch(int(opcodes[slot]), registers, blocks, constants, slot, a, b, o, draw)
             slot += 1
 
     return run
@@ -138,8 +136,8 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
       batch `[6]`: programs in use, training examples over all epochs, validation examples, divisor of the loss, whether
         to record errors, whether to trace memory.
       order `[E * train_examples]`: training examples of each epoch.
-      train_features, train_labels, valid_features, valid_labels: values, `[G, examples, F or 1]`; on CUDA
-        `[examples, F or 1, G]`.
+      train_features, valid_features: blocks, `[G, examples, F / block]`; on CUDA `[examples, F, G]`.
+      train_labels, valid_labels: values, `[G, examples, F or 1]`; on CUDA `[examples, F or 1, G]`.
       memory `[N * T * memory]`: to start from, if traced.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
       scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
@@ -153,11 +151,11 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
     epoch_fitness, load_memory, store_memory = make_fitness(spec), make_load_memory(spec), make_store_memory(spec)
     store_errors = make_store_errors(spec)
 
-    real, value, lanes, cuda = real_type(spec), value_type(spec), spec.lanes, spec.cuda
+    real, value, block, lanes, cuda = real_type(spec), value_type(spec), block_type(spec), spec.lanes, spec.cuda
     epochs = spec.epochs
     slots, predict_offset, learn_offset = spec.slots, spec.offsets[1], spec.offsets[2]
-    features = spec.registers.features
-    label_length = features if spec.metric is Metric.MULTICLASS_ACCURACY else 1
+    blocks_of_vector = spec.registers.blocks(ops.VECTOR)
+    label_length = spec.registers.features if spec.metric is Metric.MULTICLASS_ACCURACY else 1
     training, validating, clear = spec.state + TRAINING, spec.state + VALIDATING, spec.state + STATE_SIZE
     scratch_size = spec.scratch
 
@@ -168,9 +166,9 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
         sizes: wp.array(dtype=wp.int32),
         batch: wp.array(dtype=wp.int32),
         order: wp.array(dtype=wp.int32),
-        train_features: wp.array(dtype=value),
+        train_features: wp.array(dtype=block),
         train_labels: wp.array(dtype=value),
-        valid_features: wp.array(dtype=value),
+        valid_features: wp.array(dtype=block),
         valid_labels: wp.array(dtype=value),
         memory: wp.array(dtype=real),
         tasks: int,
@@ -213,6 +211,8 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
             train_first = lot.group * train_examples
             valid_first = lot.group * valid_examples
             element_step = int(1)
+
+        blocks = wp.array(ptr=registers.ptr, shape=(0,), dtype=block)
 
         # Memory and state before Setup.
         for e in range(int(clear)):
@@ -259,13 +259,13 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
             epoch_start = trained
             for i in range(wp.min(train_examples, train_limit - epoch_start)):
                 example = order[epoch_start + i]
-                x = (train_first + example * example_step) * features
+                x = (train_first + example * example_step) * blocks_of_vector
                 y = (train_first + example * example_step) * label_length
                 if wp.static(cuda):
-                    x = train_first + example * example_step * features
+                    x = train_first + example * example_step * blocks_of_vector
                     y = train_first + example * example_step * label_length
                 draw.step = wp.uint32(step + i)
-                show_features(registers, train_features, x, element_step)
+                show_features(blocks, train_features, x, element_step)
                 hide_label(registers)
                 run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, predict_first, predict_size, draw)
                 error = train_error(registers, train_labels, y, element_step)
@@ -287,7 +287,7 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                         break
                 if record and epoch_start == 0:
                     store_errors(registers, error, training, errors, i, lot)
-                show_features(registers, train_features, x, element_step)
+                show_features(blocks, train_features, x, element_step)
                 if wp.static(label_length > 1):
                     registers[LABEL] = value(real(0.0))
                 show_label(registers, train_labels, y, element_step)
@@ -303,13 +303,13 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                 valid_left = int(left)
                 total = value(real(0.0))
                 for i in range(valid_limit):
-                    x = (valid_first + i * example_step) * features
+                    x = (valid_first + i * example_step) * blocks_of_vector
                     y = (valid_first + i * example_step) * label_length
                     if wp.static(cuda):
-                        x = valid_first + i * example_step * features
+                        x = valid_first + i * example_step * blocks_of_vector
                         y = valid_first + i * example_step * label_length
                     draw.step = wp.uint32(step + i)
-                    show_features(registers, valid_features, x, element_step)
+                    show_features(blocks, valid_features, x, element_step)
                     hide_label(registers)
                     run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, predict_first, predict_size, draw)
                     error = valid_error(registers, valid_labels, y, element_step)

@@ -1,18 +1,18 @@
-# ruff: noqa: RUF046, SIM109, UP018
+# ruff: noqa: RUF046, UP018
 # mypy: ignore-errors
 # These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """The ops as Warp functions: what `azero_jax.ops` computes on arrays, here on a program's register file.
 
-The register file is a one-dimensional array. An element is a *lanes* value: a short vector with one number a task, so
-that one instruction is carried out for several tasks at once. `Registers` says where each register lies in it. All
-functions of this module are compiled by Warp, for the CPU or for CUDA, and have the one signature
+The register file is a one-dimensional array (`Storage`). A SIMD register holds a *block* of it: one element of several
+tasks, or several neighbouring elements of one task, whichever the kernel's `Layout` says. All functions of this module
+are compiled by Warp, for the CPU or for CUDA, and have the one signature
 
-    function(registers, constants, slot, a, b, o, draw)
+    function(registers, blocks, constants, slot, a, b, o, draw)
 
-with `a`, `b` and `o` the instruction's address fields, `slot` its place in `constants`, and `draw` a `Draw`.
+with `registers` and `blocks` two views of the register file, `a`, `b` and `o` the instruction's address fields, `slot`
+its place in `constants`, and `draw` a `Draw`.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,20 +20,11 @@ import warp as wp
 
 from azero_jax import ops
 from azero_jax.engines.random_bits import STREAM_SHIFT
-from azero_jax.engines.warp_kernel.lanes import ELEMENTWISE, lanes_square_root
+from azero_jax.engines.warp_kernel.lanes import ELEMENTWISE, lanes_square, lanes_square_root
+from azero_jax.engines.warp_kernel.products import PRODUCTS
 from azero_jax.engines.warp_kernel.random import Draw, make_gaussian, make_uniform, threefry
-from azero_jax.engines.warp_kernel.spec import Registers
-
-# How the loops are written, which the speed hangs on. Warp turns `for` over a constant range of at most 16 turns into
-# straight code, which is right for the lanes and for `unrolled` elements at a time. A longer `for` becomes an iterator
-# object that the compiler does not see through, hence `while` for the rest. Out-of-line calls copy array descriptors,
-# hence `inline`.
-UNROLLED: Final = 4
-
-
-def unrolled(count: int) -> int:
-    """Elements that one turn of a loop over `count` elements works on."""
-    return math.gcd(count, UNROLLED)
+from azero_jax.engines.warp_kernel.sums import make_sum
+from azero_jax.engines.warp_kernel.types import Storage, not_added_up, same, unrolled
 
 
 def _elementwise_function(op: ops.Op) -> Any | None:
@@ -41,342 +32,204 @@ def _elementwise_function(op: ops.Op) -> Any | None:
     return ELEMENTWISE.get(name, ELEMENTWISE.get(name.removeprefix(ops.KIND_NAMES[op.output].upper() + "_")))
 
 
-# ---- whole registers ------------------------------------------------------------------------------------------------
+# ---- elements -------------------------------------------------------------------------------------------------------
 
 
-def _unary(op: ops.Op, r: Registers, function: Any) -> Any:
-    a_start, a_length = r.start(op.inputs[0]), r.length(op.inputs[0])
-    o_start, o_length = r.start(op.output), r.length(op.output)
-    a_step = int(op.inputs[0] == op.output)  # 0: a scalar for every element
-    block = unrolled(o_length)
+def _scalar(op: ops.Op, function: Any) -> Any:
+    binary_op = len(op.inputs) == 2
 
     @wp.func(inline=True)
-    def unary(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = a_start + a * a_length
-        k = o_start + o * o_length
+    def scalar(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        if wp.static(binary_op):
+            registers[o] = function(registers[a], registers[b])
+        else:
+            registers[o] = function(registers[a])
+
+    return scalar
+
+
+def _unary(op: ops.Op, s: Storage, function: Any) -> Any:
+    start, count = s.registers.first_block(op.output), s.registers.blocks(op.output)
+    step = unrolled(count)
+
+    @wp.func(inline=True)
+    def unary(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        i = start + a * count
+        k = start + o * count
         e = int(0)
-        while e < o_length:
-            for u in range(block):
-                registers[k + e + u] = function(registers[i + (e + u) * a_step])
-            e += block
+        while e < count:
+            for u in range(step):
+                blocks[k + e + u] = function(blocks[i + e + u])
+            e += step
 
     return unary
 
 
-def _binary(op: ops.Op, r: Registers, function: Any) -> Any:
-    a_start, a_length = r.start(op.inputs[0]), r.length(op.inputs[0])
-    b_start, b_length = r.start(op.inputs[1]), r.length(op.inputs[1])
-    o_start, o_length = r.start(op.output), r.length(op.output)
-    a_step = int(op.inputs[0] == op.output)  # 0: a scalar for every element
-    block = unrolled(o_length)
+def _binary(op: ops.Op, s: Storage, function: Any) -> Any:
+    start, count = s.registers.first_block(op.output), s.registers.blocks(op.output)
+    step = unrolled(count)
 
     @wp.func(inline=True)
-    def binary(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = a_start + a * a_length
-        j = b_start + b * b_length
-        k = o_start + o * o_length
+    def binary(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        i = start + a * count
+        j = start + b * count
+        k = start + o * count
         e = int(0)
-        while e < o_length:
-            for u in range(block):
-                registers[k + e + u] = function(registers[i + (e + u) * a_step], registers[j + e + u])
-            e += block
+        while e < count:
+            for u in range(step):
+                blocks[k + e + u] = function(blocks[i + e + u], blocks[j + e + u])
+            e += step
 
     return binary
 
 
-def _norm(count: int, step: int) -> Any:
+def _with_scalar(op: ops.Op, s: Storage, function: Any) -> Any:
+    """A vector or matrix from a scalar and, if the op is binary, another vector or matrix."""
+    start, count, spread = s.registers.first_block(op.output), s.registers.blocks(op.output), s.spread
+    step, binary_op = unrolled(count), len(op.inputs) == 2
+
     @wp.func(inline=True)
-    def norm(registers: Any, i: int):
-        x = registers[i]
-        total = wp.cw_mul(x, x)
-        e = int(1)
+    def with_scalar(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        x = spread(registers[a])
+        j = start + b * count
+        k = start + o * count
+        e = int(0)
         while e < count:
-            y = registers[i + e * step]
-            total = total + wp.cw_mul(y, y)
-            e += 1
-        return lanes_square_root(total)
+            for u in range(step):
+                if wp.static(binary_op):
+                    blocks[k + e + u] = function(x, blocks[j + e + u])
+                else:
+                    blocks[k + e + u] = function(x)
+            e += step
+
+    return with_scalar
+
+
+# ---- sums -----------------------------------------------------------------------------------------------------------
+
+
+def _norm(count: int, step: int, numbers: int, add_up: Any) -> Any:
+    squares = make_sum(count, step, lanes_square)
+
+    @wp.func(inline=True)
+    def norm(registers: Any, blocks: Any, i: int):
+        return lanes_square_root(add_up(registers, blocks, squares(blocks, i)))
 
     return norm
 
 
-def _mean(count: int, step: int) -> Any:
+def _mean(count: int, step: int, numbers: int, add_up: Any) -> Any:
+    sum_of = make_sum(count, step, same)
+
     @wp.func(inline=True)
-    def mean(registers: Any, i: int):
-        total = registers[i]
-        e = int(1)
-        while e < count:
-            total = total + registers[i + e * step]
-            e += 1
-        return total / total.dtype(float(count))
+    def mean(registers: Any, blocks: Any, i: int):
+        total = add_up(registers, blocks, sum_of(blocks, i))
+        return total / total.dtype(float(numbers))
 
     return mean
 
 
-def _st_dev(count: int, step: int) -> Any:
+def _st_dev(count: int, step: int, numbers: int, add_up: Any) -> Any:
+    sum_of, squares = make_sum(count, step, same), make_sum(count, step, lanes_square)
+
     @wp.func(inline=True)
-    def st_dev(registers: Any, i: int):
-        total = registers[i]
-        squares = wp.cw_mul(total, total)
-        e = int(1)
-        while e < count:
-            x = registers[i + e * step]
-            total = total + x
-            squares = squares + wp.cw_mul(x, x)
-            e += 1
-        mean = total / total.dtype(float(count))
-        return lanes_square_root(squares / total.dtype(float(count)) - wp.cw_mul(mean, mean))
+    def st_dev(registers: Any, blocks: Any, i: int):
+        total = add_up(registers, blocks, sum_of(blocks, i))
+        mean = total / total.dtype(float(numbers))
+        square = add_up(registers, blocks, squares(blocks, i)) / total.dtype(float(numbers))
+        return lanes_square_root(square - wp.cw_mul(mean, mean))
 
     return st_dev
 
 
-def _reduction(op: ops.Op, r: Registers, make: Callable[[int, int], Any]) -> Any:
-    """One value of the whole register, or one value a row or a column of a matrix."""
-    by_row, by_column = "ROW" in op.name, "COLUMN" in op.name
-    count = r.features if by_row or by_column else r.length(op.inputs[0])
-    reduce = make(count, r.features if by_column else 1)
-    a_start, a_length = r.start(op.inputs[0]), r.length(op.inputs[0])
+def _reduction(op: ops.Op, s: Storage, make: Callable[[int, int, int, Any], Any]) -> Any:
+    """One value of the whole register, or one value a column of a matrix."""
+    r, by_column = s.registers, "COLUMN" in op.name
+    count = r.blocks(ops.VECTOR) if by_column else r.blocks(op.inputs[0])
+    reduce = make(count, 1, count * r.block, s.add_up)
+    a_start, a_length = r.first_block(op.inputs[0]), r.blocks(op.inputs[0])
     o_start, o_length = r.start(op.output), r.length(op.output)
-    a_step = 1 if by_column else r.features
 
     @wp.func(inline=True)
-    def reduction(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def reduction(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         i = a_start + a * a_length
         k = o_start + o * o_length
         e = int(0)
         while e < o_length:
-            registers[k + e] = reduce(registers, i + e * a_step)
+            registers[k + e] = reduce(registers, blocks, i + e * count)
             e += 1
 
     return reduction
 
 
-def _inner_product(op: ops.Op, r: Registers) -> Any:
-    start, features = r.start(ops.VECTOR), r.features
+def _row_reduction(op: ops.Op, s: Storage, make: Callable[[int, int, int, Any], Any]) -> Any:
+    """One value a row of a matrix."""
+    r = s.registers
+    start, length, o_start = r.first_block(ops.MATRIX), r.blocks(ops.MATRIX), r.first_block(ops.VECTOR)
+    count = r.blocks(ops.VECTOR)
+    reduce = make(r.features, count, r.features, not_added_up)
 
     @wp.func(inline=True)
-    def inner_product(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * features
-        j = start + b * features
-        total = wp.cw_mul(registers[i], registers[j])
-        e = int(1)
-        while e < features:
-            total = total + wp.cw_mul(registers[i + e], registers[j + e])
-            e += 1
-        registers[o] = total
-
-    return inner_product
-
-
-def _outer_product(op: ops.Op, r: Registers) -> Any:
-    start, o_start, features = r.start(ops.VECTOR), r.start(ops.MATRIX), r.features
-    block = unrolled(features)
-
-    @wp.func(inline=True)
-    def outer_product(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * features
-        j = start + b * features
-        k = o_start + o * features * features
-        row = int(0)
-        while row < features:
-            x = registers[i + row]
-            column = int(0)
-            while column < features:
-                for u in range(block):
-                    registers[k + column + u] = wp.cw_mul(x, registers[j + column + u])
-                column += block
-            k += features
-            row += 1
-
-    return outer_product
-
-
-def _broadcast_rows_or_columns(op: ops.Op, r: Registers) -> Any:
-    start, o_start, features = r.start(ops.VECTOR), r.start(ops.MATRIX), r.features
-    block = unrolled(features)
-    by_row, by_column = (1, 0) if "COLUMN" in op.name else (0, 1)
-
-    @wp.func(inline=True)
-    def broadcast(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * features
-        k = o_start + o * features * features
-        row = int(0)
-        while row < features:
-            column = int(0)
-            while column < features:
-                for u in range(block):
-                    registers[k + column + u] = registers[i + row * by_row + (column + u) * by_column]
-                column += block
-            k += features
-            row += 1
-
-    return broadcast
-
-
-def _transpose(op: ops.Op, r: Registers) -> Any:
-    start, features = r.start(ops.MATRIX), r.features
-
-    @wp.func(inline=True)
-    def transpose(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * features * features
-        k = start + o * features * features
-        row = int(0)
-        while row < features:
-            column = int(0)
-            while column <= row:  # both of a pair are read before either is written: safe in place
-                x = registers[i + row * features + column]
-                y = registers[i + column * features + row]
-                registers[k + row * features + column] = y
-                registers[k + column * features + row] = x
-                column += 1
-            row += 1
-
-    return transpose
-
-
-# In a product with a matrix, four sums are made side by side: one number is loaded for four products, and an addition
-# need not wait for the one before.
-_BLOCK: Final = 4
-
-
-def _four_sums(count: int, a_step: int, b_step: int, b_block_step: int) -> Any:
-    """A Warp function: sums over e of `registers[i + e * a_step] * registers[j + e * b_step + n * b_block_step]`."""
-
-    @wp.func(inline=True)
-    def four_sums(registers: Any, i: int, j: int):
-        x = registers[i]
-        t0 = wp.cw_mul(x, registers[j])
-        t1 = wp.cw_mul(x, registers[j + b_block_step])
-        t2 = wp.cw_mul(x, registers[j + 2 * b_block_step])
-        t3 = wp.cw_mul(x, registers[j + 3 * b_block_step])
-        e = int(1)
-        while e < count:
-            y = registers[i + e * a_step]
-            k = j + e * b_step
-            t0 = t0 + wp.cw_mul(y, registers[k])
-            t1 = t1 + wp.cw_mul(y, registers[k + b_block_step])
-            t2 = t2 + wp.cw_mul(y, registers[k + 2 * b_block_step])
-            t3 = t3 + wp.cw_mul(y, registers[k + 3 * b_block_step])
-            e += 1
-        return t0, t1, t2, t3
-
-    return four_sums
-
-
-def _one_sum(count: int, a_step: int, b_step: int) -> Any:
-    """A Warp function: the sum over e of `registers[i + e * a_step] * registers[j + e * b_step]`."""
-
-    @wp.func(inline=True)
-    def one_sum(registers: Any, i: int, j: int):
-        total = wp.cw_mul(registers[i], registers[j])
-        e = int(1)
-        while e < count:
-            total = total + wp.cw_mul(registers[i + e * a_step], registers[j + e * b_step])
-            e += 1
-        return total
-
-    return one_sum
-
-
-def _matrix_vector_product(op: ops.Op, r: Registers) -> Any:
-    m_start, v_start, spare, features = r.start(ops.MATRIX), r.start(ops.VECTOR), r.spare, r.features
-    four_sums, one_sum, blocked = _four_sums(features, 1, 1, features), _one_sum(features, 1, 1), features % _BLOCK == 0
-
-    @wp.func(inline=True)
-    def matrix_vector_product(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        j = v_start + b * features
-        row = int(0)
-        while row < features:
-            i = m_start + (a * features + row) * features
-            if wp.static(blocked):
-                t0, t1, t2, t3 = four_sums(registers, j, i)
-                registers[spare + row] = t0
-                registers[spare + row + 1] = t1
-                registers[spare + row + 2] = t2
-                registers[spare + row + 3] = t3
-                row += _BLOCK
-            else:
-                registers[spare + row] = one_sum(registers, j, i)
-                row += 1
-        k = v_start + o * features
+    def reduction(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        i = start + a * length
+        k = o_start + o * count
         e = int(0)
-        while e < features:
-            registers[k + e] = registers[spare + e]
+        while e < count:
+            blocks[k + e] = reduce(registers, blocks, i + e)
             e += 1
 
-    return matrix_vector_product
-
-
-def _matrix_product(op: ops.Op, r: Registers) -> Any:
-    start, spare, features = r.start(ops.MATRIX), r.spare, r.features
-    four_sums, one_sum = _four_sums(features, 1, features, 1), _one_sum(features, 1, features)
-    blocked = features % _BLOCK == 0
-
-    @wp.func(inline=True)
-    def matrix_product(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        j = start + b * features * features
-        k = start + o * features * features
-        target = wp.where(o == a or o == b, spare, k)
-        row = int(0)
-        while row < features:
-            i = start + (a * features + row) * features
-            t = target + row * features
-            column = int(0)
-            while column < features:
-                if wp.static(blocked):
-                    t0, t1, t2, t3 = four_sums(registers, i, j + column)
-                    registers[t + column] = t0
-                    registers[t + column + 1] = t1
-                    registers[t + column + 2] = t2
-                    registers[t + column + 3] = t3
-                    column += _BLOCK
-                else:
-                    registers[t + column] = one_sum(registers, i, j + column)
-                    column += 1
-            row += 1
-        if target != k:
-            e = int(0)
-            while e < features * features:
-                registers[k + e] = registers[spare + e]
-                e += 1
-
-    return matrix_product
+    return reduction
 
 
 # ---- constants and random numbers -----------------------------------------------------------------------------------
 
 
-def _constant_set(op: ops.Op, r: Registers, lanes: Any) -> Any:
-    start, length = r.start(op.output), r.length(op.output)
-    row_step, column_step = {0: (0, 0), 1: (1, 0), 2: (r.features, 1)}[op.indices]
+def _constant_set(op: ops.Op, s: Storage) -> Any:
+    start, length, value = s.registers.start(op.output), s.registers.length(op.output), s.value
+    row_step, column_step = {0: (0, 0), 1: (1, 0), 2: (1, s.registers.features)}[op.indices]
 
     @wp.func(inline=True)
-    def constant_set(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        registers[start + o * length + a * row_step + b * column_step] = lanes(constants[2 * slot])
+    def constant_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        registers[start + o * length + a * row_step + b * column_step] = value(constants[2 * slot])
 
     return constant_set
 
 
-def _random_set(op: ops.Op, r: Registers, lanes: Any, real: Any, width: int) -> Any:
-    start, length = r.start(op.output), r.length(op.output)
+def _random_set(op: ops.Op, s: Storage) -> Any:
+    """Numbers of a block at a time; elements are counted row by row, as in `azero_jax.engines.random_bits`."""
+    r, real = s.registers, s.real
+    block = 1 if op.output == ops.SCALAR else r.block
+    value, in_blocks = (s.block, True) if block > 1 else (s.value, False)
+    columns = r.features if op.output == ops.MATRIX else 1
+    rows = r.length(op.output) // columns
+    start, width, task_step, row_step = r.start(op.output), len(value()), int(block == 1), int(block > 1)
     distribution = make_uniform(real) if "UNIFORM" in op.name else make_gaussian(real)
 
     @wp.func(inline=True)
-    def random_set(registers: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+    def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         x = constants[2 * slot]
         y = constants[2 * slot + 1]
         stream = wp.uint32(a) << wp.uint32(STREAM_SHIFT)
-        k = start + o * length
-        e = int(0)
-        while e < length:
-            values = lanes()
-            lane = int(0)
-            while lane < width:
-                task = draw.task + wp.uint32(lane)
-                bits0, bits1 = threefry(draw.seed, task, draw.step, stream | wp.uint32(e))
-                values[lane] = distribution(bits0, bits1, x, y)
-                lane += 1
-            registers[k + e] = values
-            e += 1
+        k = start + o * columns * rows
+        column = int(0)
+        while column < columns:
+            row = int(0)
+            while row < rows:
+                numbers = value()
+                n = int(0)
+                while n < width:
+                    element = stream | wp.uint32((row + n * row_step) * columns + column)
+                    task = draw.task + wp.uint32(n * task_step)
+                    bits0, bits1 = threefry(draw.seed, task, draw.step, element)
+                    numbers[n] = distribution(bits0, bits1, x, y)
+                    n += 1
+                if wp.static(in_blocks):
+                    blocks[k // block] = numbers
+                else:
+                    registers[k] = numbers
+                row += block
+                k += block
+            column += 1
 
     return random_set
 
@@ -384,34 +237,22 @@ def _random_set(op: ops.Op, r: Registers, lanes: Any, real: Any, width: int) -> 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 _REDUCTIONS: Final = {"NORM": _norm, "MEAN": _mean, "DEV": _st_dev}
-_PRODUCTS: Final = {
-    "VECTOR_INNER_PRODUCT_OP": _inner_product,
-    "VECTOR_OUTER_PRODUCT_OP": _outer_product,
-    "VECTOR_COLUMN_BROADCAST_OP": _broadcast_rows_or_columns,
-    "VECTOR_ROW_BROADCAST_OP": _broadcast_rows_or_columns,
-    "MATRIX_TRANSPOSE_OP": _transpose,
-    "MATRIX_VECTOR_PRODUCT_OP": _matrix_vector_product,
-    "MATRIX_MATRIX_PRODUCT_OP": _matrix_product,
-}
 
 
-def make_op_function(op: ops.Op, registers: Registers, lanes: Any, real: Any, width: int) -> Any:
-    """The Warp function of an op.
-
-    Args:
-      op: a row of the op table, not NO_OP.
-      registers: where the registers lie.
-      lanes: Warp's type of a lanes value.
-      real: Warp's type of one number, `wp.float32` or `wp.float64`.
-      width: lanes of a lanes value.
-    """
+def make_op_function(op: ops.Op, storage: Storage) -> Any:
+    """The Warp function of an op, which is a row of the op table and not NO_OP."""
     if op.random:
-        return _random_set(op, registers, lanes, real, width)
+        return _random_set(op, storage)
     if op.constants:
-        return _constant_set(op, registers, lanes)
-    if op.name in _PRODUCTS:
-        return _PRODUCTS[op.name](op, registers)
+        return _constant_set(op, storage)
+    if op.name in PRODUCTS:
+        return PRODUCTS[op.name](op, storage)
     function = _elementwise_function(op)
-    if function is not None:
-        return (_unary if len(op.inputs) == 1 else _binary)(op, registers, function)
-    return _reduction(op, registers, _REDUCTIONS[op.name.removesuffix("_OP").rpartition("_")[2]])
+    if function is None:
+        make = _row_reduction if "ROW" in op.name else _reduction
+        return make(op, storage, _REDUCTIONS[op.name.removesuffix("_OP").rpartition("_")[2]])
+    if op.output == ops.SCALAR:
+        return _scalar(op, function)
+    if op.inputs[0] == ops.SCALAR:
+        return _with_scalar(op, storage, function)
+    return (_unary if len(op.inputs) == 1 else _binary)(op, storage, function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, NamedTuple
 
 from azero_jax import ops
 from azero_jax.tasks import Metric
@@ -14,18 +14,40 @@ VALIDATING: Final = 1  # 1 in lanes that this epoch's validation has not stopped
 STATE_SIZE: Final = 2
 
 
+class Layout(NamedTuple):
+    """What a SIMD register holds: one element of a register for several tasks, or several elements for one task.
+
+    Attributes:
+      lanes: tasks of a value, which one thread works on.
+      block: neighbouring elements of a vector, or of a matrix's column, that are worked on at a time: a power of 2 that
+        divides F. One of the two is 1.
+    """
+
+    lanes: int
+    block: int = 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Registers:
     """Where the registers of one program lie in its register file, in elements.
 
-    Scalars come first, then vectors, then matrices (row by row), then room for one matrix or vector that a product
-    needs while its output is also its input.
+    Scalars come first, then vectors, then matrices (column by column: a
+    product of a matrix and a vector then adds up whole blocks), then room for one matrix or vector that a
+    product needs while its output is also its input, or for the partial sums of a block.
+
+    Attributes:
+      features: F.
+      scalars: scalar registers.
+      vectors: vector registers.
+      matrices: matrix registers.
+      block: elements of a block, see `Layout`; vectors and matrices start where a block does.
     """
 
     features: int
     scalars: int
     vectors: int
     matrices: int
+    block: int = 1
 
     def length(self, kind: str) -> int:
         """Elements of one register of a kind."""
@@ -33,8 +55,16 @@ class Registers:
 
     def start(self, kind: str) -> int:
         """First element of the first register of a kind."""
-        vectors = self.scalars + self.vectors * self.features
-        return {ops.SCALAR: 0, ops.VECTOR: self.scalars, ops.MATRIX: vectors}[kind]
+        vectors = -(-self.scalars // self.block) * self.block
+        return {ops.SCALAR: 0, ops.VECTOR: vectors, ops.MATRIX: vectors + self.vectors * self.features}[kind]
+
+    def blocks(self, kind: str) -> int:
+        """Blocks of one vector or matrix register."""
+        return self.length(kind) // self.block
+
+    def first_block(self, kind: str) -> int:
+        """First block of the first vector or matrix register."""
+        return self.start(kind) // self.block
 
     @property
     def memory(self) -> int:
@@ -49,7 +79,7 @@ class Registers:
     @property
     def size(self) -> int:
         """Elements of the register file."""
-        return self.memory + self.features ** (2 if self.matrices else 1)
+        return self.memory + max(self.features ** (2 if self.matrices else 1), 2 * self.block)
 
 
 @dataclasses.dataclass(frozen=True)
