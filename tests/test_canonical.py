@@ -9,6 +9,7 @@ from azero_jax.canonical import canonicalize, number_streams
 from azero_jax.engines.base import RunSettings
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.program import IN1, OUT, check_programs, concatenate
+from azero_jax.programs import load_program
 from azero_jax.prune import prune
 from azero_jax.space import make_space
 from azero_jax.tasks import Metric, make_tasks
@@ -51,27 +52,7 @@ def Learn():
   v2 = v0 * s4
   v1 = v1 + v2
 """
-EVOLVED = """
-def Setup():
-  s3 = 1.8e-3
-def Predict():
-  v2 = v0 + v1
-  v3 = v0 - v1
-  v4 = dot(m0, v2)
-  s1 = dot(v3, v4)
-  m0 = s2 * m2
-def Learn():
-  s3 = s0 - s1
-  m0 = outer(v3, v0)
-  s2 = norm(m0)
-  s5 = s3 / s2
-  v5 = s5 * v3
-  m0 = outer(v5, v2)
-  m1 = m1 + m0
-  m2 = m2 + m1
-  m0 = s4 * m1
-  v1 = uniform(2.4e-3, 0.67)
-"""
+EVOLVED = load_program("evolved_cifar10_as_listed").text
 NEURAL_NET = """
 def Setup():
   s3 = 0.01

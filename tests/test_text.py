@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from azero_jax import ops
 from azero_jax.program import empty_programs
+from azero_jax.programs import load_program
 from azero_jax.space import make_space
 from azero_jax.text import (
     Instruction,
@@ -47,35 +48,13 @@ def test_empty_functions_and_no_ops_are_told_apart() -> None:
     assert format_program(programs, 0, SPACE) == "def Setup():\n  pass\ndef Predict():\ndef Learn():\n"
 
 
-EVOLVED_ON_CIFAR10 = """
-# The best program that evolution found on projected binary CIFAR-10 (arXiv 2003.03384, figure 6).
-def Setup():
-  s3 = 1.8e-3
-def Predict():
-  v2 = v0 + v1
-  v3 = v0 - v1
-  v4 = dot(m0, v2)
-
-  s1 = dot(v3, v4)
-  m0 = s2 * m2   # a copy
-DEF LEARN():
-  S3 = S0 - S1
-  m0 = outer(v3, v0)
-  s2 = norm(m0)
-  s5 = s3 / s2
-  v5 = v3 * s5
-  m0 = OUTER(v5, v2)
-  m1 = m1 + m0
-  m2 = m2 + m1
-  m0 = s4 * m1
-  v1 = uniform(2.4e-3, 0.67)
-"""
-
-
 def test_a_published_program_parses_with_comments_blank_lines_and_upper_case() -> None:
     space = make_space(features=16, scalars=8, vectors=14, matrices=3, setup=21, predict=21, learn=45)
-    programs = parse_program(EVOLVED_ON_CIFAR10, space)
+    published = load_program("evolved_cifar10_as_listed").text
+    assert "#" in published
+    programs = parse_program(published.upper().replace("DEF LEARN", "\n\nDEF LEARN"), space)
     assert programs.sizes.tolist() == [[1, 5, 10]]
+    assert same(programs, parse_program(published, space))
     text = format_program(programs, 0, space)
     assert "  s3 = 0.0018\n" in text
     assert "  v5 = s5 * v3\n" in text
