@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from azero_jax.engines.sharding import program_rows
@@ -17,7 +18,7 @@ import sys
 import jax
 import numpy as np
 from azero_jax.engines.base import RunSettings
-from azero_jax.engines.xla import XlaEngine
+from azero_jax.engines.{module} import {engine}
 from azero_jax.mutate import random_programs
 from azero_jax.presets import PRESETS
 from azero_jax.tasks import linear_tasks
@@ -25,25 +26,32 @@ from azero_jax.tasks import linear_tasks
 space = PRESETS["linear"].space.build(features=4)
 tasks = linear_tasks(tasks=3, features=4, train_examples=10, valid_examples=5, seed=0)
 programs = random_programs(space, 300, np.random.default_rng(0))
-outcome = XlaEngine(space, tasks, RunSettings(batch_size=256), block=64).evaluate(programs, record=True)
-np.savez(sys.argv[1], devices=len(jax.devices()), **outcome._asdict())
+engine = {engine}(space, tasks, RunSettings(batch_size=256))
+outcome = engine.evaluate(programs, record=True)
+setup, training = engine.trace(programs[:7])
+memory = dict(setup=setup.vectors, training=training.vectors)
+np.savez(sys.argv[1], devices=len(jax.devices()), **outcome._asdict(), **memory)
 """
 
 
-def evaluate_on(devices: int, folder: Path) -> dict[str, np.ndarray]:
+def evaluate_on(devices: int, engine: str, folder: Path) -> dict[str, np.ndarray]:
     file = folder / f"{devices}.npz"
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    subprocess.run([sys.executable, "-c", SCRIPT, str(file)], check=True, env=environment)
+    script = SCRIPT.replace("{engine}", engine).replace("{module}", engine.removesuffix("Engine").lower())
+    subprocess.run([sys.executable, "-c", script, str(file)], check=True, env=environment)
     with np.load(file) as arrays:
         return dict(arrays)
 
 
-def test_four_devices_give_what_one_gives(tmp_path: Path) -> None:
-    one, four = evaluate_on(1, tmp_path), evaluate_on(4, tmp_path)
+@pytest.mark.parametrize("engine", ["XlaEngine", "WarpEngine"])
+def test_four_devices_give_what_one_gives(engine: str, tmp_path: Path) -> None:
+    if engine == "WarpEngine":
+        pytest.importorskip("warp")
+    one, four = evaluate_on(1, engine, tmp_path), evaluate_on(4, engine, tmp_path)
     assert (one.pop("devices"), four.pop("devices")) == (1, 4)
     assert one.keys() == four.keys()
     for name in one:

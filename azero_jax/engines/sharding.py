@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 PROGRAMS_AXIS: Final = "programs"
@@ -27,8 +28,20 @@ def over_devices(
     if len(devices) == 1:
         return function
     specs = tuple(PartitionSpec(PROGRAMS_AXIS) if is_sharded else PartitionSpec() for is_sharded in sharded)
-    mesh = Mesh(np.array(devices), (PROGRAMS_AXIS,))
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(PROGRAMS_AXIS), check_vma=False)
+    return jax.shard_map(
+        function, mesh=_mesh(devices), in_specs=specs, out_specs=PartitionSpec(PROGRAMS_AXIS), check_vma=False
+    )
+
+
+def on_devices(devices: Sequence[jax.Device], arrays: Any) -> Any:
+    """A tree of arrays as JAX arrays, the same on every device; they need not be sent again with every call."""
+    if len(devices) == 1:
+        return jax.tree.map(jnp.asarray, arrays)
+    return jax.device_put(arrays, NamedSharding(_mesh(devices), PartitionSpec()))
+
+
+def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+    return Mesh(np.array(devices), (PROGRAMS_AXIS,))
 
 
 def program_rows(count: int, block: int, devices: int, capacity: int) -> NDArray[np.int64]:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
+from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.warp_kernel.device import LoadedKernel, check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp_kernel.spec import KernelSpec, Layout, Registers
 from azero_jax.program import Programs
@@ -64,16 +65,18 @@ class WarpEngine:
         group = WARP_SIZE if self._cuda else self._lanes
         self._groups = -(-len(tasks) // group) * group // self._lanes
         self.device = check_device(self._cuda)
-        self._capacity = settings.batch_size
+        self._devices = tuple(jax.local_devices())
+        self._share = -(-settings.batch_size // len(self._devices))
         if self._cuda:
             registers = self._spec().scratch * self._dtype.itemsize
-            self._capacity = fit_capacity(registers, settings.batch_size, self.batch_bytes)
+            self._share = fit_capacity(registers, self._share, self.batch_bytes)
+        self._capacity = self._share * len(self._devices)
         self._buffers = self._make_buffers()
         self._kernel = self._load_kernel()
-        self._run = jax.jit(self._call_kernel, static_argnames="recorded")
+        self._run = jax.jit(self._run_on_devices, static_argnums=0)
         with self._x64():
             order = check_order(order, tasks, settings)
-            self._data = tuple(jnp.asarray(array) for array in (order, *self._arrange_tasks()))
+            self._data = on_devices(self._devices, (order, *self._arrange_tasks()))
 
     @property
     def compilations(self) -> int:
@@ -199,34 +202,51 @@ class WarpEngine:
         Returns:
           The kernel's outputs, flat, without what belongs to no program.
         """
-        count, capacity = len(programs), self._capacity
+        count, devices = len(programs), len(self._devices)
+        rows = program_rows(count, 1, devices, self._capacity)
         for name, buffer in self._buffers.items():
-            buffer[:count] = getattr(programs, name)
-        trace = memory is not None
-        start = np.zeros(1, self._dtype) if memory is None else np.pad(memory, ((0, capacity - count), (0, 0), (0, 0)))
-        batch = np.array([count, *limits, recorded > 0, trace], np.int32)
-        rows = 1 << max(0, recorded - 1).bit_length() if recorded else 0  # nearby numbers share a compilation
-        runs = count * len(self.tasks)
-        lengths = [runs] * 4 + [runs * recorded] + [runs * self._registers.memory * trace] * 2
+            buffer[rows if devices > 1 else slice(count)] = getattr(programs, name)
+        start = np.zeros((devices, 1), self._dtype)
+        if memory is not None:
+            start = np.zeros((self._capacity, *memory.shape[1:]), self._dtype)
+            start[rows] = memory
+        in_use = np.bincount(rows // self._share, minlength=devices)
+        batch = np.array([[n, *limits, recorded > 0, memory is not None] for n in in_use], np.int32)
+        most = 1 << max(0, recorded - 1).bit_length() if recorded else 0  # nearby numbers share a compilation
+        values = [1, 1, 1, 1, recorded] + [self._registers.memory * (memory is not None)] * 2
         with self._x64():
-            outputs = self._run(*self._buffers.values(), batch, self._data, start, recorded=rows)
-            return [np.asarray(output)[:length] for output, length in zip(outputs, lengths, strict=True)]
+            outputs = self._run(most, *self._buffers.values(), batch, start, self._data)
+            return [
+                self._of_programs(np.asarray(output), len(self.tasks) * number, rows)
+                for output, number in zip(outputs, values, strict=True)
+            ]
+
+    def _of_programs(self, output: NDArray[Any], size: int, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """`size` values of each program, flat, without what belongs to none."""
+        if len(self._devices) == 1:
+            return output[: size * len(rows)]
+        shares = output.reshape(len(self._devices), -1)[:, : self._share * size]
+        return shares.reshape(self._capacity, size)[rows].reshape(-1)
+
+    def _run_on_devices(self, recorded: int, *arguments: Any) -> list[jax.Array]:
+        """Runs the programs of a batch, each device its share."""
+        function = partial(self._call_kernel, recorded)
+        return over_devices(function, self._devices, (*[True] * (len(arguments) - 1), False))(*arguments)
 
     def _call_kernel(
         self,
+        recorded: int,
         opcodes: jax.Array,
         addresses: jax.Array,
         constants: jax.Array,
         sizes: jax.Array,
         batch: jax.Array,
-        data: tuple[jax.Array, ...],
         memory: jax.Array,
-        *,
-        recorded: int,
+        data: tuple[jax.Array, ...],
     ) -> list[jax.Array]:
-        """Launches the kernel; `make_kernel` says what its arguments are."""
+        """Launches the kernel on one device's share of a batch; `make_kernel` says what its arguments are."""
         settings, tasks = self.settings, self.tasks
-        runs = self._capacity * len(tasks)
+        runs = self._share * len(tasks)
         lengths = dict.fromkeys(("fitness", "stop", "stop_reason", "train_steps"), runs)
         lengths["scratch"] = 1 if self._cuda else self._kernel.spec.scratch
         lengths["errors"] = max(1, runs * recorded)
@@ -242,7 +262,7 @@ class WarpEngine:
             tasks.valid_examples,
             np.uint32(settings.seed),  # JAX reads a Python number as an int32
             settings.max_abs_error,
-            launch_dims=self._capacity * self._groups,
+            launch_dims=self._share * self._groups,
             output_dims=lengths,
         )
         return outputs[1:]  # without the scratch

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from azero_jax import ops
 from azero_jax.engines.base import Memory, Outcome, RunSettings
 from azero_jax.engines.checks import check_examples, check_order, check_tasks
-from azero_jax.engines.sharding import over_devices, program_rows
+from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.xla_run import Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
 from azero_jax.program import IN1, IN2, OUT, Programs
@@ -148,11 +148,8 @@ class XlaEngine:
         tasks = self.tasks
         features = np.concatenate([tasks.train_features, tasks.valid_features], axis=1)
         labels = np.concatenate([tasks.train_labels, tasks.valid_labels], axis=1)
-        return Data(
-            jnp.asarray(np.moveaxis(features, 0, -1), self._dtype),
-            jnp.asarray(np.moveaxis(labels, 0, -1), self._dtype),
-            jnp.asarray(check_order(order, tasks, self.settings)),
-        )
+        lanes_last = (np.moveaxis(array, 0, -1).astype(self._dtype) for array in (features, labels))
+        return Data(*on_devices(self._devices, (*lanes_last, check_order(order, tasks, self.settings))))
 
     def _limits(self, train: int, valid: int, divisor: int | None) -> Limits:
         return Limits(

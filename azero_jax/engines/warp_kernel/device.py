@@ -120,14 +120,14 @@ def compile_kernel(spec: KernelSpec, kernel: Any) -> LoadedKernel:
       EngineUnavailableError: it cannot be compiled or kept.
     """
     wp = start_warp()
-    device = wp.device_from_jax(jax.devices()[0])
+    devices = [wp.device_from_jax(device) for device in jax.local_devices()]
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
     start = time.perf_counter()
     try:
-        loaded = kernel.module.load(device, BLOCK_DIM if spec.cuda else 1)
+        loaded = [kernel.module.load(device, BLOCK_DIM if spec.cuda else 1) for device in devices]
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
-    if loaded is None:
+    if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
     call = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if spec.cuda else None)
