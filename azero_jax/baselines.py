@@ -34,6 +34,7 @@ BATCH_SIZES: Final = (4, 16, 64)
 TURNS: Final = tuple((optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS)
 
 _MOMENTUM: Final = 0.9
+_CACHED_WEIGHTS: Final = 1 << 16  # with their gradients and the optimizer's memory about 1 MiB
 
 
 class Baseline(NamedTuple):
@@ -185,15 +186,27 @@ class _Settings(NamedTuple):
 
 @partial(jax.jit, static_argnums=0)
 def _train_all(settings: _Settings, data: tuple[jax.Array, ...], keys: jax.Array, numbers: jax.Array) -> jax.Array:
-    over_tasks = jax.vmap(partial(_train, settings), in_axes=((0, 0, 0, 0), 0, None))
-    return jax.vmap(over_tasks, in_axes=(None, None, 0))(data, keys, numbers)
+    """`[H, T]`: fitness of every training; as many side by side as fit into the processor's cache."""
+    trials, tasks, features = len(numbers), len(keys), data[0].shape[-1]
+    outputs = _outputs(settings.metric, features)
+    params = jax.eval_shape(lambda: settings.baseline.init(keys[0], features, outputs, numbers[0, 0]))
+    size = sum(leaf.size for leaf in jax.tree.leaves(params))
+    runs = jnp.arange(trials * tasks)
+    fitness = lax.map(
+        lambda run: _train(settings, data, run % tasks, keys[run % tasks], numbers[run // tasks]),
+        runs,
+        batch_size=min(len(runs), max(1, _CACHED_WEIGHTS // size)),
+    )
+    return fitness.reshape(trials, tasks)
 
 
-def _train(settings: _Settings, data: tuple[jax.Array, ...], key: jax.Array, numbers: jax.Array) -> jax.Array:
+def _train(
+    settings: _Settings, data: tuple[jax.Array, ...], task: jax.Array, key: jax.Array, numbers: jax.Array
+) -> jax.Array:
     """Fitness (a scalar) of one training on one task; `numbers` are learning rate, weight decay and initial scale."""
     x, y, valid_x, valid_y = data
-    examples, features = x.shape
-    outputs = features if settings.metric is Metric.MULTICLASS_ACCURACY else 1
+    examples, features = x.shape[1:]
+    outputs = _outputs(settings.metric, features)
     batches = examples // settings.batch_size
     learning_rate, weight_decay, scale = numbers
     optimizer = _optimizer(settings.optimizer, learning_rate, weight_decay, batches * settings.epochs)
@@ -201,7 +214,7 @@ def _train(settings: _Settings, data: tuple[jax.Array, ...], key: jax.Array, num
     params = settings.baseline.init(init_key, features, outputs, scale)
 
     def loss(params: Params, rows: jax.Array) -> jax.Array:
-        return _loss(settings.metric, settings.baseline.apply(params, x[rows]), y[rows])
+        return _loss(settings.metric, settings.baseline.apply(params, x[task, rows]), y[task, rows])
 
     def step(state: tuple[Params, Any], rows: jax.Array) -> tuple[tuple[Params, Any], None]:
         params, memory = state
@@ -212,11 +225,15 @@ def _train(settings: _Settings, data: tuple[jax.Array, ...], key: jax.Array, num
     def epoch(state: tuple[Params, Any], key: jax.Array) -> tuple[tuple[Params, Any], jax.Array]:
         order = jax.random.permutation(key, examples)[: batches * settings.batch_size]
         state, _ = lax.scan(step, state, order.reshape(batches, settings.batch_size))
-        return state, _fitness(settings.metric, settings.baseline.apply(state[0], valid_x), valid_y)
+        return state, _fitness(settings.metric, settings.baseline.apply(state[0], valid_x[task]), valid_y[task])
 
     keys = jax.random.split(order_key, settings.epochs)
     _, fitness = lax.scan(epoch, (params, optimizer.init(params)), keys)
     return fitness.max()
+
+
+def _outputs(metric: Metric, features: int) -> int:
+    return features if metric is Metric.MULTICLASS_ACCURACY else 1
 
 
 def _optimizer(

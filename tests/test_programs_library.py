@@ -58,11 +58,13 @@ def test_needs(name, needs):
         ("evolved_net", 0.9),
         ("evolved_cifar10", 0.8),
         ("evolved_cifar10_as_listed", 0.8),
+        ("softmax_regressor", 0.9),
     ],
 )
 def test_every_program_learns(name, floor):
     space, programs = parse_known(name, FEATURES)
-    metric = Metric.RMS_ERROR if name == "linear_regressor" else Metric.ACCURACY
+    metrics = {"linear_regressor": Metric.RMS_ERROR, "softmax_regressor": Metric.MULTICLASS_ACCURACY}
+    metric = metrics.get(name, Metric.ACCURACY)
     fitness = np.asarray(XlaEngine(space, linear_tasks(metric)).evaluate(programs).fitness)
     assert fitness.min() > floor
 
