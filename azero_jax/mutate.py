@@ -130,8 +130,13 @@ def space_arrays(space: SearchSpace) -> SpaceArrays:
 def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
     """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
     programs = no_op_programs(space, count)
-    _randomize_all(programs.arrays(), space_arrays(space), generator)
+    randomize(programs, space, generator)
     return programs
+
+
+def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
+    """Makes every instruction of all programs random, in place; sizes stay, and functions without ops."""
+    _randomize_all(programs.arrays(), space_arrays(space), generator)
 
 
 def no_op_programs(space: SearchSpace, count: int) -> Programs:

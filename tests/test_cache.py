@@ -30,11 +30,11 @@ def insert(cache: FitnessCache, hashes: list[int], values: list[float]) -> None:
 
 
 def program_cache(capacity: int = 1000) -> ProgramCache:
-    return ProgramCache(capacity, SPACE, Metric.RMS_ERROR)
+    return ProgramCache(capacity, SPACE, Metric.RMS_ERROR, find_constants=False)
 
 
 def are_one_entry(one: Programs, other: Programs, space: SearchSpace = SPACE) -> bool:
-    cache = ProgramCache(10, space, Metric.RMS_ERROR)
+    cache = ProgramCache(10, space, Metric.RMS_ERROR, find_constants=False)
     cache.screen(one, np.full(1, np.nan))
     cache.fill(np.ones(1))
     fitness = np.full(1, np.nan)
@@ -146,7 +146,7 @@ def test_new_programs_come_out_pruned_each_once() -> None:
     raw = some_programs(SPACE, 200, seed=4)[np.repeat(np.arange(200), 2)]
     cache = program_cache()
     for programs in (raw, some_programs(SPACE, 100, seed=5), raw[::-1]):  # the rows are used again
-        unknown, new, _ = cache.screen(programs, np.full(len(programs), np.nan))
+        unknown, new, *_ = cache.screen(programs, np.full(len(programs), np.nan))
         assert same(new, prune(programs[unknown.new], SPACE, Metric.RMS_ERROR))
         cache.fill(np.zeros(len(new)))
     assert len(unknown.new) == 0

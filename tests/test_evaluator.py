@@ -8,9 +8,10 @@ from azero_jax import ops
 from azero_jax.engines.base import RunSettings
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.evaluate import Evaluator, EvaluatorSettings, combine_tasks
-from azero_jax.evaluate.constants import ConstantFitness, constant_predictions
+from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.evolve import Evolution, EvolutionSettings
 from azero_jax.program import Programs, concatenate
@@ -206,7 +207,9 @@ class TestTrainBudget:
 
 class TestConstantPredictors:
     def constant(self, text: str, metric: Metric = Metric.RMS_ERROR, space: SearchSpace = DEMO) -> float:
-        return float(constant_predictions(parse_program(text, space), space, metric)[0])
+        program = parse_program(text, space)
+        slot = ProgramCache(0, space, metric).screen(program, np.full(1, np.nan)).constant_slots[0]
+        return {NOT_CONSTANT: np.nan, ZERO: 0.0}.get(slot, program.constants[0, slot, 0])
 
     def test_no_instruction_predicts_zero(self) -> None:
         assert self.constant("") == 0.0
@@ -215,7 +218,11 @@ class TestConstantPredictors:
     def test_a_constant_prediction_is_recognised(self, function: str) -> None:
         assert self.constant(f"def {function}():\n s1 = 0.25\n") == 0.25
 
-    @pytest.mark.parametrize("text", ["def Predict():\n s2 = 0.25\n", LINEAR_REGRESSION])
+    def test_dead_code_beside_it_does_not_hide_it(self) -> None:
+        assert self.constant("def Predict():\n s2 = 0.25\n s1 = 0.5\n") == 0.5
+        assert self.constant("def Predict():\n s2 = 0.25\n") == 0.0
+
+    @pytest.mark.parametrize("text", ["def Learn():\n s1 = 0.25\n", LINEAR_REGRESSION])
     def test_anything_else_is_not(self, text: str) -> None:
         assert np.isnan(self.constant(text))
 

@@ -20,7 +20,7 @@ BLOCK: Final = 8  # words of a cache line
 TOGETHER: Final = 64  # keys that are fetched from memory together
 END: Final = -1  # of a bucket or list
 _HASH, _NEXT, _NEWER, _OLDER, _SIGHTINGS, _FITNESS = range(6)  # columns of `Table.entries`
-_USED, _NEWEST, _OLDEST, _FREE, _CAPACITY, _FORGET_EVERY = range(6)  # of `Table.facts`
+_USED, _NEWEST, _OLDEST, _FREE, CAPACITY, _FORGET_EVERY = range(6)  # of `Table.facts`
 
 
 class Table(NamedTuple):
@@ -192,7 +192,7 @@ def look_up_one(  # type: ignore[no-untyped-def]
     Returns:
       Its place among the new keys (`count` if it is another one, -1 if it is known), and its entry.
     """
-    if facts[_CAPACITY] == 0:
+    if facts[CAPACITY] == 0:
         return count, 0
     entry = _find(hashed, key, words, buckets, entries, keys)
     if entry == END:
@@ -255,7 +255,7 @@ def insert(hashed, key, words, buckets, entries, keys, facts):  # type: ignore[n
         entry = facts[_FREE]
         facts[_FREE] = entries[entry, _NEXT]
         facts[_USED] += 1
-    elif facts[_USED] < facts[_CAPACITY]:
+    elif facts[_USED] < facts[CAPACITY]:
         entry = facts[_USED]
         facts[_USED] += 1
     else:

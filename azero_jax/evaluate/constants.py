@@ -9,39 +9,50 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import ops
-from azero_jax.program import OUT, Programs
-from azero_jax.space import SearchSpace
+from azero_jax.program import OUT
 from azero_jax.tasks import Metric, Tasks
 
 _SET_SCALAR: Final = ops.op_number("SCALAR_CONST_SET")
 _PREDICTION: Final = ops.PREDICTION_ADDRESS
 
+NOT_CONSTANT: Final = -1  # in place of a slot: the program is no constant predictor,
+ZERO: Final = -2  # or predicts the zero that memory starts with
+NO_CONSTANTS, _REGRESSION, _TWO_CLASSES = range(3)
+METRIC_CODE: Final = {
+    Metric.RMS_ERROR: _REGRESSION,
+    Metric.ACCURACY: _TWO_CLASSES,
+    Metric.MULTICLASS_ACCURACY: NO_CONSTANTS,
+}
 
-def constant_predictions(canonical: Programs, space: SearchSpace, metric: Metric) -> NDArray[np.float64]:
-    """`[N]` the constant that each canonical program predicts on every example, NaN where it is no constant.
+
+@njit(nogil=True, forceinline=True)
+def find_constant(program, opcodes, addresses, b, live, begin, metric):  # type: ignore[no-untyped-def]
+    """The slot whose constant a program predicts on every example, `ZERO`, or `NOT_CONSTANT`.
 
     Recognised are programs without a live instruction, and those whose only one sets s1. In the classification metrics
     a prediction that Predict does not write changes from example to example (it is squashed again and again), so only
     Predict may set it there.
+
+    Args:
+      program: its number in the batch.
+      opcodes: of the batch, `[N, L]`.
+      addresses: of the batch, `[N, L, 3]`.
+      b: its row in the following two.
+      live: `[B, L]` live slots.
+      begin: `[B, 4]` where those of Setup, Predict and Learn begin, and how many there are.
+      metric: a value of `METRIC_CODE`.
     """
-    constants = np.full(len(canonical), np.nan)
-    if metric is not Metric.MULTICLASS_ACCURACY:
-        setup, predict, _ = space.offsets
-        _find_constants(canonical.arrays(), setup, predict, metric is Metric.RMS_ERROR, constants)
-    return constants
-
-
-@njit(cache=True, nogil=True)
-def _find_constants(canonical, setup, predict, regression, constants):  # type: ignore[no-untyped-def]
-    opcodes, addresses, values, sizes = canonical
-    for n in range(len(opcodes)):
-        total = sizes[n, 0] + sizes[n, 1] + sizes[n, 2]
-        if total == 0 and regression:
-            constants[n] = 0.0
-        elif total == 1 and sizes[n, 2] == 0 and (regression or sizes[n, 1] == 1):
-            slot = setup if sizes[n, 0] == 1 else predict
-            if opcodes[n, slot] == _SET_SCALAR and addresses[n, slot, OUT] == _PREDICTION:
-                constants[n] = values[n, slot, 0]
+    if metric == NO_CONSTANTS or begin[b, 3] > 1:
+        return NOT_CONSTANT
+    if begin[b, 3] == 0:
+        return ZERO if metric == _REGRESSION else NOT_CONSTANT
+    slot = live[b, 0]
+    is_predict = begin[b, 2] - begin[b, 1]
+    is_learn = begin[b, 3] - begin[b, 2]
+    stays = not is_learn and (is_predict or metric == _REGRESSION)
+    if stays and opcodes[program, slot] == _SET_SCALAR and addresses[program, slot, OUT] == _PREDICTION:
+        return slot
+    return NOT_CONSTANT
 
 
 class ConstantFitness:

@@ -14,7 +14,7 @@ from azero_jax import ops
 from azero_jax.canonical import canonicalize
 from azero_jax.engines.base import Engine
 from azero_jax.evaluate.cache import FitnessCache
-from azero_jax.evaluate.constants import ConstantFitness, constant_predictions
+from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
@@ -129,7 +129,9 @@ class Evaluator:
         self.timings = Timings()
         self._space = engine.space
         self._tasks = engine.tasks
-        self._programs = ProgramCache(settings.cache_size, self._space, self._tasks.metric)
+        self._programs = ProgramCache(
+            settings.cache_size, self._space, self._tasks.metric, find_constants=settings.constants
+        )
         self._behaviours = FitnessCache(settings.fec_size, forget_every=settings.fec_forget_every)
         run = engine.settings
         self._constant_fitness = ConstantFitness(self._tasks, run.precision, run.max_abs_error)
@@ -205,34 +207,26 @@ class Evaluator:
                 programs = canonicalize(programs, self._space, self._tasks.metric).programs
         with self.timings.phase("look up"):
             fitness = np.full(len(programs), np.nan)
-            unknown, new, live = self._programs.screen(programs, fitness)
+            unknown, new, constant_slots, live = self._programs.screen(programs, fitness)
             self.counters.pruned_instructions += instructions - live
-            self.counters.known_canonical += len(programs) - len(new)
-        found = self._score(new)
+        with self.timings.phase("constants"):
+            constants = self._score_constants(programs, constant_slots, fitness)
+            self.counters.known_canonical += len(programs) - len(new) - constants
+        found = self._probe_and_run(new)
         with self.timings.phase("insert"):
             self._programs.fill(found)
             unknown.spread(found, fitness)
         return fitness
 
-    def _score(self, pruned: Programs) -> NDArray[np.float64]:
-        """`[N]` fitness of programs that are not known."""
-        with self.timings.phase("constants"):
-            fitness = self._score_constants(pruned)
-            rest = np.flatnonzero(np.isnan(fitness))
-            chosen = pruned if len(rest) == len(pruned) else pruned[rest]
-        fitness[rest] = self._probe_and_run(chosen)
-        return fitness
-
-    def _score_constants(self, pruned: Programs) -> NDArray[np.float64]:
-        """`[N]` fitness of constant predictors, NaN of the others."""
-        fitness = np.full(len(pruned), np.nan)
-        if self.settings.constants:
-            constants = constant_predictions(pruned, self._space, self._tasks.metric)
-            found = np.flatnonzero(~np.isnan(constants))
-            self.counters.constant_predictors += len(found)
-            if len(found):
-                fitness[found] = self._combine(self._constant_fitness(constants[found]))
-        return fitness
+    def _score_constants(self, programs: Programs, slots: NDArray[np.int64], fitness: NDArray[np.float64]) -> int:
+        """Fills in the fitness of constant predictors and returns how many they are; `slots` are `ProgramCache`'s."""
+        found = np.flatnonzero(slots != NOT_CONSTANT)
+        if len(found):
+            slots = slots[found]
+            constants = np.where(slots == ZERO, 0.0, programs.constants[found, slots, 0])
+            fitness[found] = self._combine(self._constant_fitness(constants))
+        self.counters.constant_predictors += len(found)
+        return len(found)
 
     def _probe_and_run(self, pruned: Programs) -> NDArray[np.float64]:
         """`[N]` fitness, after functional equivalence checking."""

@@ -15,8 +15,20 @@ from numpy.typing import NDArray
 
 from azero_jax import prune
 from azero_jax.compiled import source_digest
-from azero_jax.evaluate import cache, hashing
-from azero_jax.evaluate.cache import BLOCK, END, TOGETHER, FitnessCache, Unknown, insert, look_up_one, set_entry, touch
+from azero_jax.evaluate import cache, constants, hashing
+from azero_jax.evaluate.cache import (
+    BLOCK,
+    CAPACITY,
+    END,
+    TOGETHER,
+    FitnessCache,
+    Unknown,
+    insert,
+    look_up_one,
+    set_entry,
+    touch,
+)
+from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT, find_constant
 from azero_jax.evaluate.hashing import finish, mix
 from azero_jax.program import Programs, empty_programs
 from azero_jax.prune import IS_LIVE, SLOT_COLUMNS, WORDS, find_live, make_live_sets, space_tables
@@ -34,24 +46,28 @@ class Screened(NamedTuple):
     Attributes:
       unknown: what was not found.
       programs: `[M]` the new ones, pruned; overwritten by the next look-up.
-      instructions: live instructions of all programs that were looked up.
+      constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it, or
+        `ZERO` if none does; `NOT_CONSTANT` of the others.
+      instructions: live instructions of all programs whose fitness was asked for.
     """
 
     unknown: Unknown
     programs: Programs
+    constant_slots: NDArray[np.int64]
     instructions: int
 
 
 class ProgramCache(FitnessCache):
     """Fitness by pruned program, bounded, least recently used first out."""
 
-    def __init__(self, capacity: int, space: SearchSpace, metric: Metric) -> None:
+    def __init__(self, capacity: int, space: SearchSpace, metric: Metric, *, find_constants: bool = True) -> None:
         """An empty cache.
 
         Args:
           capacity: most entries; 0 keeps nothing.
           space: of the programs.
           metric: how predictions are judged, which decides what is dead.
+          find_constants: tell programs apart that predict one constant.
 
         Raises:
           ValueError: a negative capacity, or the metric needs registers that the space does not have.
@@ -60,9 +76,10 @@ class ProgramCache(FitnessCache):
         self._space = space
         self._tables = space_tables(space, metric)
         self._rows = empty_programs(0, space)
+        self._metric = METRIC_CODE[metric] if find_constants else NO_CONSTANTS
 
     def screen(self, programs: Programs, fitness: NDArray[np.float64]) -> Screened:
-        """Prunes programs and fills in the fitness of those that are known, as `FitnessCache.look_up` does.
+        """Prunes programs, finds constants, and fills in the fitness of what is known, as `FitnessCache.look_up` does.
 
         Args:
           programs: N programs of the space.
@@ -70,12 +87,21 @@ class ProgramCache(FitnessCache):
         """
         if len(self._rows) < len(programs):
             self._rows = empty_programs(len(programs), self._space)
-        place, new, pending = (np.empty(len(fitness), np.int64) for _ in range(3))
+        place, new, pending, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
         count, instructions, _ = _screen(
-            *_words(programs), *self._tables, *self._table, fitness, place, new, pending, *_words(self._rows)
+            *_words(programs),
+            *self._tables,
+            self._metric,
+            *self._table,
+            fitness,
+            place,
+            new,
+            pending,
+            constant_slots,
+            *_words(self._rows),
         )
         self._pending = pending[:count]
-        return Screened(Unknown(new[:count], place), self._rows[:count], instructions)
+        return Screened(Unknown(new[:count], place), self._rows[:count], constant_slots, instructions)
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""
@@ -94,58 +120,62 @@ def _words(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
 
 
 @njit(nogil=True, forceinline=True)
-def _collect(program, sizes, facts, slots, live, begin):  # type: ignore[no-untyped-def]
-    """Lists the live slots of a program; those of function f are at `begin[f]` to `begin[f + 1]` - 1."""
+def _collect(program, sizes, facts, slots, b, live, begin):  # type: ignore[no-untyped-def]
+    """Lists the live slots of a program in row b; those of function f are at `begin[b, f]` to `begin[b, f + 1]` - 1."""
     count = 0
     for function in range(3):
-        begin[function] = count
+        begin[b, function] = count
         for slot in range(facts[function], facts[function] + sizes[program, function]):
-            live[count] = slot
+            live[b, count] = slot
             count += slots[slot, IS_LIVE]
-    begin[3] = count
+    begin[b, 3] = count
 
 
 @njit(nogil=True, forceinline=True)
-def _encode(program, opcodes, addresses, constants, live, begin, key):  # type: ignore[no-untyped-def]
+def _encode(program, opcodes, addresses, constants, b, live, begin, keys):  # type: ignore[no-untyped-def]
     """Writes the live instructions as words that are equal exactly when they are, to the last bit of their constants.
 
     The first word holds how many each function has, and all, then comes one word an instruction (op and addresses, and
-    which constants are not zero), followed by those constants. Returns how many words they are.
+    which constants are not zero), followed by those constants. Returns how many words they are, and their hash.
     """
-    head = np.uint64(begin[3]) << _COUNT_SHIFT
+    head = np.uint64(begin[b, 3]) << _COUNT_SHIFT
     for function in range(3):
-        head |= np.uint64(begin[function + 1] - begin[function]) << np.uint64(16 * function)
-    key[0] = head
+        head |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
+    keys[b, 0] = head
     words = 1
-    for k in range(begin[3]):
-        slot = live[k]
+    for k in range(begin[b, 3]):
+        slot = live[b, k]
         here = words
         words += 1
         word = np.uint64(opcodes[program, slot])
         for field in range(3):
             word |= np.uint64(addresses[program, slot, field]) << np.uint64(8 + 16 * field)
         for number in range(2):
-            key[words] = constants[program, slot, number]
-            is_used = np.uint64(key[words] != 0)
+            keys[b, words] = constants[program, slot, number]
+            is_used = np.uint64(keys[b, words] != 0)
             word |= is_used << (_CONSTANT_SHIFT + np.uint64(number))
             words += int(is_used)
-        key[here] = word
-    return words
+        keys[b, here] = word
+    state = np.uint64(0)
+    for word_number in range(words):
+        state = mix(state, keys[b, word_number])
+    return words, np.int64(finish(state))
 
 
 @njit(nogil=True, forceinline=True)
 def _write_row(  # type: ignore[no-untyped-def]
-    program, opcodes, addresses, constants, facts, live, begin, row, to_opcodes, to_addresses, to_constants, to_sizes
+    program, opcodes, addresses, constants, facts, b, live, begin, row, to_opcodes, to_addresses, to_constants, to_sizes
 ):
     """Writes the live instructions into a row that holds another program."""
     for function in range(3):
-        first, size = facts[function] - begin[function], begin[function + 1] - begin[function]
-        for k in range(begin[function], begin[function + 1]):
-            to_opcodes[row, first + k] = opcodes[program, live[k]]
+        first, size = facts[function] - begin[b, function], begin[b, function + 1] - begin[b, function]
+        for k in range(begin[b, function], begin[b, function + 1]):
+            slot = live[b, k]
+            to_opcodes[row, first + k] = opcodes[program, slot]
             for field in range(3):
-                to_addresses[row, first + k, field] = addresses[program, live[k], field]
+                to_addresses[row, first + k, field] = addresses[program, slot, field]
             for number in range(2):
-                to_constants[row, first + k, number] = constants[program, live[k], number]
+                to_constants[row, first + k, number] = constants[program, slot, number]
         for slot in range(facts[function] + size, facts[function] + to_sizes[row, function]):
             to_opcodes[row, slot] = 0
             for field in range(3):
@@ -160,8 +190,8 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
 
     @njit(cache=True, nogil=True)
     def screen(  # type: ignore[no-untyped-def]
-        opcodes, addresses, constants, sizes, op_table, registers, facts,
-        buckets, entries, values, keys, table_facts, fitness, place, new, pending,
+        opcodes, addresses, constants, sizes, op_table, registers, facts, metric,
+        buckets, entries, values, keys, table_facts, fitness, place, new, pending, constant_slots,
         to_opcodes, to_addresses, to_constants, to_sizes,
     ):  # fmt: skip
         """Returns how many programs are new, how many live instructions there were, and a number of no meaning."""
@@ -172,29 +202,29 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
         live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
         begin = np.zeros((TOGETHER, 4), np.int64)
-        block_keys = np.zeros((TOGETHER, 3 + 3 * length), np.uint64)  # and key
+        block_keys = np.zeros((TOGETHER, 3 + 3 * length), np.uint64)  # key,
         words = np.zeros(TOGETHER, np.int64)
-        hashes = np.zeros(TOGETHER, np.int64)
-        count = instructions = touched = 0
-        next_program = 0
+        hashes = np.zeros(TOGETHER, np.int64)  # and hash
+        count = instructions = touched = next_program = 0
         while next_program < len(fitness):
             block = 0
             while block < TOGETHER and next_program < len(fitness):
                 n = next_program
                 next_program += 1
                 place[n] = END
+                constant_slots[n] = NOT_CONSTANT
                 if np.isnan(fitness[n]):
                     find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-                    _collect(n, sizes, facts, slots, live[block], begin[block])
-                    key = block_keys[block]
-                    words[block] = _encode(n, opcodes, addresses, constants, live[block], begin[block], key)
-                    state = np.uint64(0)
-                    for word in range(words[block]):
-                        state = mix(state, key[word])
-                    hashes[block] = np.int64(finish(state))
+                    _collect(n, sizes, facts, slots, block, live, begin)
                     instructions += begin[block, 3]
                     asked[block] = n
-                    block += 1
+                    constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
+                    if constant_slots[n] == NOT_CONSTANT:
+                        if table_facts[CAPACITY] > 0:
+                            words[block], hashes[block] = _encode(
+                                n, opcodes, addresses, constants, block, live, begin, block_keys
+                            )
+                        block += 1
             touched += touch(hashes[:block], buckets, entries, keys)
             for b in range(block):
                 n = asked[b]
@@ -204,7 +234,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                 if place[n] == count:
                     new[count] = n
                     _write_row(
-                        n, opcodes, addresses, constants, facts, live[b], begin[b],
+                        n, opcodes, addresses, constants, facts, b, live, begin,
                         count, to_opcodes, to_addresses, to_constants, to_sizes,
                     )  # fmt: skip
                     count += 1
@@ -213,7 +243,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
     return screen
 
 
-_screen: Final = _compile(source_digest(prune, cache, hashing))
+_screen: Final = _compile(source_digest(prune, cache, hashing, constants))
 
 
 @njit(nogil=True, forceinline=True)

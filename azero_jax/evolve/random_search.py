@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from azero_jax.evolve.algorithm import Evaluate, Event, NewBest
 from azero_jax.evolve.settings import EvolutionSettings
-from azero_jax.mutate import random_programs
+from azero_jax.mutate import no_op_programs, randomize
 from azero_jax.program import Programs, empty_programs
 from azero_jax.space import SearchSpace
 from azero_jax.state import (
@@ -42,6 +42,7 @@ class RandomSearch:
         self._space = space
         self._evaluate = evaluate
         self._count = settings.islands * settings.batch
+        self._programs = no_op_programs(space, self._count)
         self._generator = generator
         self._best = empty_programs(1, space)
         self._best_fitness = -np.inf
@@ -62,7 +63,8 @@ class RandomSearch:
     def step(self) -> None:
         """Draws and evaluates one batch."""
         with self.timings.phase("breed"):
-            programs = random_programs(self._space, self._count, self._generator)
+            randomize(self._programs, self._space, self._generator)
+        programs = self._programs
         fitness = self._evaluate(programs)
         winner = int(fitness.argmax())
         if fitness[winner] > self._best_fitness:
