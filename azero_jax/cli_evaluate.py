@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from azero_jax.measure import Measurement, measure_program
 from azero_jax.programs import known_programs, program_space
 from azero_jax.settings import override
 from azero_jax.streams import stdout_kept_free
+from azero_jax.tasks import Metric
 
 _INTRODUCTION = f"""Measure a program on data: it is trained anew on each task, and judged by test examples.
 
@@ -33,6 +35,7 @@ Examples:
   python -m azero_jax.evaluate evolved_cifar10 --data cifar10.zip --tune 1000
   python -m azero_jax.evaluate found.txt --data cifar10.zip --features 256 --pairs 3-5,0-8 --json
   python -m azero_jax.evaluate found.txt --data my.csv --label price
+  python -m azero_jax.evaluate softmax_regressor --data digits --kind multiclass
 
 Class pairs: by default the unseen ones, each under every projection; a table (.csv, .tsv): its held-out rows.
 
@@ -112,11 +115,24 @@ def _run(*, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **
             cache_dir=default_cache_dir(),
             progress=spoken(lambda line: None if quiet else errors.print(Text(line), style="dim")),
         )
+    if not quiet and (note := prediction_note(text, measurement.metric)):
+        errors.print(Text(note), style="yellow")
     if as_json:
         print(json.dumps(_as_json(program, measurement)), flush=True)
     else:
         _show(program, measurement, tuned=tune > 0)
     return 0
+
+
+def prediction_note(text: str, metric: Metric) -> str:
+    """What to say of a program that cannot predict what it is asked for; "" where nothing is wrong."""
+    register, what = (
+        ("v2", "many classes") if metric is Metric.MULTICLASS_ACCURACY else ("s1", "two classes or numbers")
+    )
+    predict = text.partition("def Predict")[2].partition("def Learn")[0]
+    if re.search(rf"^\s*{register}\s*(\[[^=]*)?=", predict, re.MULTILINE):
+        return ""
+    return f"note: Predict never writes {register}, where predictions of {what} are read"
 
 
 def _config(words: dict[str, str | None]) -> Config:

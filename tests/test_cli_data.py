@@ -176,6 +176,31 @@ def test_a_program_is_measured_on_held_out_rows(table: str, capsys: pytest.Captu
     assert "logistic_regressor: accuracy 0." in out or "logistic_regressor: accuracy 1." in out
 
 
+def test_a_program_that_predicts_something_else_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--data", "iris", "--engine", "xla"]
+    assert cli_evaluate.main(["logistic_regressor", *flags]) == 0
+    assert "note: Predict never writes v2, where predictions of many classes are read" in capsys.readouterr().err
+    assert cli_evaluate.main(["softmax_regressor", *flags, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "note" not in captured.err
+    assert json.loads(captured.out)["mean"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("predict", "metric", "noticed"),
+    [
+        ("s1 = dot(v0, v1)", Metric.ACCURACY, False),
+        ("s1 = dot(v0, v1)", Metric.RMS_ERROR, False),
+        ("s11 = dot(v0, v1)", Metric.RMS_ERROR, True),
+        ("v2[0] = 0.5", Metric.MULTICLASS_ACCURACY, False),
+        ("v3 = v2 + v2", Metric.MULTICLASS_ACCURACY, True),
+    ],
+)
+def test_where_predictions_are_read(predict: str, metric: Metric, noticed: bool) -> None:
+    text = f"def Setup():\n  s1 = 0.5\n  v2 = s1 * v0\ndef Predict():\n  {predict}\ndef Learn():\n  s1 = s1 + s0\n"
+    assert bool(cli_evaluate.prediction_note(text, metric)) == noticed
+
+
 def test_numbers_to_predict_make_a_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_table(tmp_path / "rows.csv", lambda a, b: a + b)
     assert cli_evaluate.main(["linear_regressor", "--data", data, "--label", "outcome", "--engine", "xla"]) == 0
