@@ -82,7 +82,7 @@ class Experiment:
         settings = run_settings(config, self._seed("random ops"))
         search_tasks = task_sets.search(self._seed("search"))
         self.engine = make_engine(config.engine.engine, space, search_tasks, settings, say)
-        self._select_engine = self._make_engine(task_sets.select(self._seed("select")), _SELECT_BATCH)
+        self._select_engine = self._make_judge("select")
         self.evaluator = Evaluator(self.engine, config.evaluator, self._make_engine)
         self._tried: dict[int, None] = {}  # hashes of programs, the latest last
 
@@ -146,7 +146,10 @@ class Experiment:
         Many programs are tried in the course of a search: one that is a little unstable passes now and then by luck,
         and would end the search.
         """
-        return self._make_engine(self._task_sets.select(self._seed("confirm")), _SELECT_BATCH)
+        return self._make_judge("confirm")
+
+    def _make_judge(self, purpose: str) -> Engine:
+        return make_judge(self._config, self._task_sets, self._space, self.number, purpose)
 
     def _seed(self, purpose: str) -> int:
         return derive_seed(self._config, self.number, purpose)
@@ -154,6 +157,16 @@ class Experiment:
     def _make_engine(self, tasks: Tasks, batch_size: int | None = None) -> Engine:
         settings = run_settings(self._config, self._seed("random ops"), batch_size)
         return make_engine(self._config.engine.engine, self._space, tasks, settings)
+
+
+def make_judge(config: Config, task_sets: TaskSets, space: SearchSpace, number: int, purpose: str) -> Engine:
+    """An engine on select tasks of experiment `number`, those for `purpose`.
+
+    Its random ops draw other numbers than on the search tasks: what was only lucky there is not lucky here.
+    """
+    tasks = task_sets.select(derive_seed(config, number, purpose))
+    settings = run_settings(config, derive_seed(config, number, f"random ops, {purpose}"), _SELECT_BATCH)
+    return make_engine(config.engine.engine, space, tasks, settings)
 
 
 def _mean_fitness(engine: Engine, programs: Programs) -> NDArray[np.float64]:

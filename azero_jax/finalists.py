@@ -12,7 +12,7 @@ from azero_jax.canonical import canonicalize
 from azero_jax.config import Config, run_settings
 from azero_jax.engines import make_engine
 from azero_jax.evaluate import combine_tasks
-from azero_jax.experiment import derive_seed
+from azero_jax.experiment import derive_seed, make_judge
 from azero_jax.program import Programs, check_programs, concatenate
 from azero_jax.result import Finalist
 from azero_jax.space import SearchSpace
@@ -21,7 +21,6 @@ from azero_jax.text import format_program, parse_program
 from azero_jax.tune import tune_constants
 
 _TUNING_FACTOR: Final = 10.0  # evolution has found the order of magnitude
-_TUNING_BATCH: Final = 64
 
 
 def tune_best(
@@ -39,9 +38,7 @@ def tune_best(
     """
     best, *others = finalists
     experiment = best.experiment - 1
-    tasks = task_sets.select(derive_seed(config, experiment, "select"))
-    settings = run_settings(config, derive_seed(config, experiment, "random ops"), _TUNING_BATCH)
-    engine = make_engine(config.engine.engine, space, tasks, settings)
+    engine = make_judge(config, task_sets, space, experiment, "select")
     program = parse_program(best.program, space)
     seed = derive_seed(config, experiment, "tuning")
     tuned = tune_constants(engine, program, config.budget.tune_trials, seed, _TUNING_FACTOR)
@@ -64,7 +61,7 @@ def measure_finalists(
     """
     programs = concatenate([parse_program(finalist.program, space) for finalist in finalists])
     tasks = task_sets.final(derive_seed(config, 0, "final"))
-    settings = run_settings(config, derive_seed(config, 0, "random ops"), config.output.hall_of_fame)
+    settings = run_settings(config, derive_seed(config, 0, "random ops, final"), config.output.hall_of_fame)
     engine = make_engine(config.engine.engine, space, tasks, settings)
     outcome = engine.evaluate(canonicalize(programs, space, tasks.metric).programs)
     fitness = combine_tasks(np.asarray(outcome.fitness), "mean")

@@ -8,14 +8,16 @@ import re
 import signal
 import threading
 
+import numpy as np
 import pytest
 
 import azero_jax as az
-from azero_jax.experiment import derive_seed
+from azero_jax.experiment import Experiment, derive_seed, make_judge
 from azero_jax.hall_of_fame import HallOfFame
 from azero_jax.interrupt import StoppedAtOnceError, StopSignals
 from azero_jax.result import Finalist
 from azero_jax.task_sets import GeneratedTasks
+from azero_jax.text import parse_program
 from tests.tiny import tiny
 
 
@@ -196,3 +198,16 @@ def test_a_search_that_was_stopped_does_not_tune() -> None:
 
 def without_numbers(text: str) -> str:
     return re.sub(r"-?\d+\.\d+(e-?\d+)?", "number", text)
+
+
+def test_what_was_lucky_on_the_search_tasks_is_not_so_on_the_same_tasks_when_selecting() -> None:
+    config = tiny(space__ops=("SCALAR_GAUSSIAN_SET_OP",))
+    tasks = GeneratedTasks(config).search(0)
+    sets = az.FixedTasks(tasks, tasks, tasks)
+    space = config.space.build(tasks.features)
+    text = "def Setup():\n  s1 = gaussian(0.0, 1.0)\ndef Predict():\ndef Learn():\n"
+    program = parse_program(text, space)
+    engines = [Experiment(config, sets, space, 0, None).engine]
+    engines += [make_judge(config, sets, space, 0, purpose) for purpose in ("select", "confirm")]
+    fitness = np.array([engine.evaluate(program).fitness[0] for engine in engines])
+    assert len(np.unique(fitness, axis=0)) == 3
