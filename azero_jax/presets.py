@@ -83,12 +83,15 @@ PRESETS: Final[dict[str, Config]] = {
         evaluator=_REGRESSION_EVALUATOR,
         budget=BudgetConfig(experiment_candidates=3_000_000),
     ),
-    # Paper, section 4.1: a bias makes the programs longer (sizes 6/2/6, addresses 5/3/1).
+    # Paper, section 4.1, has sizes 6/2/6, the least that a regressor with a bias needs. With twice the room, which the
+    # original's demo gives the linear one too, it is found several times as often: averages of labels times features
+    # fit just as well at first, and where they fill all slots there are no neutral steps left that lead on.
     "affine": Config(
-        space=SpaceConfig(scalars=5, setup=(6,), predict=(2,), learn=(6,), ops=(*_LINEAR_OPS, "SCALAR_SUM_OP")),
+        space=SpaceConfig(scalars=5, setup=(10,), predict=(4,), learn=(12,), ops=(*_LINEAR_OPS, "SCALAR_SUM_OP")),
         tasks=TaskConfig(kind="affine"),
-        search=_REGRESSION_SEARCH,  # without hurdles: the bias comes by neutral steps, which a hurdle stops
-        budget=BudgetConfig(sufficient_fitness=0.999, experiment_candidates=10_000_000),
+        search=_REGRESSION_SEARCH,
+        evaluator=EvaluatorSettings(canonical=False),  # without hurdles, which stop neutral steps too
+        budget=BudgetConfig(sufficient_fitness=0.999, experiment_candidates=5_000_000),
     ),
     # Paper, figure 5: two-layer teachers, addresses 4/8/2, sizes 21/3/9 there.
     "teacher": Config(
@@ -104,10 +107,10 @@ PRESETS: Final[dict[str, Config]] = {
         tasks=TaskConfig(
             kind="pairs",
             features=16,
-            search_tasks=10,
+            search_tasks=16,  # as many as the processor works on at a time
             train_examples=800,
             valid_examples=400,
-            select_tasks=20,
+            select_tasks=32,
             select_train_examples=4000,
             select_valid_examples=1000,
             final_tasks=45,
@@ -123,10 +126,10 @@ PRESETS: Final[dict[str, Config]] = {
         tasks=TaskConfig(
             kind="pairs",
             features=16,
-            search_tasks=10,
+            search_tasks=16,
             train_examples=None,
             valid_examples=None,
-            select_tasks=20,
+            select_tasks=32,
             select_train_examples=None,
             select_valid_examples=None,
             final_tasks=45,
@@ -141,15 +144,16 @@ PRESETS: Final[dict[str, Config]] = {
         tasks=TaskConfig(
             kind="table",
             features=None,
-            search_tasks=5,
+            search_tasks=8,
             train_examples=None,
             valid_examples=None,
-            select_tasks=10,
+            select_tasks=16,
             select_train_examples=None,
             select_valid_examples=None,
             final_tasks=1,
         ),
-        budget=BudgetConfig(sufficient_fitness=0.9999, max_seconds=120.0),
+        # Tuned constants: on three tables the select fitness grew by 0.001 to 0.03, on held-out rows by 0.01 on average.
+        budget=BudgetConfig(sufficient_fitness=0.9999, max_seconds=120.0, tune_trials=500),
     ),
 }
 DEFAULT_PRESET: Final = "linear"
