@@ -24,6 +24,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from azero_jax.presets import load_preset
+
 
 def solve(preset: str, seed: int, max_seconds: float, option: str) -> dict[str, Any]:
     """One search in a process of its own; its result, with the process' seconds without compiling."""
@@ -38,13 +40,13 @@ def solve(preset: str, seed: int, max_seconds: float, option: str) -> dict[str, 
     return result | {"process_seconds": seconds - result["compile_seconds"]}
 
 
-def summarize(results: list[dict[str, Any]]) -> dict[str, Any]:
+def summarize(results: list[dict[str, Any]], sufficient_fitness: float) -> dict[str, Any]:
     """Medians and extremes over all seeds."""
     seconds = [result["process_seconds"] for result in results]
     return {
         "seeds": len(results),
         "solved": sum(result["solved"] for result in results),
-        "final_at_least_sufficient": sum(result["final_fitness"] >= 0.9999 for result in results),
+        "final_at_least_sufficient": sum(result["final_fitness"] >= sufficient_fitness for result in results),
         "median_seconds": statistics.median(seconds),
         "most_seconds": max(seconds),
         "median_candidates": statistics.median(result["candidates"] for result in results),
@@ -85,7 +87,7 @@ def main(
         table.add_row(*row)
         print(*row, file=sys.stderr, flush=True)
     console.print(table)
-    summary = summarize(results)
+    summary = summarize(results, load_preset(preset).budget.sufficient_fitness)
     console.print(summary)
     if out is not None:
         kept = ("seed", "solved", "process_seconds", "compile_seconds", "candidates", "select_fitness", "final_fitness")
