@@ -299,7 +299,7 @@ GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85}, "float64": {8: 1.0, 4: 0.8}}
 # what to do, and blocks do that anew for every task. From F = 64 on both layouts wait for memory, and the matrices of
 # one task stay in a cache that those of many leave.
 BLOCK_COST: Final = {
-    "float32": {8: 3.0, 16: 2.2, 32: 1.1, 64: 0.9, 256: 0.5},
+    "float32": {8: 4.2, 16: 2.0, 32: 1.4, 64: 0.9, 256: 0.5},
     "float64": {16: 1.4, 64: 0.95},
 }
 BLOCKS: Final = (16, 8)  # elements; shorter blocks leave much of a vector register unused
