@@ -4,8 +4,9 @@
 """The interpreter: one Warp kernel that runs programs on tasks, for the CPU and for CUDA.
 
 A thread runs one program on one *group* of tasks, which are the lanes of its values: 4 to 16 tasks on the CPU, where a
-value is then a SIMD register, and one task on CUDA, where the 32 threads of a warp run one program on 32 tasks and take
-every branch together. A program costs what its own instructions cost, until the last of its tasks has stopped.
+value is then a SIMD register (or one task, and a SIMD register is a block of its elements), and one task on CUDA, where
+the 32 threads of a warp run one program on 32 tasks and take every branch together. A program costs what its own
+instructions cost, until the last of its tasks has stopped.
 """
 
 from typing import Any, Final
