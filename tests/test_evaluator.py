@@ -68,10 +68,11 @@ def test_the_median_is_the_upper_one() -> None:
     [
         dataclasses.replace(OFF, cache_size=100_000),
         dataclasses.replace(OFF, cache_size=37),  # smaller than a batch: entries go while others come
+        dataclasses.replace(OFF, cache_size=100_000, canonical=False),
         dataclasses.replace(OFF, fec_size=1000, fec_train_examples=20, fec_valid_examples=15),
         dataclasses.replace(OFF, cache_size=1000, fec_size=1000, fec_train_examples=20, fec_valid_examples=15),
     ],
-    ids=["cache", "small cache", "fec", "both"],
+    ids=["cache", "small cache", "cache of pruned programs", "fec", "both"],
 )
 def test_caches_change_no_population(settings: EvaluatorSettings) -> None:
     plain, _ = evolve(OFF)
@@ -111,6 +112,16 @@ def test_a_known_algorithm_in_other_words_is_not_run_again() -> None:
     assert fitness.evaluate(renamed)[0] == both[0]
     assert fitness.counters.run_in_full == 1
     assert fitness.counters.known_canonical == 2
+
+
+def test_without_the_canonical_form_only_dead_code_is_seen_through() -> None:
+    fitness = evaluator(dataclasses.replace(OFF, cache_size=100, canonical=False))
+    first = parse_program(LINEAR_REGRESSION, DEMO)
+    renamed = parse_program(LINEAR_REGRESSION.replace("s2", "s9").replace("s3", "s2").replace("s9", "s3"), DEMO)
+    longer = parse_program(LINEAR_REGRESSION.replace("def Predict():", "  v2 = v0 + v0\ndef Predict():"), DEMO)
+    values = fitness.evaluate(concatenate([first, renamed, longer]))
+    assert values[0] == values[1] == values[2]
+    assert fitness.counters.run_in_full == 2
 
 
 def test_copies_of_evaluated_programs_keep_their_fitness() -> None:
