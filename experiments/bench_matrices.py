@@ -101,7 +101,7 @@ def compare(
         engine = WarpEngine(space, tasks, settings, layout=layout)
         seconds = seconds_per_example(engine, program, tasks.train_examples * epochs)
         row[describe(layout)] = round(seconds / per * 1e9, 2)
-    return {**row, "chosen": describe(choose_layout(space.features, len(tasks), precision))}
+    return {**row, "chosen": describe(choose_layout(space, len(tasks), precision))}
 
 
 def describe(layout: Layout) -> str:

@@ -41,6 +41,7 @@ def linear_search_config() -> Config:
         space=SpaceConfig(scalars=4, vectors=3, matrices=1, setup=(5,), predict=(1,), learn=(4,), ops=demo.space.ops),
         tasks=TaskConfig(features=8, search_tasks=3, train_examples=1000, valid_examples=100),
         search=dataclasses.replace(demo.search, algorithm="random", islands=16, batch=512),
+        engine=dataclasses.replace(demo.engine, batch_size=8192),
         # Nearly all candidates are new and worthless, so there is nothing to remember and little to run.
         evaluator=EvaluatorSettings(
             cache_size=0, canonical=False, fec_size=0, hurdle_examples=(0.01, 0.1), hurdle_percentile=95.0

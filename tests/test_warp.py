@@ -17,6 +17,7 @@ from azero_jax.engines.base import EngineUnavailableError, RunSettings
 from azero_jax.engines.warp import GROUP_COST, WarpEngine, choose_layout
 from azero_jax.engines.warp_kernel import device
 from azero_jax.engines.warp_kernel.spec import KernelSpec, Layout, Registers
+from azero_jax.presets import PRESETS
 from azero_jax.tasks import Metric, linear_tasks
 from tests.spaces import DEMO, full_space, some_programs
 
@@ -60,11 +61,18 @@ def test_outcomes_do_not_depend_on_the_lane_width(precision: str) -> None:
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_the_layout_fits_the_tasks(precision: str) -> None:
     widest = max(GROUP_COST[precision])
-    assert choose_layout(4, 1, precision) == Layout(min(GROUP_COST[precision]))
-    assert all(choose_layout(4, n * widest, precision) == Layout(widest) for n in (1, 2, 5))
-    assert choose_layout(256, widest, precision) == Layout(1, 16)
-    assert choose_layout(24, 1, precision) == Layout(1, 8)
-    assert choose_layout(30, 1, precision).block == 1
+    assert choose_layout(full_space(4), 1, precision) == Layout(min(GROUP_COST[precision]))
+    assert all(choose_layout(full_space(4), n * widest, precision) == Layout(widest) for n in (1, 2, 5))
+    assert choose_layout(full_space(256), widest, precision) == Layout(1, 16)
+    assert choose_layout(full_space(24), 1, precision) == Layout(1, 8)
+    assert choose_layout(full_space(30), 1, precision).block == 1
+
+
+@pytest.mark.parametrize("features", [4, 16, 256])
+def test_without_matrices_lanes_are_tasks(features: int) -> None:
+    space = PRESETS["linear"].space.build(features)
+    assert choose_layout(space, 3, "float32") == Layout(4)
+    assert choose_layout(space, 10, "float32") == Layout(16)
 
 
 def test_engines_of_one_space_share_a_compiled_kernel() -> None:

@@ -59,7 +59,7 @@ class WarpEngine:
         self._cuda = jax.devices()[0].platform == "gpu"
         self._dtype = np.dtype(settings.precision)
         self._layout = (
-            Layout(1) if self._cuda else layout or choose_layout(space.features, len(tasks), settings.precision)
+            Layout(1) if self._cuda else layout or choose_layout(space, len(tasks), settings.precision)
         )
         self._lanes = self._layout.lanes
         group = WARP_SIZE if self._cuda else self._lanes
@@ -293,11 +293,11 @@ class WarpEngine:
 # Time of a program on one group of tasks, relative to the widest group's. Measured on the demo and the neural network
 # (`experiments/bench_engines.py`): a narrower group saves little, because most of the time is spent on finding out what
 # to do. 16 float64 lanes are two vector registers, and with matrices outgrow the L1 cache.
-GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85}, "float64": {8: 1.0, 4: 0.8}}
+GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85, 4: 0.8}, "float64": {8: 1.0, 4: 0.8}}
 # Time of a program on one task in blocks, relative to that of one lane of a full widest group, by F: the mean of two
-# programs with matrices (`experiments/bench_matrices.py`). Where F is small, most of the time is spent on finding out
-# what to do, and blocks do that anew for every task. From F = 64 on both layouts wait for memory, and the matrices of
-# one task stay in a cache that those of many leave.
+# programs with matrices (`experiments/bench_matrices.py`; those of float64 from a shorter run). Where F is small, most
+# of the time is spent on finding out what to do, and blocks do that anew for every task. From F = 64 on both layouts
+# wait for memory, and the matrices of one task stay in a cache that those of many leave. Without matrices lanes win.
 BLOCK_COST: Final = {
     "float32": {8: 4.2, 16: 2.0, 32: 1.4, 64: 0.9, 256: 0.5},
     "float64": {16: 1.4, 64: 0.95},
@@ -305,12 +305,13 @@ BLOCK_COST: Final = {
 BLOCKS: Final = (16, 8)  # elements; shorter blocks leave much of a vector register unused
 
 
-def choose_layout(features: int, tasks: int, precision: str) -> Layout:
+def choose_layout(space: SearchSpace, tasks: int, precision: str) -> Layout:
     """How registers lie in the CPU's memory, so that all tasks take the least time."""
     groups, blocks = GROUP_COST[precision], BLOCK_COST[precision]
     costs = {Layout(lanes): -(-tasks // lanes) * max(groups) * cost for lanes, cost in groups.items()}
-    measured = [size for size in blocks if size <= features]
-    block = next((block for block in BLOCKS if features % block == 0), None)
-    if block and measured:
+    measured = [size for size in blocks if size <= space.features]
+    block = next((block for block in BLOCKS if space.features % block == 0), None)
+    has_matrices = any(ops.MATRIX in (*ops.OPS[op].inputs, ops.OPS[op].output) for op in space.ops)
+    if block and measured and has_matrices:
         costs[Layout(1, block)] = tasks * blocks[max(measured)]
     return min(costs, key=lambda layout: costs[layout])
