@@ -110,3 +110,18 @@ def test_a_class_with_one_row_cannot_be_held_out():
     source = make_source("t", np.zeros((12, 2)), ["a"] * 11 + ["b"])
     with pytest.raises(ValueError, match="class 'b' has 1"):
         hold_out(source)
+
+
+def test_tasks_to_search_on_cannot_be_known_by_heart():
+    source = hold_out(numbered_source(regression=True))  # the label is made of the second column
+
+    def where_the_label_is(tasks):
+        products = np.einsum("tnf,tn->tf", tasks.train_features, tasks.train_labels) / tasks.train_examples
+        columns = np.abs(products).argmax(axis=1)
+        np.testing.assert_allclose(np.abs(products).max(axis=1), 1)
+        return {(int(column), float(np.sign(row[column]))) for column, row in zip(columns, products, strict=True)}
+
+    assert where_the_label_is(table_tasks(source, 40)) == {
+        (column, sign) for column in range(3) for sign in (-1.0, 1.0)
+    }
+    assert where_the_label_is(table_tasks(source, part="test")) == {(1, 1.0)}

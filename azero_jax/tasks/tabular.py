@@ -2,7 +2,7 @@
 
 Two classes make an accuracy task, more classes a multi-class task, numbers to predict a regression. Rows are held out
 once, before anything is computed; what is left is split into training and validation rows anew for each task, so that
-several tasks judge a program by different rows of the same data.
+several tasks judge a program by different rows of the same data, and by its columns in other orders, with other signs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Metric, Tasks, make_tasks
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
 VALID_SHARE: Final = 0.2  # of the rows that are left
 _BINARY: Final = 2
-_HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM = 3, 4, 5  # keep the random draws of one seed apart
+_HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM, _COLUMN_STREAM = 3, 4, 5, 6  # keep the random draws of one seed apart
 
 
 class Scale(NamedTuple):
@@ -53,6 +53,10 @@ def table_tasks(
 ) -> Tasks:
     """Tasks of all the source's classes or numbers, without projection.
 
+    In each task to search on or to select by the columns have an order and signs of their own, drawn at random. That
+    makes no difference to a program that learns; one that knows this table's answers by heart is of no use. (In the
+    paper, section 4.1, searches with a single task hard-coded its weights.)
+
     A multi-class task has as many features as classes at least; missing ones are added as zeros. Labels of a regression
     are standardised like the features, with the training rows' statistics; `label_scale` says how.
 
@@ -78,6 +82,11 @@ def table_tasks(
     for number in range(count):
         train, other = _examples(source, part, valid_share, train_examples, number, seed)
         features = standardise(train.features, other.features)
+        if part == "valid":
+            generator = np.random.default_rng([seed, _COLUMN_STREAM, number])
+            columns = generator.permutation(features[0].shape[1])
+            signs = generator.choice((-1.0, 1.0), len(columns))
+            features = (features[0][:, columns] * signs, features[1][:, columns] * signs)
         labels = [train.labels, other.labels]
         if source.is_regression:
             scale = label_scale(train.labels)
