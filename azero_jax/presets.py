@@ -152,7 +152,7 @@ PRESETS: Final[dict[str, Config]] = {
             select_valid_examples=None,
             final_tasks=1,
         ),
-        # Without tune_trials: 500 of them gained 0.004 on select tasks and nothing on held-out rows (mean of 12 searches).
+        # No tune_trials: 500 of them gained 0.004 on select tasks, nothing on held-out rows (mean of 12 searches).
         budget=BudgetConfig(sufficient_fitness=0.9999, max_seconds=120.0),
     ),
 }
