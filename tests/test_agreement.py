@@ -75,7 +75,7 @@ def find_calm(outcome: Outcome, perturbed: Outcome) -> np.ndarray:
     """`[N, T]`: runs whose outcome a small perturbation of the features does not move."""
     same = (outcome.stop == perturbed.stop) & (outcome.train_steps == perturbed.train_steps)
     moves = np.abs(outcome.errors - perturbed.errors) > CALM * np.maximum(1, np.abs(outcome.errors))
-    return same & (np.abs(outcome.fitness - perturbed.fitness) <= CALM) & ~moves.any(axis=2)
+    return same & (np.abs(outcome.fitness - perturbed.fitness) <= CALM) & ~moves.any(axis=1)
 
 
 def find_same(first: Outcome, second: Outcome) -> np.ndarray:
@@ -83,7 +83,7 @@ def find_same(first: Outcome, second: Outcome) -> np.ndarray:
     same = np.abs(first.fitness - second.fitness) <= TOLERANCE
     for name in ("stop", "stop_reason", "train_steps"):
         same &= getattr(first, name) == getattr(second, name)
-    return same & (np.abs(first.errors - second.errors) <= TOLERANCE * np.maximum(1, np.abs(second.errors))).all(axis=2)
+    return same & (np.abs(first.errors - second.errors) <= TOLERANCE * np.maximum(1, np.abs(second.errors))).all(axis=1)
 
 
 @pytest.mark.parametrize("engine_name", [name for name in ENGINES if name.startswith("warp")])

@@ -98,14 +98,14 @@ def test_fewer_examples_are_the_first_ones(engine) -> None:
     program = parse_program(LINEAR, SPACE)
     whole = engine.evaluate(program, record=True).errors
     part = engine.evaluate(program, examples=(12, 3), record=True).errors
-    assert part.shape == (1, 5, 15)
-    assert_array_equal(part[:, :, :12], whole[:, :, :12])
+    assert part.shape == (1, 15, 5)
+    assert_array_equal(part[:, :12], whole[:, :12])
 
 
 def test_the_divisor_is_the_number_of_validation_examples_unless_given(engine) -> None:
     program = parse_program(LINEAR, SPACE)
     outcome = engine.evaluate(program, examples=(20, 3), record=True)
-    loss = (outcome.errors[0, :, 20:].astype(float) ** 2).sum(axis=1)
+    loss = (outcome.errors[0, 20:].astype(float) ** 2).sum(axis=0)
     assert_allclose(outcome.fitness[0], 1 - 2 / np.pi * np.arctan(np.sqrt(loss / 3)), rtol=1e-5)
     given = engine.evaluate(program, examples=(20, 3), divisor=7)
     assert_allclose(given.fitness[0], 1 - 2 / np.pi * np.arctan(np.sqrt(loss / 7)), rtol=1e-5)
@@ -186,7 +186,7 @@ def test_many_classes_are_learnt_by_softmax(engine_name: str) -> None:
         fitness, errors, wrong = classes_reference(x[t, :40], y[t, :40], x[t, 40:], y[t, 40:])
         assert fitness > 0.5
         assert_allclose(outcome.fitness[0, t], fitness, rtol=1e-9)
-        assert_allclose(outcome.errors[0, t], [*errors, *wrong], rtol=1e-9)
+        assert_allclose(outcome.errors[0, :, t], [*errors, *wrong], rtol=1e-9)
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)

@@ -122,7 +122,7 @@ def test_every_example_draws_anew(engine_name: str) -> None:
     program = parse_program("def Predict():\n s1 = gaussian(0.0, 1.0)", SPACE)
     engine = ENGINES[engine_name](SPACE, TASKS, RunSettings(precision="float64"))
     labels = np.concatenate([TASKS.train_labels, TASKS.valid_labels], axis=1)
-    errors = np.asarray(engine.evaluate(program, record=True).errors)[0]
+    errors = np.asarray(engine.evaluate(program, record=True).errors)[0].T
     signs = np.where(np.random.default_rng(0).random(labels.shape) < 0.5, -1, 1)
     assert len(np.unique(np.round(labels + signs * errors, 12))) == labels.size
 

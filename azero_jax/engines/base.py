@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
       stop: `[N, T]` int8, a `Stop`.
       stop_reason: `[N, T]` int8, a `StopReason`.
       train_steps: `[N, T]` int32, training examples attempted, the one that stopped included.
-      errors: `[N, T, n + v]` absolute errors of the first epoch, n training then v validation examples, -1 where the
+      errors: `[N, n + v, T]` absolute errors of the first epoch, n training then v validation examples, -1 where the
         run had stopped (the error that stopped it is not kept, as in the original); None unless asked for.
     """
 

@@ -105,9 +105,9 @@ class WarpEngine:
             for start in range(0, max(len(programs), 1), self._capacity)
         ]
         fields = [field[0] if len(field) == 1 else np.concatenate(field) for field in zip(*pieces, strict=True)]
-        shape = (len(programs), len(self.tasks))
-        fitness, stop, reason, steps = (field.reshape(shape) for field in fields[:4])
-        return Outcome(fitness, stop, reason, steps, fields[4].reshape(*shape, errors) if record else None)
+        count, tasks = len(programs), len(self.tasks)
+        fitness, stop, reason, steps = (field.reshape(count, tasks) for field in fields[:4])
+        return Outcome(fitness, stop, reason, steps, fields[4].reshape(count, errors, tasks) if record else None)
 
     def trace(
         self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None

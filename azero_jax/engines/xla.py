@@ -121,7 +121,7 @@ class XlaEngine:
         fitness, stop, reason, steps, errors = fields
         first_epoch = np.arange(min(train, self.tasks.train_examples))
         rows = np.concatenate([first_epoch, train_rows + np.arange(valid)])
-        return Outcome(fitness, stop, reason, steps, errors[:, :, rows] if record else None)
+        return Outcome(fitness, stop, reason, steps, errors[:, rows] if record else None)
 
     def trace(
         self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
@@ -281,7 +281,7 @@ def _run_blocks(
 
 def _zero_outcome(programs: int, tasks: int, errors: int, dtype: Any) -> Outcome:
     fitness, stop, reason, steps = (np.zeros((programs, tasks), kind) for kind in (dtype, np.int8, np.int8, np.int32))
-    return Outcome(fitness, stop, reason, steps, np.zeros((programs, tasks, errors), dtype))
+    return Outcome(fitness, stop, reason, steps, np.zeros((programs, errors, tasks), dtype))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
@@ -294,7 +294,7 @@ def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
 
 def _outcome(state: State, tasks: int) -> Outcome:
     lanes = state.errors.shape[-1]
-    errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, -1)
+    errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, 1)
     fields = (state.fitness, state.stop, state.reason, state.steps)
     fitness, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
     return Outcome(fitness, stop, reason, steps, errors)

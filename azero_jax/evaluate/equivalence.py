@@ -30,7 +30,7 @@ def hash_errors(errors: NDArray, decimals: int | None = None) -> NDArray[np.uint
     once: each alone gives two different rows of errors the same value with a probability of at most 2**-32.
 
     Args:
-      errors: `[N, T, K]` float32 or float64.
+      errors: `[N, K, T]` float32 or float64.
       decimals: round to so many decimals first; None hashes the exact values.
     """
     if decimals is not None:

@@ -42,7 +42,6 @@ from azero_jax.tasks import Metric
 
 STOP_TRAIN: Final = int(Stop.TRAIN)  # constants of the compiled code
 STOP_LATER_TRAIN: Final = int(Stop.LATER_TRAIN)
-NOT_RUN: Final = -1.0  # an error that was not reached
 WIDE_VECTORS: Final = "-mprefer-vector-width=512"  # a value of 16 float32 lanes in one register, not two halves
 LONGEST_CHAIN: Final = 16  # comparisons of opcodes, one nested in the other
 MAX_UNROLL: Final = 16  # loops over lanes and short vectors become straight code, loops over matrices do not
@@ -142,7 +141,7 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
       memory `[N * T * memory]`: to start from, if traced.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
       scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
-      fitness, stop, stop_reason, train_steps `[N * T]`, errors `[N * T * recorded]`, memory_after_setup and
+      fitness, stop, stop_reason, train_steps `[N * T]`, errors `[N * recorded * T]`, memory_after_setup and
         memory_after_training `[N * T * memory]`: outputs.
     """
     run = run or make_run_function(spec)
@@ -216,23 +215,24 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
         blocks = wp.array(ptr=registers.ptr, shape=(0,), dtype=block)
 
         # Memory and state before Setup.
-        for e in range(int(clear)):
-            registers[e] = value(real(0.0))
+        zero = value(real(0.0))
+        e = int(0)
+        while e < int(clear):
+            registers[e] = zero
+            e += 1
         if trace:
             load_memory(registers, memory, lot)
         active = value(real(0.0))
-        left = int(0)
-        for lane in range(int(lanes)):
-            if lot.group * lanes + lane < tasks:
-                active[lane] = real(1.0)
-                left = left + 1
-                i = run_index(lot, lanes, lane)
-                stop[i] = wp.int8(0)
-                stop_reason[i] = wp.int8(0)
-                train_steps[i] = train_limit
-                if record:
-                    for e in range(lot.examples):
-                        errors[i * lot.examples + e] = real(NOT_RUN)
+        first_run = run_index(lot, lanes, 0)
+        left = wp.min(tasks - lot.group * lanes, lanes)
+        used_lanes = int(left)
+        lane = int(0)
+        while lane < used_lanes:
+            active[lane] = real(1.0)
+            stop[first_run + lane] = wp.int8(0)
+            stop_reason[first_run + lane] = wp.int8(0)
+            train_steps[first_run + lane] = train_limit
+            lane += 1
         registers[training] = active
 
         draw = Draw()
@@ -253,6 +253,7 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
 
         best = value(real(0.0))
         trained = int(0)
+        recorded = int(0)
         step = int(1)
         while trained < train_limit and left > 0:
             # Training: v0 = features, s0 = 0, Predict, check, v0 = features, s0 = label, Learn.
@@ -287,7 +288,8 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                     if left == 0:
                         break
                 if record and epoch_start == 0:
-                    store_errors(registers, error, training, errors, i, lot)
+                    store_errors(error, registers[training], errors, recorded, lot, used_lanes)
+                    recorded += 1
                 show_features(blocks, train_features, x, element_step)
                 if wp.static(label_length > 1):
                     registers[LABEL] = value(real(0.0))
@@ -320,17 +322,22 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                         if valid_left == 0:
                             break
                     if record and epoch_start == 0:
-                        store_errors(registers, error, validating, errors, lot.examples - valid_limit + i, lot)
+                        store_errors(error, registers[validating], errors, recorded, lot, used_lanes)
+                        recorded += 1
                 if wp.static(epochs):
                     restore_lanes(registers)
-                reached = wp.cw_mul(epoch_fitness(total, real(batch[3])), registers[validating])
+                reached = wp.cw_mul(epoch_fitness(total, real(batch[3]), used_lanes), registers[validating])
                 for lane in range(lanes):
                     best[lane] = wp.where(reached[lane] > best[lane], reached[lane], best[lane])
             step = step + valid_examples
 
-        for lane in range(int(lanes)):
-            if lot.group * lanes + lane < tasks:
-                fitness[run_index(lot, lanes, lane)] = best[lane]
+        while record and recorded < lot.examples:
+            store_errors(zero, zero, errors, recorded, lot, used_lanes)
+            recorded += 1
+        lane = int(0)
+        while lane < used_lanes:
+            fitness[first_run + lane] = best[lane]
+            lane += 1
 
     options = {
         "enable_backward": False,

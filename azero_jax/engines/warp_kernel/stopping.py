@@ -15,6 +15,7 @@ from azero_jax.tasks import Metric
 
 STOP_VALID: Final = int(Stop.VALID)  # constants of the compiled code
 REASON_NAN: Final = int(StopReason.NAN)
+NOT_RUN: Final = -1.0  # an error that was not reached
 REASON_MAX_ABS_ERROR: Final = int(StopReason.MAX_ABS_ERROR)
 
 
@@ -157,28 +158,30 @@ def make_store_memory(spec: KernelSpec) -> Any:
 
 
 def make_store_errors(spec: KernelSpec) -> Any:
-    """A Warp function that records the errors of an example, of the lanes that are active in `mask`."""
-    lanes = spec.lanes
+    """A Warp function that records the errors of an example: those of the lanes that are active, of others NOT_RUN."""
+    lanes, real = spec.lanes, real_type(spec)
 
     @wp.func
-    def store_errors(registers: Any, error: Any, mask: int, errors: Any, example: int, lot: Lot):
-        active = registers[mask]
-        for lane in range(int(lanes)):
-            if active[lane] > active.dtype(0.0):
-                errors[run_index(lot, lanes, lane) * lot.examples + example] = error[lane]
+    def store_errors(error: Any, active: Any, errors: Any, example: int, lot: Lot, used_lanes: int):
+        first = (lot.program * lot.examples + example) * lot.tasks + lot.group * lanes
+        lane = int(0)
+        while lane < used_lanes:
+            errors[first + lane] = wp.where(active[lane] > real(0.0), error[lane], real(NOT_RUN))
+            lane += 1
 
     return store_errors
 
 
 def make_fitness(spec: KernelSpec) -> Any:
-    """A Warp function: fitness of each lane, from the sum of its squared errors (which are 0 and 1 for classes)."""
-    lanes, real, squared = spec.lanes, real_type(spec), spec.metric is Metric.RMS_ERROR
+    """A Warp function: fitness of each lane in use, from the sum of its squared errors (0 and 1 for classes)."""
+    real, squared = real_type(spec), spec.metric is Metric.RMS_ERROR
     slope = real(2 / math.pi)  # made here: a number inside a Warp function has single precision
 
     @wp.func
-    def fitness(total: Any, divisor: Any):
+    def fitness(total: Any, divisor: Any, used_lanes: int):
         r = type(total)()
-        for lane in range(int(lanes)):
+        lane = int(0)
+        while lane < used_lanes:
             loss = total[lane] / divisor
             if wp.static(squared):
                 r[lane] = real(1.0) - slope * wp.atan(wp.sqrt(loss))
@@ -186,6 +189,7 @@ def make_fitness(spec: KernelSpec) -> Any:
                 r[lane] = real(1.0) - loss
             if not (loss >= real(0.0) and loss - loss == real(0.0)):  # NaN or infinity
                 r[lane] = real(0.0)
+            lane += 1
         return r
 
     return fitness
