@@ -22,6 +22,7 @@ from azero_jax import ops
 from azero_jax.engines.base import Outcome, RunSettings
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.program import IN1, Programs, concatenate
+from azero_jax.prune import prune
 from azero_jax.tasks import Metric, Tasks, make_tasks
 from azero_jax.text import parse_program
 from tests.engines import ENGINES
@@ -33,6 +34,10 @@ PERTURBATION = 1e-14  # relative, of every feature and constant
 CALM = 1e-12  # a fitness that moves by more is chaotic
 TOLERANCE = 1e-9
 EXCEPTIONS = 1 / 2000  # of the runs: chaos that grows from zeroed memory, such as cos(exp(exp(exp(0))))
+# A st.dev. of equal numbers is 0, or NaN where rounding makes its radicand negative: the last bits of two sums decide,
+# which the engines add up in orders of their own, and no perturbation of features and constants moves equal numbers.
+ST_DEV_EXCEPTIONS = 1 / 20
+ST_DEVS = [op.number for op in ops.OPS if "ST_DEV" in op.name]
 TRAIN, VALID = 12, 6
 
 
@@ -114,8 +119,10 @@ def test_engines_agree_on_random_programs(
     print(f"{calm.sum()} of {calm.size} runs are not chaotic, {(warp.stop != 0).sum()} stop early")
     assert calm.mean() > 0.7
     assert (xla.stop != 0).any()
-    same = find_same(warp, xla)
-    assert (same | ~calm).mean() >= 1 - EXCEPTIONS, np.argwhere(calm & ~same)[:5]
+    same = find_same(warp, xla) | ~calm
+    takes_st_dev = np.isin(prune(programs, space, metric).opcodes, ST_DEVS).any(axis=1)
+    for programs_alike, exceptions in ((~takes_st_dev, EXCEPTIONS), (takes_st_dev, ST_DEV_EXCEPTIONS)):
+        assert same[programs_alike].mean() >= 1 - exceptions, np.argwhere(~same & programs_alike[:, None])[:5]
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

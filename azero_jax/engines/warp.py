@@ -58,9 +58,7 @@ class WarpEngine:
         self.space, self.tasks, self.settings = space, tasks, settings
         self._cuda = jax.devices()[0].platform == "gpu"
         self._dtype = np.dtype(settings.precision)
-        self._layout = (
-            Layout(1) if self._cuda else layout or choose_layout(space, len(tasks), settings.precision)
-        )
+        self._layout = Layout(1) if self._cuda else layout or choose_layout(space, len(tasks), settings.precision)
         self._lanes = self._layout.lanes
         group = WARP_SIZE if self._cuda else self._lanes
         self._groups = -(-len(tasks) // group) * group // self._lanes
