@@ -33,7 +33,7 @@ PERTURBATIONS = 1 if PROGRAMS <= 100 else 4  # chaos shows in most of them, not 
 PERTURBATION = 1e-14  # relative, of every feature and constant
 CALM = 1e-12  # a fitness that moves by more is chaotic
 TOLERANCE = 1e-9
-EXCEPTIONS = 1 / 2000  # of the runs: chaos that grows from zeroed memory, such as cos(exp(exp(exp(0))))
+EXCEPTIONS = 1 / 1000  # of the programs: chaos that grows from zeroed memory, such as cos(exp(exp(exp(0))))
 # A st.dev. of equal numbers is 0, or NaN where rounding makes its radicand negative: the last bits of two sums decide,
 # which the engines add up in orders of their own, and no perturbation of features and constants moves equal numbers.
 ST_DEV_EXCEPTIONS = 1 / 20
@@ -119,10 +119,10 @@ def test_engines_agree_on_random_programs(
     print(f"{calm.sum()} of {calm.size} runs are not chaotic, {(warp.stop != 0).sum()} stop early")
     assert calm.mean() > 0.7
     assert (xla.stop != 0).any()
-    same = find_same(warp, xla) | ~calm
+    agrees = (find_same(warp, xla) | ~calm).all(axis=1)
     takes_st_dev = np.isin(prune(programs, space, metric).opcodes, ST_DEVS).any(axis=1)
-    for programs_alike, exceptions in ((~takes_st_dev, EXCEPTIONS), (takes_st_dev, ST_DEV_EXCEPTIONS)):
-        assert same[programs_alike].mean() >= 1 - exceptions, np.argwhere(~same & programs_alike[:, None])[:5]
+    for alike, exceptions in ((~takes_st_dev, EXCEPTIONS), (takes_st_dev, ST_DEV_EXCEPTIONS)):
+        assert agrees[alike].mean() >= 1 - exceptions, np.flatnonzero(~agrees & alike)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

@@ -25,7 +25,7 @@ from azero_jax.engines.warp_kernel.examples import (
 )
 from azero_jax.engines.warp_kernel.ops import make_op_function
 from azero_jax.engines.warp_kernel.random import Draw
-from azero_jax.engines.warp_kernel.spec import STATE_SIZE, TRAINING, VALIDATING, KernelSpec
+from azero_jax.engines.warp_kernel.spec import TRAINING, VALIDATING, KernelSpec
 from azero_jax.engines.warp_kernel.stopping import (
     count_failures,
     make_fail_lanes,
@@ -156,7 +156,10 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
     slots, predict_offset, learn_offset = spec.slots, spec.offsets[1], spec.offsets[2]
     blocks_of_vector = spec.registers.blocks(ops.VECTOR)
     label_length = spec.registers.features if spec.metric is Metric.MULTICLASS_ACCURACY else 1
-    training, validating, clear = spec.state + TRAINING, spec.state + VALIDATING, spec.state + STATE_SIZE
+    training, validating = spec.state + TRAINING, spec.state + VALIDATING
+    # Without matrix ops nothing reads a matrix, but for traces, which load all registers first.
+    has_matrices = any(ops.MATRIX in (*ops.OPS[op].inputs, ops.OPS[op].output) for op in spec.ops)
+    clear = spec.registers.memory if has_matrices else spec.registers.start(ops.MATRIX)
     scratch_size = spec.scratch
 
     def interpret(
@@ -214,7 +217,7 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
 
         blocks = wp.array(ptr=registers.ptr, shape=(0,), dtype=block)
 
-        # Memory and state before Setup.
+        # Memory before Setup.
         zero = value(real(0.0))
         e = int(0)
         while e < int(clear):
