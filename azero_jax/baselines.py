@@ -21,6 +21,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from azero_jax.data.source import Progress, no_progress
+from azero_jax.halving import halve, share_of_examples
 from azero_jax.tasks import Metric, Tasks
 
 Params = dict[str, jax.Array]
@@ -115,6 +116,7 @@ def tune_baseline(
     tasks: Tasks,
     *,
     trials: int = 120,
+    rounds: int = 1,
     epochs: int = 1,
     seed: int = 0,
     turns: tuple[tuple[str, int], ...] = TURNS,
@@ -123,21 +125,39 @@ def tune_baseline(
     """The best of `trials` random hyperparameters by the mean fitness over `tasks`.
 
     Trials that share an optimizer and a batch size (those in `turns` take turns) are trained side by side in one jitted
-    call, so that each of `turns` costs one compilation.
+    call, so that each of `turns` costs one compilation a round.
+
+    Args:
+      baseline: the model.
+      tasks: the tasks to tune on.
+      trials: number of random hyperparameters.
+      rounds: of successive halving (see `azero_jax.halving`); in one round every trial has all examples.
+      epochs: passes over the training examples.
+      seed: decides the hyperparameters, initial weights and the order of examples.
+      turns: optimizers and batch sizes.
+      progress: called after each jitted call.
+
+    Raises:
+      ValueError: fewer than one trial or round.
     """
     drawn = sample_hyperparameters(trials, seed, turns)
-    groups: dict[tuple[str, int], list[Hyperparameters]] = {}
-    for hyperparameters in drawn:
-        groups.setdefault((hyperparameters.optimizer, hyperparameters.batch_size), []).append(hyperparameters)
-    best: TunedBaseline | None = None
-    for number, group in enumerate(groups.values()):
-        means = _train_group(baseline, tasks, group, epochs, seed).mean(axis=1)
-        first = int(np.argmax(means))
-        if best is None or means[first] > best.fitness:
-            best = TunedBaseline(group[first], float(means[first]))
-        progress(f"tuning {baseline.name}", number + 1, len(groups))
-    assert best is not None
-    return best
+    done, most = 0, rounds * min(trials, len(turns))
+
+    def evaluate(numbers: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+        nonlocal done
+        part = tasks.limit(*share_of_examples(tasks.train_examples, tasks.valid_examples, share))
+        fitness = np.zeros(len(numbers))
+        for turn in turns:
+            group = [n for n, trial in enumerate(numbers) if (drawn[trial].optimizer, drawn[trial].batch_size) == turn]
+            if group:
+                hyperparameters = [drawn[trial] for trial in numbers[group]]
+                fitness[group] = _train_group(baseline, part, hyperparameters, epochs, seed).mean(axis=1)
+                done += 1
+                progress(f"tuning {baseline.name}", done, most)
+        return fitness
+
+    best, fitness = halve(trials, rounds, evaluate)
+    return TunedBaseline(drawn[best], float(fitness[best]))
 
 
 def sample_hyperparameters(

@@ -1,6 +1,6 @@
 """Constants of a program tuned by random search: each times a log-uniform factor, in the paper from 1e-3 to 1e3.
 
-All trials are evaluated in one call of an engine. (`azero_jax.explain` tunes by gradients.)
+All trials of a round are evaluated in one call of an engine. (`azero_jax.explain` tunes by gradients.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from azero_jax import ops
 from azero_jax.canonical import canonicalize
 from azero_jax.engines.base import Engine
+from azero_jax.halving import halve, share_of_examples
 from azero_jax.program import Programs
 
 HIGHEST_FACTOR: Final = 1e3  # section S5 of the paper; the lowest is its reciprocal
@@ -26,7 +27,7 @@ class Tuned(NamedTuple):
     Attributes:
       program: the best trial, a batch of one.
       fitness: its mean fitness over the engine's tasks.
-      trial_fitness: `[trials]` mean fitness of every trial; the first is the program as it was given.
+      trial_fitness: `[trials]` mean fitness of every trial in its last round; the first is the program as it was given.
     """
 
     program: Programs
@@ -35,7 +36,13 @@ class Tuned(NamedTuple):
 
 
 def tune_constants(
-    engine: Engine, program: Programs, trials: int = 1000, seed: int = 0, highest: float = HIGHEST_FACTOR
+    engine: Engine,
+    program: Programs,
+    trials: int = 1000,
+    seed: int = 0,
+    highest: float = HIGHEST_FACTOR,
+    *,
+    rounds: int = 1,
 ) -> Tuned:
     """The best of `trials` copies of a program with scaled constants, by mean fitness over the engine's tasks.
 
@@ -45,15 +52,22 @@ def tune_constants(
       trials: number of trials, the unchanged program included.
       seed: decides the factors.
       highest: the highest factor; the lowest is 1 / `highest`.
+      rounds: of successive halving (see `azero_jax.halving`); in one round every trial has all examples.
 
     Raises:
-      ValueError: not one program, fewer than one trial, or a highest factor that is not above 1.
+      ValueError: not one program, fewer than one trial or round, or a highest factor that is not above 1.
     """
     candidates = scale_constants(program, trials, seed, highest)
     # In canonical form, as in a search, so that random ops draw the same numbers as there.
     canonical = canonicalize(candidates, engine.space, engine.tasks.metric).programs
-    fitness = np.asarray(engine.evaluate(canonical).fitness, np.float64).mean(axis=1)
-    best = int(np.argmax(fitness))
+    train, valid = engine.tasks.train_examples * engine.settings.epochs, engine.tasks.valid_examples
+
+    def evaluate(numbers: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+        examples = share_of_examples(train, valid, share)
+        fitness = engine.evaluate(canonical[numbers], examples=examples).fitness
+        return np.asarray(fitness, np.float64).mean(axis=1)
+
+    best, fitness = halve(trials, rounds, evaluate)
     return Tuned(candidates[best : best + 1], float(fitness[best]), fitness)
 
 

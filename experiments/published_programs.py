@@ -9,11 +9,14 @@ say otherwise.
 
 Results are written after every step, to `--out`, each with its options; a second run with the same `--out` goes on
 where the first stopped, and one without data shows the table again. Columns may have options of their own: larger
-matrices cost more, so fewer trials and tasks are had for the same time. In a column all contestants have the same.
+matrices cost more, so fewer trials and tasks are had for the same time, or more trials by successive halving
+(`--rounds`); and pairs that every contestant tells apart are of no use for tuning (`--tune-on hardest`). In a column
+all contestants have the same.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -29,16 +32,21 @@ from rich.table import Table
 from azero_jax.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
 from azero_jax.data import ReadOptions, Source, default_cache_dir, load_source
 from azero_jax.engines import RunSettings, make_engine
-from azero_jax.programs import parse_known
+from azero_jax.pair_accuracy import accuracy_by_pair
+from azero_jax.programs import load_program, parse_known
 from azero_jax.recording.environment import describe_environment
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
-from azero_jax.tasks.pairs import choose_tasks, split_pairs
-from azero_jax.tasks.projected import prepare
+from azero_jax.tasks.pairs import Pair, choose_tasks, split_pairs
+from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tune import tune_constants
 
 PROGRAMS: Final = ("evolved_cifar10", "evolved_cifar10_as_listed", "two_layer_net", "evolved_net", "logistic_regressor")
 BASELINES: Final[dict[str, Baseline]] = {"optax two-layer net": two_layer_net(), "optax logistic": linear_model()}
+TUNE_ON: Final = ("random", "hardest")  # of the search pairs: a random choice, or those that are hardest to tell apart
+RESULTS: Final = ("mean", "seconds", "tuning", "tuned", "pairs")  # what a cell has besides options; see `result_of`
+
+_HARDNESS_EXAMPLES: Final = 1000  # to train on while finding out
 
 console = Console()
 
@@ -51,35 +59,93 @@ class Sizes(NamedTuple):
     test_tasks: int
     train_examples: int
     tune_examples: int
+    rounds: int
+    tune_on: str
 
 
-def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> NDArray[np.float64]:
-    """`[T]`: accuracy of a known program on the test tasks, with its constants tuned on the others."""
+class Judgement(NamedTuple):
+    """A contestant on the test tasks.
+
+    Attributes:
+      accuracy: `[T]` of each task.
+      tuned: what tuning chose: the constants of a program in the order of its lines, or hyperparameters by name.
+      tuning: mean accuracy on the tasks to tune on.
+    """
+
+    accuracy: NDArray[np.float64]
+    tuned: Any
+    tuning: float
+
+
+def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> Judgement:
+    """A known program on the test tasks, with its constants tuned on the others."""
     space, program = parse_known(name, tune.features)
     tuning = make_engine(engine, space, tune, RunSettings(seed=seed, batch_size=sizes.trials))
-    tuned = tune_constants(tuning, program, sizes.trials, seed)
+    tuned = tune_constants(tuning, program, sizes.trials, seed, rounds=sizes.rounds)
     judging = make_engine(engine, space, test, RunSettings(seed=seed, batch_size=1))
-    return np.asarray(judging.evaluate(tuned.program).fitness[0], np.float64)
+    accuracy = np.asarray(judging.evaluate(tuned.program).fitness[0], np.float64)
+    constants = tuned.program.constants[program.constants != 0]
+    return Judgement(accuracy, [float(f"{value:.4g}") for value in constants], tuned.fitness)
 
 
-def evaluate_tuned_baseline(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int) -> NDArray[np.float64]:
-    """`[T]`: accuracy of an optax baseline on the test tasks, with its hyperparameters tuned on the others."""
-    tuned = tune_baseline(BASELINES[name], tune, trials=sizes.trials, seed=seed)
-    return np.asarray(evaluate_baseline(BASELINES[name], test, tuned.hyperparameters, seed=seed), np.float64)
+def evaluate_tuned_baseline(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int) -> Judgement:
+    """An optax baseline on the test tasks, with its hyperparameters tuned on the others."""
+    tuned = tune_baseline(BASELINES[name], tune, trials=sizes.trials, rounds=sizes.rounds, seed=seed)
+    accuracy = evaluate_baseline(BASELINES[name], test, tuned.hyperparameters, seed=seed)
+    return Judgement(np.asarray(accuracy, np.float64), dataclasses.asdict(tuned.hyperparameters), tuned.fitness)
 
 
-def make_sets(source: Source, features: int | None, sizes: Sizes, seed: int, cache_dir: Path) -> tuple[Tasks, Tasks]:
-    """Tasks to tune on (search pairs, validation examples) and to judge by (unseen pairs, test examples)."""
+class Sets(NamedTuple):
+    """Tasks of one column and seed.
+
+    Attributes:
+      tune: to tune on: search pairs, validation examples.
+      test: to judge by: unseen pairs, test examples.
+      test_pairs: the class pair of each test task, as text.
+    """
+
+    tune: Tasks
+    test: Tasks
+    test_pairs: tuple[str, ...]
+
+
+def make_sets(source: Source, features: int | None, sizes: Sizes, seed: int, cache_dir: Path) -> Sets:
+    """The tasks of a number of features and a seed."""
     pairs = split_pairs(len(source.class_names))
     enough = -(-max(sizes.tune_tasks, sizes.test_tasks) // len(pairs.unseen)) if features else 1
     data = prepare(source, features, projections=enough, seed=seed, cache_dir=cache_dir)
-    tune = choose_tasks(pairs.search, enough, sizes.tune_tasks, seed)
+    candidates = hardest_pairs(data, pairs.search)[: sizes.tune_tasks] if sizes.tune_on == "hardest" else pairs.search
+    tune = choose_tasks(candidates, enough, sizes.tune_tasks, seed)
     test = choose_tasks(pairs.unseen, enough, min(sizes.test_tasks, enough * len(pairs.unseen)), seed)
     most = 2 * data.sizes.train
-    return (
+    return Sets(
         pair_tasks(data, tune, train_examples=min(sizes.tune_examples, most)),
         pair_tasks(data, test, part="test", train_examples=min(sizes.train_examples, most)),
+        tuple("-".join(str(class_) for class_ in choice.pair) for choice in test),
     )
+
+
+def hardest_pairs(data: Projected, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """The pairs, those first that logistic regression with few examples tells apart worst, by validation examples."""
+    examples = min(_HARDNESS_EXAMPLES, 2 * data.sizes.train)
+    text = load_program("logistic_regressor").text
+    judged = accuracy_by_pair(text, data, pairs, projections=(0,), part="valid", train_examples=examples)
+    return tuple(row.pair for row in sorted(judged.pairs, key=lambda row: row.mean))
+
+
+def result_of(judgement: Judgement, test_pairs: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    """What a cell says of a contestant: the mean, what was tuned, and the mean of each pair."""
+    by_pair = {
+        pair: round(float(judgement.accuracy[[other == pair for other in test_pairs]].mean()), 4)
+        for pair in dict.fromkeys(test_pairs)
+    }
+    return {
+        "mean": float(judgement.accuracy.mean()),
+        "seconds": round(seconds, 1),
+        "tuning": round(judgement.tuning, 4),
+        "tuned": judgement.tuned,
+        "pairs": by_pair,
+    }
 
 
 def show_table(cells: list[dict[str, Any]]) -> None:
@@ -134,6 +200,8 @@ def save(path: Path, cells: list[dict[str, Any]]) -> None:
 @click.option("--test-tasks", default=90, type=click.IntRange(min=1), help="Tasks to judge by, of the unseen pairs.")
 @click.option("--train-examples", default=8000, type=click.IntRange(min=10), help="Training examples of a task.")
 @click.option("--tune-examples", default=8000, type=click.IntRange(min=10), help="Training examples while tuning.")
+@click.option("--rounds", default=1, type=click.IntRange(min=1), help="Rounds of successive halving while tuning.")
+@click.option("--tune-on", default="random", type=click.Choice(TUNE_ON), help="Which search pairs to tune on.")
 @click.option("--only", default="", help="Comma-separated names of the contestants; all if empty.")
 @click.option("--engine", default="auto", help="auto, warp or xla.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), default=None, help="Cache folder; else the user's.")
@@ -147,6 +215,8 @@ def main(
     test_tasks: int,
     train_examples: int,
     tune_examples: int,
+    rounds: int,
+    tune_on: str,
     only: str,
     engine: str,
     cache_dir: Path | None,
@@ -154,10 +224,10 @@ def main(
 ) -> None:
     """Prints the table of published programs on projected images."""
     cache_dir = cache_dir or default_cache_dir()
-    sizes = Sizes(trials, tune_tasks, test_tasks, train_examples, tune_examples)
+    sizes = Sizes(trials, tune_tasks, test_tasks, train_examples, tune_examples, rounds, tune_on)
     contestants = tuple(name.strip() for name in only.split(",")) if only else (*PROGRAMS, *BASELINES)
     cells = load(out)
-    known = [{name: value for name, value in cell.items() if name not in ("mean", "seconds")} for cell in cells]
+    known = [{name: value for name, value in cell.items() if name not in RESULTS} for cell in cells]
     try:
         for path in paths:
             source = load_source(path, ReadOptions(cache_dir=cache_dir))
@@ -168,20 +238,19 @@ def main(
                     if not todo:
                         continue
                     wanted = None if width == "full" else int(width)
-                    tune, test = make_sets(source, wanted, sizes, seed, cache_dir)
+                    sets = make_sets(source, wanted, sizes, seed, cache_dir)
                     for contestant in todo:
                         start = time.perf_counter()
                         if contestant in BASELINES:
-                            accuracy = evaluate_tuned_baseline(contestant, tune, test, sizes, seed)
+                            judgement = evaluate_tuned_baseline(contestant, sets.tune, sets.test, sizes, seed)
                         else:
-                            accuracy = evaluate_known(contestant, tune, test, sizes, seed, engine)
-                        seconds = time.perf_counter() - start
-                        cell = {**column, "contestant": contestant, "mean": float(accuracy.mean())}
-                        cells.append({**cell, "seconds": round(seconds, 1)})
+                            judgement = evaluate_known(contestant, sets.tune, sets.test, sizes, seed, engine)
+                        result = result_of(judgement, sets.test_pairs, time.perf_counter() - start)
+                        cells.append({**column, "contestant": contestant, **result})
                         save(out, cells)
                         console.print(
-                            f"{source.name}, F = {width}, seed {seed}, {contestant}: {accuracy.mean():.4f}"
-                            f" in {seconds:.0f} s"
+                            f"{source.name}, F = {width}, seed {seed}, {contestant}: {result['mean']:.4f}"
+                            f" in {result['seconds']:.0f} s"
                         )
     except ValueError as error:
         raise click.ClickException(str(error)) from None

@@ -61,6 +61,13 @@ def test_tuning_finds_good_hyperparameters_and_shows_progress():
     np.testing.assert_allclose(again.mean(), tuned.fitness, atol=0.01)
 
 
+def test_successive_halving_finds_good_hyperparameters_too():
+    tuned = tune_baseline(linear_model(), LINEAR, trials=8, rounds=2, turns=(("adam", 16),))
+    assert tuned.fitness > 0.95
+    again = evaluate_baseline(linear_model(), LINEAR, tuned.hyperparameters)
+    np.testing.assert_allclose(again.mean(), tuned.fitness, atol=0.01)  # judged on all examples
+
+
 def test_the_seed_decides_what_is_tried():
     assert sample_hyperparameters(9, 1) == sample_hyperparameters(9, 1)
     assert sample_hyperparameters(9, 1) != sample_hyperparameters(9, 2)

@@ -110,6 +110,15 @@ class TestTuning:
         assert tuned.fitness == tuned.trial_fitness.max() > tuned.trial_fitness[0] + 0.1
         assert tuned.program.constants[0, 0, 0] > 1e-6
 
+    def test_successive_halving_ends_on_all_examples_and_lets_few_trials_get_there(self):
+        space, programs = parse_known("linear_regressor", FEATURES)
+        engine = XlaEngine(space, linear_tasks(Metric.RMS_ERROR))
+        plain = tune_constants(engine, programs, trials=16)
+        halved = tune_constants(engine, programs, trials=16, rounds=2)
+        same = np.flatnonzero((plain.trial_fitness == halved.trial_fitness) & (halved.trial_fitness > 0))
+        assert len(same) == 4  # those of the last round; what diverges at once has 0 in both
+        assert halved.fitness == plain.trial_fitness[same].max()
+
     def test_bad_numbers(self):
         _, programs = parse_known("linear_regressor", FEATURES)
         with pytest.raises(ValueError, match="trials"):

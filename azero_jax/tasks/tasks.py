@@ -56,6 +56,16 @@ class Tasks:
             self.metric,
         )
 
+    def limit(self, train: int, valid: int) -> Tasks:
+        """The same tasks with their first `train` training and `valid` validation examples."""
+        return Tasks(
+            self.train_features[:, :train],
+            self.train_labels[:, :train],
+            self.valid_features[:, :valid],
+            self.valid_labels[:, :valid],
+            self.metric,
+        )
+
     @property
     def features(self) -> int:
         """F, the length of a feature vector."""
