@@ -56,6 +56,11 @@ _SETTINGS: Final = (
     "engine.engine",
     "engine.precision",
 )
+_HELPS: Final = {
+    "tasks.kind": '"pairs": two classes each; "multiclass": all classes; "table": the rows as they are, for a table.',
+    "tasks.features": "F, the length of a feature vector, which examples are projected to; none takes them as is.",
+    "tasks.train_examples": "Training examples of each task; none takes all that the data have.",
+}
 _DEFAULTS: Final = override(
     Config(),
     {
@@ -80,7 +85,7 @@ def _command() -> click.Command:
         "evaluate",
         params=[
             click.Argument(["program"], type=click.Path(path_type=Path)),
-            *setting_options(_DEFAULTS, _SETTINGS),
+            *setting_options(_DEFAULTS, _SETTINGS, _HELPS),
             click.Option(["--pairs"], default="", metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
             click.Option(
                 ["--tune"],

@@ -39,8 +39,16 @@ def _sections() -> dict[str, list[str]]:
 SETTINGS_SECTIONS: Final = _sections()
 
 
-def setting_options(defaults: Config, paths: Collection[str] | None = None) -> list[click.Option]:
-    """An option for every setting (or those in `paths`); its help shows the value in `defaults`."""
+def setting_options(
+    defaults: Config, paths: Collection[str] | None = None, helps: Mapping[str, str] | None = None
+) -> list[click.Option]:
+    """An option for every setting (or those in `paths`); its help shows the value in `defaults`.
+
+    Args:
+      defaults: the configuration whose values are shown.
+      paths: dotted names; None takes all settings.
+      helps: what is said of a setting, where that is not what its docstring says.
+    """
     options = []
     for setting in all_settings():
         if paths is not None and setting.path not in paths:
@@ -48,7 +56,8 @@ def setting_options(defaults: Config, paths: Collection[str] | None = None) -> l
         names = {f"--{setting.path}", f"--{setting.name}"}
         flags = sorted({name.replace("_", "-") for name in names}, key=len)
         value = format_setting(get_setting(defaults, setting.path)) or "none"
-        text = f"{setting.help[0].upper()}{setting.help[1:]} [{describe_kind(setting.kind)}; default: {value}]"
+        about = (helps or {}).get(setting.path, setting.help)
+        text = f"{about[0].upper()}{about[1:]} [{describe_kind(setting.kind)}; default: {value}]"
         options.append(click.Option([_parameter(setting.path), *flags], metavar="VALUE", help=text))
     return options
 

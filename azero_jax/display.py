@@ -23,6 +23,7 @@ from azero_jax.result import Progress, SearchResult
 
 _PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
 _CURVE_WIDTH = 60  # characters
+_GAP = 4  # characters between two programs side by side
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -87,11 +88,7 @@ class Display:
             f" ({result.candidates / max(result.seconds, 1e-9):,.0f} a second), {result.experiments} experiment(s),"
             f" seed {result.seed}, engine {result.engine}"
         )
-        table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
-        table.add_column("the program that was found", style="bold")
-        table.add_column("as evolution left it", style="dim")
-        table.add_row(Text(result.program), Text(result.raw_program))
-        console.print(table)
+        show_programs(console, result.program, result.raw_program)
         console.print(
             f"mean fitness: {result.search_fitness:.6f} on search tasks, {result.select_fitness:.6f} on select tasks,"
             f" [bold]{result.final_fitness:.6f} on unseen tasks[/bold]"
@@ -107,6 +104,24 @@ class Display:
             f"on {where}: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
             f" {describe_fitness(baseline.final_fitness, baseline.metric)} ({baseline.name}, tuned on the select tasks)"
         )
+
+
+def show_programs(console: Console, found: str, raw: str) -> None:
+    """Shows a program, and what evolution left of it: side by side if both fit, else one below the other.
+
+    A line of code that is too long even so is left to the terminal.
+    """
+    titles, programs = ("the program that was found", "as evolution left it"), (found.rstrip(), raw.rstrip())
+    widths = [max(map(len, (title, *text.splitlines()))) for title, text in zip(titles, programs, strict=True)]
+    if sum(widths) + _GAP <= console.width:
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+        for title, style in zip(titles, ("bold", "dim"), strict=True):
+            table.add_column(title, style=style, no_wrap=True)
+        table.add_row(*map(Text, programs))
+        console.print(table)
+        return
+    for title, text, style in zip(titles, programs, ("bold", "dim"), strict=True):
+        console.print(Text(f"{title}\n{text}\n"), style=style)
 
 
 def how_to_go_on(run_directory: str | None) -> str:
@@ -196,6 +211,6 @@ def _panel(progress: Progress, best: list[float]) -> Panel:
         Text(progress_line(progress), style="bold"),
         Text(f"best fitness {curve(best)}"),
         Text(counter_line(progress), style="dim"),
-        Text(progress.program),
+        Text(progress.program, no_wrap=True, overflow="ellipsis"),
     )
     return Panel(lines, title="azero_jax: the best program so far", title_align="left")

@@ -13,10 +13,12 @@ import pytest
 from azero_jax import cli, cli_evaluate
 from azero_jax.api import search
 from azero_jax.comparison import Comparison
+from azero_jax.config import DATA_KINDS
 from azero_jax.config_file import format_config, read_config
 from azero_jax.programs import load_program
 from azero_jax.settings import override
 from azero_jax.tasks import Metric
+from azero_jax.tasks.synthetic import TEACHERS
 from tests.data_files import class_files, png, random_pixels, write_zip
 from tests.test_data_tasks import small
 from tests.tiny import TINY
@@ -329,6 +331,13 @@ def test_what_is_wrong_in_the_words_is_said_in_one_line(
     main: Callable[[list[str]], int], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refused(main, arguments, capsys)
+
+
+def test_the_help_of_measuring_lists_the_kinds_that_it_takes_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_evaluate.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f'"{kind}"' in out for kind in DATA_KINDS)
+    assert not any(f'"{kind}"' in out for kind in TEACHERS)
 
 
 def test_a_program_that_does_not_parse_is_named_with_its_line(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 import azero_jax as az
-from azero_jax.display import Display, counter_line, curve, how_to_go_on, progress_line
+from azero_jax.display import Display, counter_line, curve, how_to_go_on, progress_line, show_programs
 from azero_jax.evaluate import Counters
 
 PROGRESS = az.Progress(
@@ -70,3 +73,29 @@ def test_trouble_is_shown_however_quiet(capsys: pytest.CaptureFixture[str]) -> N
         display.warn("the disk is full")
     out, err = capsys.readouterr()
     assert (out, err) == ("", "warning: the disk is full\n")
+
+
+FOUND = "def Setup():\n  v1 = gaussian(0.09876543210987654, 0.12345678901234567)\ndef Predict():\ndef Learn():\n"
+RAW = "def Setup():\n  s2 = 0.5\n  v1 = gaussian(0.09876543210987654, 0.12345678901234567)\ndef Predict():\n"
+
+
+def shown(width: int) -> list[str]:
+    """The lines in which the two programs are shown in a terminal of so many columns."""
+    console = Console(file=io.StringIO(), width=width, soft_wrap=True, highlight=False)
+    show_programs(console, FOUND, RAW)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def test_programs_stand_side_by_side_where_there_is_room() -> None:
+    lines = shown(120)
+    assert lines[0].split("  ")[0] == "the program that was found"
+    assert lines[0].endswith("as evolution left it")
+    assert "v1 = gaussian(0.09876543210987654, 0.12345678901234567)      s2 = 0.5" in lines[2]
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize("width", [40, 80, 111])
+def test_where_there_is_little_room_one_stands_below_the_other_and_no_line_of_code_is_broken(width: int) -> None:
+    lines = shown(width)
+    assert lines.index("the program that was found") < lines.index("as evolution left it")
+    assert [line for line in lines if line and line[0] in "d "] == [*FOUND.splitlines(), *RAW.splitlines()]
