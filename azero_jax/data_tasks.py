@@ -123,12 +123,14 @@ def unseen_name(config: Config) -> str:
 
 
 def spoken(say: Callable[[str], None]) -> Progress:
-    """A `Progress` that says a line now and then, and when something is done that took that long."""
+    """A `Progress` that says a line now and then, and at once what has not begun (0 done)."""
     last_time = time.monotonic()
 
     def progress(what: str, done: int, total: int) -> None:
         nonlocal last_time
-        if time.monotonic() - last_time >= _SAY_SECONDS:
+        if done == 0:
+            say(what)
+        elif time.monotonic() - last_time >= _SAY_SECONDS:
             last_time = time.monotonic()
             say(f"{what}: {done:,} of {total:,}")
 

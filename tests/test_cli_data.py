@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -338,6 +341,28 @@ def test_the_help_of_measuring_lists_the_kinds_that_it_takes_and_no_others(capsy
     out = capsys.readouterr().out
     assert all(f'"{kind}"' in out for kind in DATA_KINDS)
     assert not any(f'"{kind}"' in out for kind in TEACHERS)
+
+
+@pytest.mark.parametrize("main", [cli.main, cli_evaluate.main])
+@pytest.mark.parametrize("library", [None, "offline"])
+def test_a_download_without_network_or_library_is_refused_in_one_line(
+    main: Callable[[list[str]], int],
+    library: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def load_dataset(*arguments: str) -> None:
+        logging.getLogger("huggingface_hub").warning("Retrying in 1s")
+        raise ConnectionError(f"Couldn't reach {arguments[0]!r} on the Hub\n(no network)")
+
+    stub = None if library is None else types.SimpleNamespace(load_dataset=load_dataset)
+    monkeypatch.setitem(sys.modules, "datasets", stub)  # None: as if it were not installed
+    program = [] if main is cli.main else ["logistic_regressor"]
+    line = refused(main, [*program, "--data", "mnist", "--download", "true", "--quiet"], capsys)
+    if library is None:
+        assert 'pip install "azero-jax[hub]"' in line
+    else:
+        assert "'mnist' could not be downloaded (Couldn't reach 'ylecun/mnist' on the Hub (no network))" in line
 
 
 def test_a_program_that_does_not_parse_is_named_with_its_line(

@@ -179,6 +179,30 @@ def test_named_set_is_downloaded_only_when_asked_for(monkeypatch):
     assert source.train.features.shape == (4, 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "image"),
+    [
+        ("cifar10", ("uoft-cs/cifar10",), "img"),
+        ("mnist", ("ylecun/mnist",), "image"),
+        ("fashion_mnist", ("zalando-datasets/fashion_mnist",), "image"),
+        ("svhn", ("ufldl-stanford/svhn", "cropped_digits"), "image"),
+    ],
+)
+def test_named_sets_are_where_the_hub_keeps_them(monkeypatch, name, arguments, image):
+    """Column and repository names as their pages on the hub have them."""
+
+    class Split(dict):
+        features = {"label": types.SimpleNamespace(names=["no", "yes"])}  # noqa: RUF012
+
+    split = Split({image: list(random_pixels(4, 2, 2)), "label": [0, 1, 0, 1]})
+    known = {arguments: {"train": split, "test": split, "extra": split}}
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=lambda *asked: known[asked]))
+    said = []
+    options = ReadOptions(download=True, progress=lambda *call: said.append(call))
+    assert len(load_source(name, options).test) == 4
+    assert said[0] == (f"asking huggingface.co for {name} (without network it takes half a minute to give up)", 0, 1)
+
+
 def test_the_fingerprint_is_of_the_content():
     x, y = random_pixels(4, 3), [0, 1, 0, 1]
     assert make_source("a", x, y).fingerprint == make_source("b", x, y).fingerprint

@@ -199,6 +199,12 @@ def test_progress_is_said_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     assert lines == ["projecting: 2 of 5", "projecting: 4 of 5"]
 
 
+def test_what_has_not_begun_is_said_at_once() -> None:
+    lines: list[str] = []
+    spoken(lines.append)("asking for mnist", 0, 1)
+    assert lines == ["asking for mnist"]
+
+
 def test_what_was_projected_is_kept_where_asked(tmp_path: Path) -> None:
     load_task_sets(small(), cache_dir=tmp_path)
     assert len(list(tmp_path.glob("projection-*.npz"))) == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import Source, make_source, require
+from azero_jax.data.source import Progress, Source, make_source, no_progress, require
 
 
 class _Named(NamedTuple):
@@ -26,15 +29,21 @@ _SETS: Final = {
 NAMED_SETS: Final = tuple(_SETS)
 
 
-def load_named(name: str, *, download: bool = False) -> Source:
+_PROGRESS_EVERY: Final = 1000  # images
+
+
+def load_named(name: str, *, download: bool = False, progress: Progress = no_progress) -> Source:
     """One of `NAMED_SETS`.
+
+    The library fetches all parts of a data set, of SVHN also the 1 GB of extra examples, which are not used.
 
     Args:
       name: the data set.
       download: whether it may be fetched from the network; it then stays in the library's own cache.
+      progress: called before anything is fetched, and while images are decoded.
 
     Raises:
-      ValueError: `download` is off, `datasets` is not installed, or the download failed.
+      ValueError: `download` is off, a library is not installed, or the download failed.
     """
     if not download:
         raise ValueError(
@@ -42,17 +51,34 @@ def load_named(name: str, *, download: bool = False) -> Source:
             " or give a file of your own"
         )
     datasets: Any = require("datasets", f"the data set {name!r}", extra="hub")
+    require("PIL.Image", "reading images")
     arguments, image = _SETS[name]
+    progress(f"asking huggingface.co for {name} (without network it takes half a minute to give up)", 0, 1)
     try:
-        splits = datasets.load_dataset(*arguments)
+        with _retries_unsaid():
+            splits = datasets.load_dataset(*arguments)
     except Exception as error:  # the network, the hub and the cache each have their own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{name!r} could not be downloaded ({reason[:200]})") from None
     arrays: list[NDArray[Any]] = []
     for part in ("train", "test"):
-        arrays += [
-            np.stack([np.asarray(picture) for picture in splits[part][image]]),
-            np.asarray(splits[part]["label"]),
-        ]
+        pictures = []
+        for picture in splits[part][image]:
+            pictures.append(np.asarray(picture))
+            if len(pictures) % _PROGRESS_EVERY == 0:
+                progress(f"decoding {name}, {part}", len(pictures), len(splits[part]["label"]))
+        arrays += [np.stack(pictures), np.asarray(splits[part]["label"])]
     class_names = splits["train"].features["label"].names
     return make_source(name, *arrays, class_names=class_names)
+
+
+@contextmanager
+def _retries_unsaid() -> Iterator[None]:
+    """The library's warnings about each of its attempts are kept back; what comes of them is said once."""
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -95,7 +95,7 @@ def _load_path(data: str | os.PathLike[str], options: ReadOptions) -> Source:
         if name in BUNDLED_NAMES:
             return load_bundled(name)
         if name in NAMED_SETS:
-            return load_named(name, download=options.download)
+            return load_named(name, download=options.download, progress=options.progress)
         known = ", ".join((*BUNDLED_NAMES, *NAMED_SETS))
         raise ValueError(f"{name!r}: no such file or folder, nor a data set known by name ({known})")
     for form in FORMATS:
