@@ -6,6 +6,7 @@ compiled for its registers. What is left of interpreting is one jump for each of
 and Learn.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ import warp as wp
 from azero_jax import ops
 from azero_jax.engines.base import RunSettings
 from azero_jax.engines.warp import WarpEngine
-from azero_jax.engines.warp_kernel.device import LoadedKernel, compile_kernel
+from azero_jax.engines.warp_kernel.device import compile_kernel
 from azero_jax.engines.warp_kernel.interpreter import make_dispatch, make_kernel
 from azero_jax.engines.warp_kernel.ops import make_op_function
 from azero_jax.engines.warp_kernel.random import Draw
-from azero_jax.engines.warp_kernel.spec import KernelSpec
+from azero_jax.engines.warp_kernel.spec import KernelSpec, has_matrix_ops
 from azero_jax.engines.warp_kernel.types import make_storage
 from azero_jax.program import IN1, IN2, OUT, Programs
 from azero_jax.space import SearchSpace
@@ -34,13 +35,14 @@ class FloorEngine(WarpEngine):
         self._programs = programs
         super().__init__(space, tasks, settings)
 
-    def _load_kernel(self) -> LoadedKernel:
-        spec = self._spec()
-        return compile_kernel(spec, make_kernel(spec, make_straight_run(spec, self._programs)))
+    def _load_kernel(self) -> Callable[..., Any]:
+        return compile_kernel(
+            make_kernel(self._spec, make_straight_loop(self._spec, self._programs)), cuda=self._spec.cuda
+        )
 
 
-def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
-    """A Warp function with the signature of the interpreter's loop, for the given programs only."""
+def make_straight_loop(spec: KernelSpec, programs: Programs) -> Any:
+    """A Warp function that does what the interpreter's loop does, for the given programs only."""
     storage = make_storage(spec)
     functions = {
         number: make_op_function(ops.OPS[number], storage) for number in np.unique(programs.opcodes).tolist() if number
@@ -53,29 +55,19 @@ def make_straight_run(spec: KernelSpec, programs: Programs) -> Any:
     dispatch = make_dispatch(parts)
     # Where the compiler knows the places of matrices, it sees that the loops over them are independent, and vectorises
     # them across elements, which is five times slower than across lanes. Zeros that it does not know prevent that.
-    known_places = not any("m" in ops.OPS[number].inputs + ops.OPS[number].output for number in spec.ops)
+    known_places = not has_matrix_ops(spec.ops)
     period = len(programs) * spec.slots
-    real, value, block = storage.real, storage.value, storage.block
 
-    @wp.func(inline=False)
-    def run(
-        registers_at: wp.uint64,
-        opcodes_at: wp.uint64,
-        addresses_at: wp.uint64,
-        constants_at: wp.uint64,
-        first: int,
-        size: int,
-        draw: Draw,
+    @wp.func(inline=True)
+    def loop(
+        registers: Any, blocks: Any, opcodes: Any, addresses: Any, constants: Any, first: int, size: int, draw: Draw
     ):
-        registers = wp.array(ptr=registers_at, shape=(0,), dtype=value)
-        blocks = wp.array(ptr=registers_at, shape=(0,), dtype=block)
-        constants = wp.array(ptr=constants_at, shape=(0,), dtype=real)
         if wp.static(known_places):
             dispatch(first % period, registers, blocks, constants, first, 0, 0, 0, draw)
         else:
             dispatch(first % period, registers, blocks, constants, first, size >> 16, size >> 17, size >> 18, draw)
 
-    return run
+    return loop
 
 
 def _make_sequence(programs: Programs, number: int, slots: range, first: int, functions: dict[int, Any]) -> Any:

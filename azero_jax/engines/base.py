@@ -1,17 +1,22 @@
-"""What every engine takes and gives: the contract that makes engines interchangeable."""
+"""What every engine takes and gives, and what all engines do alike: this makes them interchangeable."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import enum
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, NamedTuple
 
+import jax
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
-from azero_jax.tasks import Tasks
+from azero_jax.tasks import Metric, Tasks
 
 
 class EngineUnavailableError(ValueError):
@@ -99,19 +104,62 @@ class Memory(NamedTuple):
     matrices: Any
 
 
-class Engine(Protocol):
-    """Runs batches of programs of one search space on one set of tasks.
+class Runs(NamedTuple):
+    """What a device makes of N programs on T tasks; NumPy or JAX arrays. `Outcome` says what the other fields are.
 
-    An engine is built as `EngineClass(space, tasks, settings, order=None)`; it puts the tasks on the device once, and
-    compiles at most once for each (examples, record) that it is asked for, whatever the number of programs.
-    A random op's first address field says which stream it draws from.
+    Attributes:
+      loss: `[N, T]` summed validation loss of the best epoch; infinite if no epoch was finished.
     """
 
-    name: str
+    loss: Any
+    stop: Any
+    stop_reason: Any
+    train_steps: Any
+    errors: Any
+
+
+class Engine(abc.ABC):
+    """Runs batches of programs of one search space on one set of tasks.
+
+    It puts the tasks on the device once, and compiles at most once for each (examples, record) that it is asked for,
+    whatever the number of programs. A random op's first address field says which stream it draws from.
+
+    Attributes:
+      name: of the engine.
+      device: what it runs on.
+      space: the search space; only its ops, addresses and lengths are compiled.
+      tasks: the tasks.
+      settings: how programs are run.
+    """
+
+    name: ClassVar[str]
     device: str
-    space: SearchSpace
-    tasks: Tasks
-    settings: RunSettings
+    _capacity: int  # most programs of one jitted call
+
+    def __init__(
+        self, space: SearchSpace, tasks: Tasks, settings: RunSettings | None = None, *, order: ArrayLike | None = None
+    ) -> None:
+        """Checks that everything fits together; the engine itself puts the tasks on the device.
+
+        Args:
+          space: see the class.
+          tasks: see the class.
+          settings: see the class; None means the defaults.
+          order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
+
+        Raises:
+          EngineUnavailableError: this machine cannot run the engine.
+          ValueError: tasks, order and space do not fit one another.
+        """
+        check_tasks(space, tasks)
+        self.space, self.tasks, self.settings = space, tasks, settings or RunSettings()
+        epochs = self.settings.epochs
+        if order is None:
+            self._order = make_order(tasks.train_examples, epochs, self.settings.seed)
+        else:
+            self._order = check_order(order, epochs, tasks.train_examples)
+        self._dtype = np.dtype(self.settings.precision)
+        self._devices = tuple(jax.local_devices())
 
     def evaluate(
         self,
@@ -129,8 +177,23 @@ class Engine(Protocol):
             None means all.
           divisor: by what the summed validation loss is divided; None means the validation examples used.
           record: also return the absolute errors.
-        """
 
+        Raises:
+          ValueError: more examples asked for than there are, or an op that the space does not have.
+        """
+        train, valid = self._check(programs, examples)
+        starts = range(0, max(len(programs), 1), self._capacity)
+        pieces = [self._run(programs[start : start + self._capacity], train, valid, record) for start in starts]
+        runs = Runs(*(_join(field) for field in zip(*pieces, strict=True)))
+        return Outcome(
+            fitness=fitness_of_loss(runs.loss, valid if divisor is None else divisor, self.tasks.metric),
+            stop=runs.stop,
+            stop_reason=runs.stop_reason,
+            train_steps=runs.train_steps,
+            errors=runs.errors if record else None,
+        )
+
+    @abc.abstractmethod
     def trace(
         self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
     ) -> tuple[Memory, Memory]:
@@ -143,8 +206,42 @@ class Engine(Protocol):
         """
 
     @property
+    @abc.abstractmethod
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
+
+    @abc.abstractmethod
+    def _run(self, programs: Programs, train: int, valid: int, record: bool) -> Runs:
+        """Runs at most `_capacity` programs on so many examples; errors are `[N, 0, T]` if they are not recorded."""
+
+    def _check(self, programs: Programs, examples: tuple[int, int] | None) -> tuple[int, int]:
+        """The (training, validation) examples to use, after a check that the programs can run."""
+        check_ops(programs, self.space)
+        return check_examples(examples, self.tasks, self.settings.epochs)
+
+    def _x64(self) -> AbstractContextManager[Any]:
+        """Where JAX has the precision of the settings."""
+        return jax.enable_x64(self.settings.precision == "float64")
+
+
+def _join(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray[Any]:
+    """Fitness, 0 to 1, of summed validation losses; 0 where they are infinite or NaN.
+
+    1 - (2 / pi) arctan(root mean squared error), or the share of examples that were classified right, as in the
+    original.
+    """
+    mean = loss / loss.dtype.type(divisor)
+    is_finite = np.isfinite(mean)
+    if metric is Metric.RMS_ERROR:
+        np.arctan(np.sqrt(mean, out=mean), out=mean)
+        mean *= loss.dtype.type(2 / np.pi)
+    fitness = np.maximum(1 - mean, 0)
+    fitness[~is_finite] = 0
+    return fitness
 
 
 def make_order(train_examples: int, epochs: int, seed: int) -> NDArray[np.int32]:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import RunSettings, make_order
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric, Tasks
@@ -30,32 +29,29 @@ def check_tasks(space: SearchSpace, tasks: Tasks) -> None:
         )
 
 
-def check_order(order: ArrayLike | None, tasks: Tasks, settings: RunSettings) -> NDArray[np.int32]:
-    """`order` as `[epochs, N]` int32, or if it is None that of `make_order`.
+def check_order(order: ArrayLike, epochs: int, train_examples: int) -> NDArray[np.int32]:
+    """`order` as `[epochs, N]` int32.
 
     Raises:
       ValueError: the shape is wrong, or a number is not that of an example.
     """
-    if order is None:
-        return make_order(tasks.train_examples, settings.epochs, settings.seed)
     order = np.asarray(order, np.int32)
-    if order.shape != (settings.epochs, tasks.train_examples):
+    if order.shape != (epochs, train_examples):
         raise ValueError(
-            f"order has shape {order.shape}; it must be (epochs, training examples),"
-            f" {(settings.epochs, tasks.train_examples)}"
+            f"order has shape {order.shape}; it must be (epochs, training examples), {(epochs, train_examples)}"
         )
-    if order.min() < 0 or order.max() >= tasks.train_examples:
-        raise ValueError(f"order must hold example numbers from 0 to {tasks.train_examples - 1}")
+    if order.min() < 0 or order.max() >= train_examples:
+        raise ValueError(f"order must hold example numbers from 0 to {train_examples - 1}")
     return order
 
 
-def check_examples(examples: tuple[int, int] | None, tasks: Tasks, settings: RunSettings) -> tuple[int, int]:
+def check_examples(examples: tuple[int, int] | None, tasks: Tasks, epochs: int) -> tuple[int, int]:
     """(training, validation) examples to use: `examples`, or all.
 
     Raises:
       ValueError: there are not so many.
     """
-    most = (tasks.train_examples * settings.epochs, tasks.valid_examples)
+    most = (tasks.train_examples * epochs, tasks.valid_examples)
     train, valid = most if examples is None else examples
     if not 0 <= train <= most[0]:
         raise ValueError(f"examples: {train} training examples; allowed: 0 to {most[0]} (over all epochs)")
@@ -72,9 +68,9 @@ def check_ops(programs: Programs, space: SearchSpace) -> None:
     """
     allowed = np.zeros(256, bool)
     allowed[[ops.NO_OP.number, *space.ops]] = True
-    offends = ~allowed[programs.opcodes]
-    if offends.any():
-        program, slot = np.argwhere(offends)[0]
+    fits = allowed.take(programs.opcodes)
+    if not fits.all():
+        program, slot = np.argwhere(~fits)[0]
         number = programs.opcodes[program, slot]
         name = ops.OPS[number].name if number < len(ops.OPS) else f"op {number}"
         raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name}")

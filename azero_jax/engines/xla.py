@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
 
@@ -16,8 +15,7 @@ from jax import lax
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Memory, Outcome, RunSettings
-from azero_jax.engines.checks import check_examples, check_order, check_tasks
+from azero_jax.engines.base import Engine, Memory, Runs, RunSettings
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.xla_run import Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
@@ -37,20 +35,8 @@ _OUTPUT_KIND: Final = np.array([ops.KINDS.index(op.output) if op.output else -1 
 RECORD_MULTIPLE: Final = 32  # recorded errors are compiled for multiples of this many examples
 
 
-class XlaEngine:
-    """Runs programs on tasks with XLA; see `azero_jax.engines.base.Engine`.
-
-    Args:
-      space: the search space; only its ops, addresses and lengths are compiled.
-      tasks: the tasks, which are put on the device once.
-      settings: how programs are run.
-      order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
-      block: how many programs run side by side; 1 branches to each op, more select among all; None lets
-        `block_programs` choose.
-
-    Raises:
-      ValueError: tasks, order and space do not fit one another.
-    """
+class XlaEngine(Engine):
+    """Runs programs on tasks with XLA."""
 
     name = "xla"
 
@@ -63,22 +49,31 @@ class XlaEngine:
         order: ArrayLike | None = None,
         block: int | None = None,
     ) -> None:
-        settings = settings or RunSettings()
-        check_tasks(space, tasks)
-        self.space, self.tasks, self.settings = space, tasks, settings
+        """Puts the tasks on the device; see `Engine`.
+
+        Args:
+          space: see `Engine`.
+          tasks: see `Engine`.
+          settings: see `Engine`.
+          order: see `Engine`.
+          block: how many programs run side by side; 1 branches to each op, more select among all; None lets
+            `block_programs` choose.
+
+        Raises:
+          ValueError: tasks, order and space do not fit one another.
+        """
+        super().__init__(space, tasks, settings, order=order)
         self.device = describe_device()
         self._branches = _branch_numbers(space)
         self._block = block_programs(space, len(tasks)) if block is None else block
-        self._dtype = np.dtype(settings.precision)
-        self._devices = tuple(jax.local_devices())
         unit = self._block * len(self._devices)
-        self._capacity = -(-settings.batch_size // unit) * unit
+        self._capacity = -(-self.settings.batch_size // unit) * unit
         machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
-        self._run = _compiled_run(machine, self._block, self._devices)
-        self._trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True))
+        self._jitted_run = _compiled_run(machine, self._block, self._devices)
+        self._jitted_trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True))
         self._compiled_before = self._count_compilations()
         with self._x64():
-            self._data = self._put_tasks(order)
+            self._data = self._put_tasks()
 
     @property
     def compilations(self) -> int:
@@ -86,54 +81,37 @@ class XlaEngine:
         return self._count_compilations() - self._compiled_before
 
     def _count_compilations(self) -> int:
-        return int(self._run._cache_size() + self._trace._cache_size())
+        return int(self._jitted_run._cache_size() + self._jitted_trace._cache_size())
 
-    def evaluate(
-        self,
-        programs: Programs,
-        *,
-        examples: tuple[int, int] | None = None,
-        divisor: int | None = None,
-        record: bool = False,
-    ) -> Outcome:
-        """Runs every program on every task from zeroed memory; see `azero_jax.engines.base.Engine.evaluate`.
-
-        Raises:
-          ValueError: more examples asked for than there are, or an op that the space does not have.
-        """
-        train, valid = check_examples(examples, self.tasks, self.settings)
+    def _run(self, programs: Programs, train: int, valid: int, record: bool) -> Runs:
         train_rows = _recorded_rows(train, self.tasks.train_examples)
         recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
-        branches = self._find_branches(programs)
         order = np.lexsort(programs.sizes.T)  # programs of like sizes share a block, which runs to its longest
-        pieces = [list(_zero_outcome(0, len(self.tasks), sum(recorded), self._dtype))]
+        place = np.empty_like(order)
+        place[order] = program_rows(len(programs), self._block, len(self._devices), self._capacity)
+        blocks = np.int32(-(-len(programs) // (self._block * len(self._devices))))
+        code, sizes = self._encode(self._find_branches(programs), programs, place, self._capacity)
         with self._x64():
-            limits = self._limits(train, valid, divisor)
-            for start in range(0, len(programs), self._capacity):
-                chosen = order[start : start + self._capacity]
-                rows = program_rows(len(chosen), self._block, len(self._devices), self._capacity)
-                code, sizes = self._encode(branches[chosen], programs[chosen], rows, self._capacity)
-                blocks = np.int32(-(-len(chosen) // (self._block * len(self._devices))))
-                outcome = self._run(recorded, code, sizes, blocks, self._data, limits)
-                pieces.append([np.asarray(array)[rows] for array in outcome])
-        place = np.argsort(order)
-        fields = [np.concatenate(field)[place] for field in zip(*pieces, strict=True)]
-        fitness, stop, reason, steps, errors = fields
+            runs = self._jitted_run(recorded, code, sizes, blocks, self._data, self._limits(train, valid))
+            fields = Runs(*(np.asarray(array)[place] for array in runs))
+        if not record:
+            return fields
         first_epoch = np.arange(min(train, self.tasks.train_examples))
-        rows = np.concatenate([first_epoch, train_rows + np.arange(valid)])
-        return Outcome(fitness, stop, reason, steps, errors[:, rows] if record else None)
+        return fields._replace(errors=fields.errors[:, np.concatenate([first_epoch, train_rows + np.arange(valid)])])
 
     def trace(
         self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
     ) -> tuple[Memory, Memory]:
-        """Memory after Setup, and when training ended or stopped; see `azero_jax.engines.base.Engine.trace`."""
+        """Memory after Setup, and when training ended or stopped; see `Engine.trace`."""
+        limits = self._check(programs, examples)
         branches = self._find_branches(programs)
         traced = []
         with self._x64():
-            limits = self._limits(*check_examples(examples, self.tasks, self.settings), None)
             for index in range(len(programs)):
                 code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], np.arange(1), 1)
-                both = self._trace(code, sizes, self._data, limits, self._start_registers(memory, index))
+                both = self._jitted_trace(
+                    code, sizes, self._data, self._limits(*limits), self._start_registers(memory, index)
+                )
                 traced.append(jax.tree.map(np.asarray, both))
         after_setup, after_training = (
             Memory(*(np.stack([_lanes_first(getattr(pair[end], kind)) for pair in traced]) for kind in ops.KINDS))
@@ -141,21 +119,17 @@ class XlaEngine:
         )
         return after_setup, after_training
 
-    def _x64(self) -> AbstractContextManager[Any]:
-        return jax.enable_x64(self.settings.precision == "float64")
-
-    def _put_tasks(self, order: ArrayLike | None) -> Data:
+    def _put_tasks(self) -> Data:
         tasks = self.tasks
         features = np.concatenate([tasks.train_features, tasks.valid_features], axis=1)
         labels = np.concatenate([tasks.train_labels, tasks.valid_labels], axis=1)
         lanes_last = (np.moveaxis(array, 0, -1).astype(self._dtype) for array in (features, labels))
-        return Data(*on_devices(self._devices, (*lanes_last, check_order(order, tasks, self.settings))))
+        return Data(*on_devices(self._devices, (*lanes_last, self._order)))
 
-    def _limits(self, train: int, valid: int, divisor: int | None) -> Limits:
+    def _limits(self, train: int, valid: int) -> Limits:
         return Limits(
             train=jnp.int32(train),
             valid=jnp.int32(valid),
-            divisor=jnp.asarray(valid if divisor is None else divisor, self._dtype),
             max_abs_error=jnp.asarray(self.settings.max_abs_error, self._dtype),
             seed=jnp.uint32(self.settings.seed),
         )
@@ -250,7 +224,7 @@ def _run_on_devices(
     blocks: jax.Array,
     data: Data,
     limits: Limits,
-) -> Outcome:
+) -> Runs:
     """Runs the programs, each device the first `blocks` blocks of its share."""
     run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded), block)
     return over_devices(run_share, devices, (True, True, False, False, False))(code, sizes, blocks, data, limits)
@@ -258,30 +232,26 @@ def _run_on_devices(
 
 def _run_blocks(
     machine: Machine, block: int, code: Code, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
-) -> Outcome:
-    """Runs the first `blocks` blocks of the programs, one after the other; the others' outcomes are zeros."""
+) -> Runs:
+    """Runs the first `blocks` blocks of the programs, one after the other; the others' are zeros."""
 
-    def run_block(number: jax.Array) -> Outcome:
+    def run_block(number: jax.Array) -> Runs:
         part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
         _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
-        return _outcome(state, data.features.shape[-1])
+        return _runs(state, data.features.shape[-1])
 
-    def one_block(number: jax.Array, outcome: Outcome) -> Outcome:
+    def one_block(number: jax.Array, runs: Runs) -> Runs:
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, number * block, 0),
-            outcome,
+            runs,
             run_block(number),
         )
 
-    empty = jax.tree.map(
-        jnp.asarray, _zero_outcome(len(sizes), data.features.shape[-1], sum(machine.recorded), machine.dtype)
-    )
-    return lax.fori_loop(0, blocks, one_block, empty)
-
-
-def _zero_outcome(programs: int, tasks: int, errors: int, dtype: Any) -> Outcome:
-    fitness, stop, reason, steps = (np.zeros((programs, tasks), kind) for kind in (dtype, np.int8, np.int8, np.int32))
-    return Outcome(fitness, stop, reason, steps, np.zeros((programs, errors, tasks), dtype))
+    programs, tasks = len(sizes), data.features.shape[-1]
+    kinds = (machine.dtype, jnp.int8, jnp.int8, jnp.int32)
+    errors = jnp.zeros((programs, sum(machine.recorded), tasks), machine.dtype)
+    loss, stop, reason, steps = (jnp.zeros((programs, tasks), kind) for kind in kinds)
+    return lax.fori_loop(0, blocks, one_block, Runs(loss, stop, reason, steps, errors))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
@@ -292,12 +262,12 @@ def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
     return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
 
 
-def _outcome(state: State, tasks: int) -> Outcome:
+def _runs(state: State, tasks: int) -> Runs:
     lanes = state.errors.shape[-1]
     errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, 1)
-    fields = (state.fitness, state.stop, state.reason, state.steps)
-    fitness, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
-    return Outcome(fitness, stop, reason, steps, errors)
+    fields = (state.best, state.stop, state.reason, state.steps)
+    loss, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
+    return Runs(loss, stop, reason, steps, errors)
 
 
 def _trace_program(

@@ -38,14 +38,12 @@ class Limits(NamedTuple):
     Attributes:
       train: int32, training examples over all epochs.
       valid: int32, validation examples of each epoch.
-      divisor: by what the summed validation loss is divided.
       max_abs_error: an absolute error above this stops the run.
       seed: uint32, of the random ops.
     """
 
     train: jax.Array
     valid: jax.Array
-    divisor: jax.Array
     max_abs_error: jax.Array
     seed: jax.Array
 
@@ -82,7 +80,7 @@ class State(NamedTuple):
       reason: `[lanes]` int8, its `StopReason`.
       steps: `[lanes]` int32, training examples attempted.
       loss: `[lanes]`, summed over this epoch's validation examples.
-      fitness: `[lanes]`, of the best epoch so far.
+      best: `[lanes]`, loss of the best epoch so far; infinite if none was finished.
       errors: `[n + v, lanes]` recorded absolute errors.
     """
 
@@ -93,7 +91,7 @@ class State(NamedTuple):
     reason: jax.Array
     steps: jax.Array
     loss: jax.Array
-    fitness: jax.Array
+    best: jax.Array
     errors: jax.Array
 
 
@@ -121,7 +119,6 @@ def run(
         machine, code, sizes, data, limits, jnp.tile(jnp.arange(tasks, dtype=jnp.uint32), lanes // tasks)
     )
     registers = context.execute(0, registers, jnp.uint32(0))
-    zeros = jnp.zeros(lanes, machine.dtype)
     state = State(
         registers=registers,
         training=jnp.ones(lanes, bool),
@@ -129,8 +126,8 @@ def run(
         stop=jnp.full(lanes, Stop.NONE, jnp.int8),
         reason=jnp.full(lanes, StopReason.NONE, jnp.int8),
         steps=jnp.zeros(lanes, jnp.int32),
-        loss=zeros,
-        fitness=zeros,
+        loss=jnp.zeros(lanes, machine.dtype),
+        best=jnp.full(lanes, jnp.inf, machine.dtype),
         errors=jnp.full((sum(machine.recorded), lanes), -1, machine.dtype),
     )
     last = -(-limits.train // context.train_examples) - 1
@@ -207,8 +204,8 @@ def _epoch(context: _Context, epoch: jax.Array, is_last: jax.Array, state: State
 
     state = state._replace(valid=state.training, loss=jnp.zeros_like(state.loss))
     state = lax.while_loop(more, one, (jnp.int32(0), state))[1]
-    fitness = jnp.where(state.valid, _fitness(context, state.loss), 0)
-    return state._replace(fitness=jnp.maximum(state.fitness, fitness))
+    is_best = state.valid & (state.loss < state.best)
+    return state._replace(best=jnp.where(is_best, state.loss, state.best))
 
 
 def _run_example(
@@ -241,7 +238,7 @@ def _run_example(
     steps = state.steps + (state.valid & is_training)
     passed, state = _note_error(context, error, row, first_epoch, stop, state)
 
-    learned = context.execute(2, _before_learn(metric, registers, features, label), step, is_training)
+    learned = context.execute(2, _before_learn(metric, registers, label), step, is_training)
     if context.machine.exact_memory:
         learned = _select(passed, learned, registers)
     return state._replace(
@@ -283,11 +280,11 @@ def _before_predict(metric: Metric, registers: Registers, features: jax.Array) -
     return registers._replace(s=registers.s.at[ops.LABEL_ADDRESS].set(0), v=vectors)
 
 
-def _before_learn(metric: Metric, registers: Registers, features: jax.Array, label: jax.Array) -> Registers:
-    vectors = registers.v.at[ops.FEATURES_ADDRESS].set(features)
+def _before_learn(metric: Metric, registers: Registers, label: jax.Array) -> Registers:
+    """Memory with the label; the features are still there, since no program writes v0."""
     if metric is Metric.MULTICLASS_ACCURACY:
-        return registers._replace(s=registers.s.at[ops.LABEL_ADDRESS].set(0), v=vectors.at[LABEL_VECTOR].set(label))
-    return registers._replace(s=registers.s.at[ops.LABEL_ADDRESS].set(label), v=vectors)
+        return registers._replace(v=registers.v.at[LABEL_VECTOR].set(label))
+    return registers._replace(s=registers.s.at[ops.LABEL_ADDRESS].set(label))
 
 
 def _judge(
@@ -326,11 +323,3 @@ def _softmax(logits: jax.Array) -> jax.Array:
 def _largest(x: jax.Array) -> jax.Array:
     """Largest of the first axis, NaN if there is one."""
     return jnp.where(jnp.isnan(x).any(axis=0), jnp.nan, x.max(axis=0))
-
-
-def _fitness(context: _Context, loss: jax.Array) -> jax.Array:
-    mean = loss / context.limits.divisor
-    fitness = 1 - mean
-    if context.machine.metric is Metric.RMS_ERROR:
-        fitness = 1 - (2 / jnp.pi) * jnp.arctan(jnp.sqrt(mean))
-    return jnp.where(jnp.isfinite(mean), fitness, 0)

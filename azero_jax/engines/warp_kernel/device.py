@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jax
 
@@ -17,22 +17,10 @@ from azero_jax.engines.warp_kernel.spec import KernelSpec
 from azero_jax.streams import stderr_dropped
 
 LOG: Final = logging.getLogger(__name__)
-OUTPUTS: Final = 8  # of the kernel
+OUTPUTS: Final = 6  # of the kernel
 LONGEST_MESSAGE: Final = 300  # characters of an error of Warp that are passed on
 THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
 BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
-
-
-class LoadedKernel(NamedTuple):
-    """A compiled kernel.
-
-    Attributes:
-      spec: what it was compiled for.
-      call: the function to call inside a jitted function.
-    """
-
-    spec: KernelSpec
-    call: Any
 
 
 @functools.cache
@@ -105,16 +93,16 @@ def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int]
 
 
 @functools.cache
-def load_kernel(spec: KernelSpec) -> LoadedKernel:
+def load_kernel(spec: KernelSpec) -> Callable[..., Any]:
     """The interpreter for `spec`; see `compile_kernel`."""
     start_warp()
     from azero_jax.engines.warp_kernel.interpreter import make_kernel
 
-    return compile_kernel(spec, make_kernel(spec))
+    return compile_kernel(make_kernel(spec), cuda=spec.cuda)
 
 
-def compile_kernel(spec: KernelSpec, kernel: Any) -> LoadedKernel:
-    """A kernel that can be called; compiled if it is not on disk yet, which takes seconds.
+def compile_kernel(kernel: Any, *, cuda: bool) -> Callable[..., Any]:
+    """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
       EngineUnavailableError: it cannot be compiled or kept.
@@ -124,14 +112,14 @@ def compile_kernel(spec: KernelSpec, kernel: Any) -> LoadedKernel:
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
     start = time.perf_counter()
     try:
-        loaded = [kernel.module.load(device, BLOCK_DIM if spec.cuda else 1) for device in devices]
+        loaded = [kernel.module.load(device, BLOCK_DIM if cuda else 1) for device in devices]
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
     if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
-    call = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if spec.cuda else None)
-    return LoadedKernel(spec, call)
+    function: Callable[..., Any] = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
+    return function
 
 
 def _one_line(error: Exception) -> str:

@@ -3,10 +3,10 @@
 # These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """The interpreter: one Warp kernel that runs programs on tasks, for the CPU and for CUDA.
 
-A thread runs one program on one *group* of tasks, which are the lanes of its values: 4 to 16 tasks on the CPU, where a
-value is then a SIMD register (or one task, and a SIMD register is a block of its elements), and one task on CUDA, where
-the 32 threads of a warp run one program on 32 tasks and take every branch together. A program costs what its own
-instructions cost, until the last of its tasks has stopped.
+A thread runs one program on one *group* of tasks, which are the lanes of its values. On the CPU a value is a SIMD
+register: a group is 4 to 16 tasks; or it is one task, and a SIMD register is a block of its elements (`spec.Layout`).
+On CUDA a group is one task, and the 32 threads of a warp run one program on 32 tasks and take every branch together.
+A program costs what its own instructions cost, until the last of its tasks has stopped.
 """
 
 from typing import Any, Final
@@ -15,6 +15,18 @@ import warp as wp
 
 from azero_jax import ops
 from azero_jax.engines.base import Stop
+from azero_jax.engines.warp_kernel.batch import (
+    ADDRESSES_AT,
+    CONSTANTS_AT,
+    IN_USE,
+    MEMORY_AT,
+    OPCODES_AT,
+    RECORD,
+    SIZES_AT,
+    TRACE,
+    TRAIN,
+    VALID,
+)
 from azero_jax.engines.warp_kernel.examples import (
     LABEL,
     make_hide_label,
@@ -25,20 +37,28 @@ from azero_jax.engines.warp_kernel.examples import (
 )
 from azero_jax.engines.warp_kernel.ops import make_op_function
 from azero_jax.engines.warp_kernel.random import Draw
-from azero_jax.engines.warp_kernel.spec import TRAINING, VALIDATING, KernelSpec
+from azero_jax.engines.warp_kernel.spec import TRAINING, VALIDATING, KernelSpec, has_matrix_ops
 from azero_jax.engines.warp_kernel.stopping import (
+    AFTER_SETUP,
+    AFTER_TRAINING,
     count_failures,
     make_fail_lanes,
-    make_fitness,
     make_load_memory,
     make_restore_lanes,
     make_stop_lanes,
     make_store_errors,
     make_store_memory,
 )
-from azero_jax.engines.warp_kernel.types import Lot, block_type, make_storage, real_type, run_index, value_type
+from azero_jax.engines.warp_kernel.types import (
+    Lot,
+    block_type,
+    code_type,
+    count_type,
+    make_storage,
+    real_type,
+    value_type,
+)
 from azero_jax.program import IN1, IN2, OUT
-from azero_jax.tasks import Metric
 
 STOP_TRAIN: Final = int(Stop.TRAIN)  # constants of the compiled code
 STOP_LATER_TRAIN: Final = int(Stop.LATER_TRAIN)
@@ -91,11 +111,29 @@ def _make_link(number: int, function: Any, otherwise: Any) -> Any:
     return link
 
 
-def make_run_function(spec: KernelSpec) -> Any:
-    """A Warp function that executes the instructions in `[first, first + size)`."""
+def make_loop(spec: KernelSpec) -> Any:
+    """A Warp function that executes the instructions in `[first, first + size)`, one after the other."""
     storage = make_storage(spec)
     dispatch = make_dispatch({number: make_op_function(ops.OPS[number], storage) for number in spec.ops})
-    real, value, block = storage.real, storage.value, storage.block
+
+    @wp.func(inline=True)
+    def loop(
+        registers: Any, blocks: Any, opcodes: Any, addresses: Any, constants: Any, first: int, size: int, draw: Draw
+    ):
+        slot = int(first)
+        while slot < first + size:
+            a = int(addresses[3 * slot + IN1])
+            b = int(addresses[3 * slot + IN2])
+            o = int(addresses[3 * slot + OUT])
+            dispatch(int(opcodes[slot]), registers, blocks, constants, slot, a, b, o, draw)
+            slot += 1
+
+    return loop
+
+
+def make_run_function(spec: KernelSpec, loop: Any) -> Any:
+    """A Warp function that runs `loop` on memory that begins where its pointers say."""
+    real, value, block = real_type(spec), value_type(spec), block_type(spec)
 
     # Out of line: one copy for Setup, Predict and Learn. Arrays that are made from pointers have strides that the
     # compiler knows. It adds the length to a negative index; none is, and a length of 0 makes that vanish.
@@ -114,66 +152,49 @@ def make_run_function(spec: KernelSpec) -> Any:
         opcodes = wp.array(ptr=opcodes_at, shape=(0,), dtype=wp.uint8)
         addresses = wp.array(ptr=addresses_at, shape=(0,), dtype=wp.uint16)
         constants = wp.array(ptr=constants_at, shape=(0,), dtype=real)
-        slot = int(first)
-        while slot < first + size:
-            a = int(addresses[3 * slot + IN1])
-            b = int(addresses[3 * slot + IN2])
-            o = int(addresses[3 * slot + OUT])
-            dispatch(int(opcodes[slot]), registers, blocks, constants, slot, a, b, o, draw)
-            slot += 1
+        loop(registers, blocks, opcodes, addresses, constants, first, size, draw)
 
     return run
 
 
-def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
+def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
     """The interpreter, compiled for `spec` when it is first launched.
 
-    `run` executes the instructions of a function, as that of `make_run_function` does, which is the default.
+    `loop` executes the instructions of a function, as that of `make_loop` does, which is the default.
 
-    The arguments are flat arrays; N is a batch's capacity, G the groups of tasks, E the epochs.
+    The arguments, N being a batch's capacity, G the groups of tasks, E the epochs:
 
-      opcodes `[N * L]`, addresses `[N * L * 3]`, constants `[N * L * 2]`, sizes `[N * 3]`: the programs.
-      batch `[6]`: programs in use, training examples over all epochs, validation examples, divisor of the loss, whether
-        to record errors, whether to trace memory.
+      batch: bytes of the programs, see `azero_jax.engines.warp_kernel.batch.BatchBuffer`.
       order `[E * train_examples]`: training examples of each epoch.
-      train_features, valid_features: blocks, `[G, examples, F / block]`; on CUDA `[examples, F, G]`.
-      train_labels, valid_labels: values, `[G, examples, F or 1]`; on CUDA `[examples, F or 1, G]`.
-      memory `[N * T * memory]`: to start from, if traced.
+      examples: values, `[G, train_examples + valid_examples, example]`; on CUDA `[examples, example, G]`. An example is
+        its features, then its label.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
       scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
-      fitness, stop, stop_reason, train_steps `[N * T]`, errors `[N * recorded * T]`, memory_after_setup and
-        memory_after_training `[N * T * memory]`: outputs.
+      loss, stop, train_steps `[N * G]` values, errors `[N * recorded * G]` values: outputs, see `Runs`; `stop` is
+        `Stop` and `StopReason` in one, see `STOP_BITS`.
+      memory `[N * T * 2 * memory]`: after Setup and after training, if traced.
     """
-    run = run or make_run_function(spec)
+    run = make_run_function(spec, loop or make_loop(spec))
     show_features, show_label, hide_label = make_show_features(spec), make_show_label(spec), make_hide_label(spec)
     train_error, valid_error = make_train_error(spec), make_valid_error(spec)
     stop_lanes, fail_lanes, restore_lanes = make_stop_lanes(spec), make_fail_lanes(spec), make_restore_lanes(spec)
-    epoch_fitness, load_memory, store_memory = make_fitness(spec), make_load_memory(spec), make_store_memory(spec)
-    store_errors = make_store_errors(spec)
+    load_memory, store_memory, store_errors = make_load_memory(spec), make_store_memory(spec), make_store_errors(spec)
 
     real, value, block, lanes, cuda = real_type(spec), value_type(spec), block_type(spec), spec.lanes, spec.cuda
+    count, code = count_type(spec), code_type(spec)
     epochs = spec.epochs
     slots, predict_offset, learn_offset = spec.slots, spec.offsets[1], spec.offsets[2]
-    blocks_of_vector = spec.registers.blocks(ops.VECTOR)
-    label_length = spec.registers.features if spec.metric is Metric.MULTICLASS_ACCURACY else 1
+    features, block_size = spec.registers.features, spec.registers.block
+    example_size, label_size = spec.example_size, spec.label_size
     training, validating = spec.state + TRAINING, spec.state + VALIDATING
     # Without matrix ops nothing reads a matrix, but for traces, which load all registers first.
-    has_matrices = any(ops.MATRIX in (*ops.OPS[op].inputs, ops.OPS[op].output) for op in spec.ops)
-    clear = spec.registers.memory if has_matrices else spec.registers.start(ops.MATRIX)
+    clear = spec.registers.memory if has_matrix_ops(spec.ops) else spec.registers.start(ops.MATRIX)
     scratch_size = spec.scratch
 
     def interpret(
-        opcodes: wp.array(dtype=wp.uint8),
-        addresses: wp.array(dtype=wp.uint16),
-        constants: wp.array(dtype=real),
-        sizes: wp.array(dtype=wp.int32),
-        batch: wp.array(dtype=wp.int32),
+        batch: wp.array(dtype=wp.uint8),
         order: wp.array(dtype=wp.int32),
-        train_features: wp.array(dtype=block),
-        train_labels: wp.array(dtype=value),
-        valid_features: wp.array(dtype=block),
-        valid_labels: wp.array(dtype=value),
-        memory: wp.array(dtype=real),
+        examples: wp.array(dtype=value),
         tasks: int,
         groups: int,
         train_examples: int,
@@ -181,41 +202,44 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
         seed: wp.uint32,
         max_abs_error: real,
         scratch: wp.array(dtype=value),
-        fitness: wp.array(dtype=real),
-        stop: wp.array(dtype=wp.int8),
-        stop_reason: wp.array(dtype=wp.int8),
-        train_steps: wp.array(dtype=wp.int32),
-        errors: wp.array(dtype=real),
-        memory_after_setup: wp.array(dtype=real),
-        memory_after_training: wp.array(dtype=real),
+        loss: wp.array(dtype=value),
+        stop: wp.array(dtype=code),
+        train_steps: wp.array(dtype=count),
+        errors: wp.array(dtype=value),
+        memory: wp.array(dtype=real),
     ):
         thread = wp.tid()
+        head = wp.array(ptr=batch.ptr, shape=(0,), dtype=wp.int32)
         lot = Lot()
+        lot.number = thread
         lot.program = thread // groups
         lot.group = thread - lot.program * groups
         lot.tasks = tasks
-        train_limit = batch[1]
-        valid_limit = batch[2]
-        record = batch[4] != 0
-        trace = batch[5] != 0
+        train_limit = head[TRAIN]
+        valid_limit = head[VALID]
+        record = head[RECORD] != 0
+        trace = head[TRACE] != 0
         lot.examples = wp.min(train_limit, train_examples) + valid_limit
-        if lot.program >= batch[0] or lot.group * lanes >= tasks:
+        if lot.program >= head[IN_USE] or lot.group * lanes >= tasks:
             return
+        constants_at = batch.ptr + wp.uint64(head[CONSTANTS_AT])
+        addresses_at = batch.ptr + wp.uint64(head[ADDRESSES_AT])
+        opcodes_at = batch.ptr + wp.uint64(head[OPCODES_AT])
+        sizes = wp.array(ptr=batch.ptr + wp.uint64(head[SIZES_AT]), shape=(0,), dtype=wp.int32)
 
         if wp.static(cuda):
             registers = wp.zeros(shape=scratch_size, dtype=value)
-            example_step = groups
-            train_first = lot.group
-            valid_first = lot.group
             element_step = groups
+            first_example = lot.group
         else:
             registers = scratch
-            example_step = int(1)
-            train_first = lot.group * train_examples
-            valid_first = lot.group * valid_examples
             element_step = int(1)
+            first_example = lot.group * (train_examples + valid_examples) * example_size
+        example_step = example_size * element_step
+        label_place = features * element_step
 
         blocks = wp.array(ptr=registers.ptr, shape=(0,), dtype=block)
+        example_blocks = wp.array(ptr=examples.ptr, shape=(0,), dtype=block)
 
         # Memory before Setup.
         zero = value(real(0.0))
@@ -224,19 +248,17 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
             registers[e] = zero
             e += 1
         if trace:
-            load_memory(registers, memory, lot)
-        active = value(real(0.0))
-        first_run = run_index(lot, lanes, 0)
+            start = wp.array(ptr=batch.ptr + wp.uint64(head[MEMORY_AT]), shape=(0,), dtype=real)
+            load_memory(registers, start, lot)
         left = wp.min(tasks - lot.group * lanes, lanes)
-        used_lanes = int(left)
-        lane = int(0)
-        while lane < used_lanes:
-            active[lane] = real(1.0)
-            stop[first_run + lane] = wp.int8(0)
-            stop_reason[first_run + lane] = wp.int8(0)
-            train_steps[first_run + lane] = train_limit
-            lane += 1
+        active = value(real(0.0))
+        best = value(real(0.0))
+        for lane in range(lanes):
+            active[lane] = wp.where(lane < left, real(1.0), real(0.0))
+            best[lane] = real(wp.inf)
         registers[training] = active
+        stop[thread] = code(wp.int8(0))
+        train_steps[thread] = count(train_limit)
 
         draw = Draw()
         draw.seed = seed
@@ -249,31 +271,25 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
         predict_size = sizes[3 * lot.program + 1]
         learn_size = sizes[3 * lot.program + 2]
 
-        run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, setup_first, setup_size, draw)
+        run(registers.ptr, opcodes_at, addresses_at, constants_at, setup_first, setup_size, draw)
         if trace:
-            store_memory(registers, memory_after_setup, lot)
-            store_memory(registers, memory_after_training, lot)  # of a run without training
+            store_memory(registers, memory, lot, AFTER_SETUP)
+            store_memory(registers, memory, lot, AFTER_TRAINING)  # of a run without training
 
-        best = value(real(0.0))
         trained = int(0)
         recorded = int(0)
         step = int(1)
         while trained < train_limit and left > 0:
-            # Training: v0 = features, s0 = 0, Predict, check, v0 = features, s0 = label, Learn.
+            # Training: v0 = features, s0 = 0, Predict, check, s0 = label, Learn. No program writes v0.
             stop_kind = wp.where(trained == 0, STOP_TRAIN, STOP_LATER_TRAIN)
             epoch_start = trained
             for i in range(wp.min(train_examples, train_limit - epoch_start)):
-                example = order[epoch_start + i]
-                x = (train_first + example * example_step) * blocks_of_vector
-                y = (train_first + example * example_step) * label_length
-                if wp.static(cuda):
-                    x = train_first + example * example_step * blocks_of_vector
-                    y = train_first + example * example_step * label_length
+                example = first_example + order[epoch_start + i] * example_step
                 draw.step = wp.uint32(step + i)
-                show_features(blocks, train_features, x, element_step)
+                show_features(blocks, example_blocks, example // block_size, element_step)
                 hide_label(registers)
-                run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, predict_first, predict_size, draw)
-                error = train_error(registers, train_labels, y, element_step)
+                run(registers.ptr, opcodes_at, addresses_at, constants_at, predict_first, predict_size, draw)
+                error = train_error(registers, examples, example + label_place, element_step)
                 if count_failures(error, registers[training], max_abs_error) > 0:
                     left = stop_lanes(
                         registers,
@@ -284,23 +300,21 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                         lot,
                         trace,
                         stop,
-                        stop_reason,
                         train_steps,
-                        memory_after_training,
+                        memory,
                     )
                     if left == 0:
                         break
                 if record and epoch_start == 0:
-                    store_errors(error, registers[training], errors, recorded, lot, used_lanes)
+                    store_errors(error, registers[training], errors, recorded, lot, groups)
                     recorded += 1
-                show_features(blocks, train_features, x, element_step)
-                if wp.static(label_length > 1):
-                    registers[LABEL] = value(real(0.0))
-                show_label(registers, train_labels, y, element_step)
-                run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, learn_first, learn_size, draw)
+                if wp.static(label_size > 1):
+                    registers[LABEL] = zero
+                show_label(registers, examples, example + label_place, element_step)
+                run(registers.ptr, opcodes_at, addresses_at, constants_at, learn_first, learn_size, draw)
             trained = wp.min(epoch_start + train_examples, train_limit)
             if trace and trained == train_limit and left > 0:
-                store_memory(registers, memory_after_training, lot)
+                store_memory(registers, memory, lot, AFTER_TRAINING)
 
             # Validation: v0 = features, s0 = 0, Predict, check.
             step = step + train_examples
@@ -309,38 +323,32 @@ def make_kernel(spec: KernelSpec, run: Any = None) -> Any:
                 valid_left = int(left)
                 total = value(real(0.0))
                 for i in range(valid_limit):
-                    x = (valid_first + i * example_step) * blocks_of_vector
-                    y = (valid_first + i * example_step) * label_length
-                    if wp.static(cuda):
-                        x = valid_first + i * example_step * blocks_of_vector
-                        y = valid_first + i * example_step * label_length
+                    example = first_example + (train_examples + i) * example_step
                     draw.step = wp.uint32(step + i)
-                    show_features(blocks, valid_features, x, element_step)
+                    show_features(blocks, example_blocks, example // block_size, element_step)
                     hide_label(registers)
-                    run(registers.ptr, opcodes.ptr, addresses.ptr, constants.ptr, predict_first, predict_size, draw)
-                    error = valid_error(registers, valid_labels, y, element_step)
+                    run(registers.ptr, opcodes_at, addresses_at, constants_at, predict_first, predict_size, draw)
+                    error = valid_error(registers, examples, example + label_place, element_step)
                     total = total + wp.cw_mul(error, error)
                     if count_failures(error, registers[validating], max_abs_error) > 0:
-                        valid_left = fail_lanes(registers, error, max_abs_error, lot, stop, stop_reason)
+                        valid_left = fail_lanes(registers, error, max_abs_error, lot, stop)
                         if valid_left == 0:
                             break
                     if record and epoch_start == 0:
-                        store_errors(error, registers[validating], errors, recorded, lot, used_lanes)
+                        store_errors(error, registers[validating], errors, recorded, lot, groups)
                         recorded += 1
                 if wp.static(epochs):
                     restore_lanes(registers)
-                reached = wp.cw_mul(epoch_fitness(total, real(batch[3]), used_lanes), registers[validating])
+                finished = registers[validating]
                 for lane in range(lanes):
-                    best[lane] = wp.where(reached[lane] > best[lane], reached[lane], best[lane])
+                    is_best = finished[lane] > real(0.0) and total[lane] < best[lane]
+                    best[lane] = wp.where(is_best, total[lane], best[lane])
             step = step + valid_examples
 
         while record and recorded < lot.examples:
-            store_errors(zero, zero, errors, recorded, lot, used_lanes)
+            store_errors(zero, zero, errors, recorded, lot, groups)
             recorded += 1
-        lane = int(0)
-        while lane < used_lanes:
-            fitness[first_run + lane] = best[lane]
-            lane += 1
+        loss[thread] = best
 
     options = {
         "enable_backward": False,

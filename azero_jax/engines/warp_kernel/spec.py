@@ -13,6 +13,10 @@ TRAINING: Final = 0  # 1 in lanes that have not been stopped
 VALIDATING: Final = 1  # 1 in lanes that this epoch's validation has not stopped
 STATE_SIZE: Final = 2
 
+# A run's stop and its reason are one number, of which the stop takes the lowest bits.
+STOP_BITS: Final = 2
+STOP_MASK: Final = (1 << STOP_BITS) - 1
+
 
 class Layout(NamedTuple):
     """What a SIMD register holds: one element of a register for several tasks, or several elements for one task.
@@ -110,6 +114,17 @@ class KernelSpec:
     epochs: bool
 
     @property
+    def example_size(self) -> int:
+        """Values of an example: its features, then its label, up to where a block ends."""
+        features, block = self.registers.features, self.registers.block
+        return features + -(-self.label_size // block) * block
+
+    @property
+    def label_size(self) -> int:
+        """Values of a label."""
+        return self.registers.features if self.metric is Metric.MULTICLASS_ACCURACY else 1
+
+    @property
     def scratch(self) -> int:
         """Values of the register file and of its backup."""
         return self.state + STATE_SIZE + (self.registers.memory if self.epochs else 0)
@@ -118,3 +133,8 @@ class KernelSpec:
     def state(self) -> int:
         """Where the state of the run lies: see `STATE_SIZE`."""
         return self.registers.size
+
+
+def has_matrix_ops(numbers: tuple[int, ...]) -> bool:
+    """Whether one of these ops reads or writes a matrix."""
+    return any(ops.MATRIX in (*ops.OPS[number].inputs, ops.OPS[number].output) for number in numbers)

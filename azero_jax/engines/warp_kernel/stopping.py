@@ -1,22 +1,21 @@
 # ruff: noqa: RUF046, UP018
 # mypy: ignore-errors
 # These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
-"""The state of a run beside its registers, in Warp: early stops, fitness, and what is written out."""
+"""The state of a run beside its registers, in Warp: early stops, and what is written out."""
 
-import math
 from typing import Any, Final
 
 import warp as wp
 
 from azero_jax.engines.base import Stop, StopReason
-from azero_jax.engines.warp_kernel.spec import STATE_SIZE, TRAINING, VALIDATING, KernelSpec
+from azero_jax.engines.warp_kernel.spec import STATE_SIZE, STOP_BITS, TRAINING, VALIDATING, KernelSpec
 from azero_jax.engines.warp_kernel.types import Lot, real_type, run_index
-from azero_jax.tasks import Metric
 
 STOP_VALID: Final = int(Stop.VALID)  # constants of the compiled code
-REASON_NAN: Final = int(StopReason.NAN)
+REASON_NAN: Final = int(StopReason.NAN) << STOP_BITS
 NOT_RUN: Final = -1.0  # an error that was not reached
-REASON_MAX_ABS_ERROR: Final = int(StopReason.MAX_ABS_ERROR)
+REASON_MAX_ABS_ERROR: Final = int(StopReason.MAX_ABS_ERROR) << STOP_BITS
+AFTER_SETUP, AFTER_TRAINING = 0, 1  # when memory is stored
 
 
 @wp.func
@@ -31,7 +30,7 @@ def count_failures(error: Any, active: Any, limit: Any):
 def make_stop_lanes(spec: KernelSpec) -> Any:
     """A Warp function that ends the training of the lanes that failed, and returns how many are left."""
     training, lanes, real = spec.state + TRAINING, spec.lanes, real_type(spec)
-    memory = spec.registers.memory
+    store_lane = _make_store_lane(spec)
 
     @wp.func
     def stop_lanes(
@@ -42,12 +41,13 @@ def make_stop_lanes(spec: KernelSpec) -> Any:
         attempted: int,
         lot: Lot,
         trace: bool,
-        stop: wp.array(dtype=wp.int8),
-        stop_reason: wp.array(dtype=wp.int8),
-        train_steps: wp.array(dtype=wp.int32),
-        memory_after_training: Any,
+        stop: Any,
+        train_steps: Any,
+        memory: Any,
     ):
         active = registers[training]
+        codes = stop[lot.number]
+        steps = train_steps[lot.number]
         left = int(0)
         for lane in range(int(lanes)):
             if active[lane] > real(0.0):
@@ -55,24 +55,24 @@ def make_stop_lanes(spec: KernelSpec) -> Any:
                     left = left + 1
                 else:
                     active[lane] = real(0.0)
-                    run = run_index(lot, lanes, lane)
-                    note_stop(stop, stop_reason, run, kind, error[lane])
-                    train_steps[run] = attempted
+                    codes[lane] = first_stop(codes[lane], kind, error[lane])
+                    steps[lane] = attempted
                     if trace:
-                        for e in range(int(memory)):
-                            memory_after_training[run * memory + e] = registers[e][lane]
+                        store_lane(registers, memory, lot, lane, AFTER_TRAINING)
         registers[training] = active
+        stop[lot.number] = codes
+        train_steps[lot.number] = steps
         return left
 
     return stop_lanes
 
 
 @wp.func
-def note_stop(stop: wp.array(dtype=wp.int8), stop_reason: wp.array(dtype=wp.int8), run: int, kind: int, error: Any):
-    """Notes what stopped a run, unless an earlier validation did."""
-    if stop[run] == wp.int8(0):
-        stop[run] = wp.int8(kind)
-        stop_reason[run] = wp.int8(wp.where(error != error, REASON_NAN, REASON_MAX_ABS_ERROR))
+def first_stop(code: wp.int8, kind: int, error: Any):
+    """The code of what stopped a run first: now `kind` does, unless an earlier validation did."""
+    if code != wp.int8(0):
+        return code
+    return wp.int8(kind + wp.where(error != error, REASON_NAN, REASON_MAX_ABS_ERROR))
 
 
 def make_fail_lanes(spec: KernelSpec) -> Any:
@@ -81,15 +81,9 @@ def make_fail_lanes(spec: KernelSpec) -> Any:
     epochs, memory, backup = spec.epochs, spec.registers.memory, spec.state + STATE_SIZE
 
     @wp.func
-    def fail_lanes(
-        registers: Any,
-        error: Any,
-        limit: Any,
-        lot: Lot,
-        stop: wp.array(dtype=wp.int8),
-        stop_reason: wp.array(dtype=wp.int8),
-    ):
+    def fail_lanes(registers: Any, error: Any, limit: Any, lot: Lot, stop: Any):
         active = registers[validating]
+        codes = stop[lot.number]
         left = int(0)
         for lane in range(int(lanes)):
             if active[lane] > real(0.0):
@@ -97,13 +91,14 @@ def make_fail_lanes(spec: KernelSpec) -> Any:
                     left = left + 1
                 else:
                     active[lane] = real(0.0)
-                    note_stop(stop, stop_reason, run_index(lot, lanes, lane), STOP_VALID, error[lane])
+                    codes[lane] = first_stop(codes[lane], STOP_VALID, error[lane])
                     if wp.static(epochs):  # the other lanes go on; this one's memory must not change any more
                         for e in range(int(memory)):
                             saved = registers[backup + e]
                             saved[lane] = registers[e][lane]
                             registers[backup + e] = saved
         registers[validating] = active
+        stop[lot.number] = codes
         return left
 
     return fail_lanes
@@ -142,17 +137,29 @@ def make_load_memory(spec: KernelSpec) -> Any:
     return load_memory
 
 
-def make_store_memory(spec: KernelSpec) -> Any:
-    """A Warp function that writes the registers of the lanes that are still training to `[N * T * memory]`."""
-    training, lanes, memory = spec.state + TRAINING, spec.lanes, spec.registers.memory
+def _make_store_lane(spec: KernelSpec) -> Any:
+    """A Warp function that writes a lane's registers to `[N * T * 2 * memory]`, as those after Setup or training."""
+    lanes, memory = spec.lanes, spec.registers.memory
 
     @wp.func
-    def store_memory(registers: Any, target: Any, lot: Lot):
+    def store_lane(registers: Any, target: Any, lot: Lot, lane: int, when: int):
+        first = (2 * run_index(lot, lanes, lane) + when) * memory
+        for e in range(int(memory)):
+            target[first + e] = registers[e][lane]
+
+    return store_lane
+
+
+def make_store_memory(spec: KernelSpec) -> Any:
+    """A Warp function that does so for the lanes that are still training."""
+    training, lanes, store_lane = spec.state + TRAINING, spec.lanes, _make_store_lane(spec)
+
+    @wp.func
+    def store_memory(registers: Any, target: Any, lot: Lot, when: int):
         active = registers[training]
         for lane in range(int(lanes)):
             if active[lane] > active.dtype(0.0):
-                for e in range(int(memory)):
-                    target[run_index(lot, lanes, lane) * memory + e] = registers[e][lane]
+                store_lane(registers, target, lot, lane, when)
 
     return store_memory
 
@@ -162,34 +169,10 @@ def make_store_errors(spec: KernelSpec) -> Any:
     lanes, real = spec.lanes, real_type(spec)
 
     @wp.func
-    def store_errors(error: Any, active: Any, errors: Any, example: int, lot: Lot, used_lanes: int):
-        first = (lot.program * lot.examples + example) * lot.tasks + lot.group * lanes
-        lane = int(0)
-        while lane < used_lanes:
-            errors[first + lane] = wp.where(active[lane] > real(0.0), error[lane], real(NOT_RUN))
-            lane += 1
+    def store_errors(error: Any, active: Any, errors: Any, example: int, lot: Lot, groups: int):
+        r = type(error)()
+        for lane in range(lanes):
+            r[lane] = wp.where(active[lane] > real(0.0), error[lane], real(NOT_RUN))
+        errors[(lot.program * lot.examples + example) * groups + lot.group] = r
 
     return store_errors
-
-
-def make_fitness(spec: KernelSpec) -> Any:
-    """A Warp function: fitness of each lane in use, from the sum of its squared errors (0 and 1 for classes)."""
-    real, squared = real_type(spec), spec.metric is Metric.RMS_ERROR
-    slope = real(2 / math.pi)  # made here: a number inside a Warp function has single precision
-
-    @wp.func
-    def fitness(total: Any, divisor: Any, used_lanes: int):
-        r = type(total)()
-        lane = int(0)
-        while lane < used_lanes:
-            loss = total[lane] / divisor
-            if wp.static(squared):
-                r[lane] = real(1.0) - slope * wp.atan(wp.sqrt(loss))
-            else:
-                r[lane] = real(1.0) - loss
-            if not (loss >= real(0.0) and loss - loss == real(0.0)):  # NaN or infinity
-                r[lane] = real(0.0)
-            lane += 1
-        return r
-
-    return fitness

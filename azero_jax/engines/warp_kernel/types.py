@@ -25,6 +25,16 @@ def block_type(spec: KernelSpec) -> Any:
     return wp.types.vector(length=spec.lanes * spec.registers.block, dtype=real_type(spec))
 
 
+def count_type(spec: KernelSpec) -> Any:
+    """Warp's type of a whole number a lane."""
+    return wp.types.vector(length=spec.lanes, dtype=wp.int32)
+
+
+def code_type(spec: KernelSpec) -> Any:
+    """Warp's type of a small whole number a lane."""
+    return wp.types.vector(length=spec.lanes, dtype=wp.int8)
+
+
 class Storage(NamedTuple):
     """The register file as op functions see it.
 
@@ -124,15 +134,16 @@ def unrolled(count: int) -> int:
 
 @wp.struct
 class Lot:
-    """Which run a thread works on."""
+    """Which runs a thread works on: those of one program on the tasks of one group."""
 
     program: int
     group: int
+    number: int  # of the lot: its place in the outputs
     tasks: int
     examples: int  # recorded errors of a run
 
 
 @wp.func
 def run_index(lot: Lot, width: int, lane: int):
-    """Index of a lane's run in the outputs `[N * T]`."""
+    """Index of a lane's run in `[N * T]`."""
     return lot.program * lot.tasks + lot.group * width + lane
