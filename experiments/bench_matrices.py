@@ -20,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from azero_jax.engines.base import RunSettings
-from azero_jax.engines.warp import BLOCKS, WarpEngine, choose_layout
+from azero_jax.engines.warp import WarpEngine
+from azero_jax.engines.warp_kernel.layout import BLOCKS, GROUP_COST, choose_layout
 from azero_jax.engines.warp_kernel.spec import Layout
 from azero_jax.program import Programs
 from azero_jax.programs import parse_known, program_space
@@ -35,6 +36,8 @@ OPS: Final = {
     "matmul": "m2 = matmul(m0, m1)",
     "matrix x vector": "v3 = dot(m0, v1)",
     "outer product": "m2 = outer(v1, v2)",
+    "column broadcast": "m2 = bcast(v1, axis=0)",
+    "row broadcast": "m2 = bcast(v1, axis=1)",
     "matrix sum": "m2 = m0 + m1",
     "scalar x matrix": "m2 = s2 * m0",
     "transpose": "m2 = transpose(m0)",
@@ -74,8 +77,8 @@ def class_tasks(features: int, tasks: int, examples: int) -> Tasks:
 
 def layouts(features: int, precision: str) -> list[Layout]:
     """The layouts to compare."""
-    widest = {"float32": 16, "float64": 8}[precision]
-    return [Layout(widest), Layout(widest // 2), Layout(1, math.gcd(features, max(BLOCKS)))]
+    lanes = [Layout(lanes) for lanes in GROUP_COST[precision]]
+    return [*lanes, Layout(1, math.gcd(features, max(BLOCKS)))]
 
 
 def seconds_per_example(engine: WarpEngine, program: Programs, examples: int) -> float:

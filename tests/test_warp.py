@@ -14,8 +14,9 @@ pytest.importorskip("warp")
 
 from azero_jax.engines import make_engine
 from azero_jax.engines.base import EngineUnavailableError, RunSettings
-from azero_jax.engines.warp import GROUP_COST, WarpEngine, choose_layout
+from azero_jax.engines.warp import WarpEngine
 from azero_jax.engines.warp_kernel import device
+from azero_jax.engines.warp_kernel.layout import GROUP_COST, MATRIX_GROUP_COST, choose_layout
 from azero_jax.engines.warp_kernel.spec import KernelSpec, Layout, Registers
 from azero_jax.presets import PRESETS
 from azero_jax.tasks import Metric, linear_tasks
@@ -59,11 +60,18 @@ def test_outcomes_do_not_depend_on_the_lane_width(precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_the_layout_fits_the_tasks(precision: str) -> None:
-    widest = max(GROUP_COST[precision])
-    assert choose_layout(full_space(4), 1, precision) == Layout(min(GROUP_COST[precision]))
-    assert all(choose_layout(full_space(4), n * widest, precision) == Layout(widest) for n in (1, 2, 5))
-    assert choose_layout(full_space(256), widest, precision) == Layout(1, 16)
+@pytest.mark.parametrize("tasks", [1, 3, 8, 10, 16, 40])
+def test_with_matrices_the_layout_of_the_least_time_is_chosen(tasks: int, precision: str) -> None:
+    for features, costs in MATRIX_GROUP_COST[precision].items():
+        times = {lanes: -(-tasks // lanes) * cost for lanes, cost in costs.items()}
+        layout = choose_layout(full_space(features), tasks, precision)
+        assert times[layout.lanes] == min(times.values())
+        assert (layout.block > 1) == (layout.lanes == 1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_blocks_divide_the_features(precision: str) -> None:
+    assert choose_layout(full_space(256), 1, precision) == Layout(1, 16)
     assert choose_layout(full_space(24), 1, precision) == Layout(1, 8)
     assert choose_layout(full_space(30), 1, precision).block == 1
 

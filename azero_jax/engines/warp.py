@@ -19,7 +19,8 @@ from azero_jax.engines.base import Engine, Memory, Runs, RunSettings
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.warp_kernel.batch import BatchBuffer
 from azero_jax.engines.warp_kernel.device import check_device, fit_capacity, load_kernel
-from azero_jax.engines.warp_kernel.spec import STOP_BITS, STOP_MASK, KernelSpec, Layout, Registers, has_matrix_ops
+from azero_jax.engines.warp_kernel.layout import choose_layout
+from azero_jax.engines.warp_kernel.spec import STOP_BITS, STOP_MASK, KernelSpec, Layout, Registers
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
@@ -235,29 +236,3 @@ def make_spec(space: SearchSpace, tasks: Tasks, settings: RunSettings, layout: L
         cuda=cuda,
         epochs=settings.epochs > 1,
     )
-
-
-# Time of a program on one group of tasks, relative to the widest group's. Measured on the demo and the neural network
-# (`experiments/bench_engines.py`): a narrower group saves little, because most of the time is spent on finding out what
-# to do. 16 float64 lanes are two vector registers, and with matrices outgrow the L1 cache.
-GROUP_COST: Final = {"float32": {16: 1.0, 8: 0.85, 4: 0.8}, "float64": {8: 1.0, 4: 0.8}}
-# Time of a program on one task in blocks, relative to that of one lane of a full widest group, by F: the mean of two
-# programs with matrices (`experiments/bench_matrices.py`; those of float64 from a shorter run). Where F is small, most
-# of the time is spent on finding out what to do, and blocks do that anew for every task. From F = 64 on both layouts
-# wait for memory, and the matrices of one task stay in a cache that those of many leave. Without matrices lanes win.
-BLOCK_COST: Final = {
-    "float32": {8: 4.2, 16: 2.0, 32: 1.4, 64: 0.9, 256: 0.5},
-    "float64": {16: 1.4, 64: 0.95},
-}
-BLOCKS: Final = (16, 8)  # elements; shorter blocks leave much of a vector register unused
-
-
-def choose_layout(space: SearchSpace, tasks: int, precision: str) -> Layout:
-    """How registers lie in the CPU's memory, so that all tasks take the least time."""
-    groups, blocks = GROUP_COST[precision], BLOCK_COST[precision]
-    costs = {Layout(lanes): -(-tasks // lanes) * max(groups) * cost for lanes, cost in groups.items()}
-    measured = [size for size in blocks if size <= space.features]
-    block = next((block for block in BLOCKS if space.features % block == 0), None)
-    if block and measured and has_matrix_ops(space.ops):
-        costs[Layout(1, block)] = tasks * blocks[max(measured)]
-    return min(costs, key=lambda layout: costs[layout])

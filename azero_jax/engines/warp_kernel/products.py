@@ -1,4 +1,4 @@
-# ruff: noqa: RUF046, SIM109, UP018
+# ruff: noqa: D103, RUF046, SIM109, UP018
 # mypy: ignore-errors
 # These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Ops that bring vectors and matrices together, or move their elements, as Warp functions; see `ops` beside this."""
@@ -11,6 +11,7 @@ from azero_jax import ops
 from azero_jax.engines.warp_kernel.random import Draw
 from azero_jax.engines.warp_kernel.sums import SUMS, make_inner_product, make_total
 from azero_jax.engines.warp_kernel.types import Storage, unrolled
+from azero_jax.program import IN1, IN2
 
 
 def _inner_product(op: ops.Op, s: Storage) -> Any:
@@ -24,15 +25,34 @@ def _inner_product(op: ops.Op, s: Storage) -> Any:
     return inner_product
 
 
-def _outer_product(op: ops.Op, s: Storage) -> Any:
+@wp.func(inline=True)
+def product_of(x: Any, y: Any):
+    return wp.cw_mul(x, y)
+
+
+@wp.func(inline=True)
+def first_of(x: Any, y: Any):
+    return x
+
+
+@wp.func(inline=True)
+def second_of(x: Any, y: Any):
+    return y
+
+
+def _make_columns(s: Storage, element: Any, number_field: int) -> Any:
+    """A matrix whose elements are `element` of one of a column, `a`, and of the column's number in a vector.
+
+    That vector is `a` too if `number_field` is `IN1`, or `b`.
+    """
     r, spread, count = s.registers, s.spread, s.registers.blocks(ops.VECTOR)
-    a_start, b_start, o_start = r.first_block(ops.VECTOR), r.start(ops.VECTOR), r.first_block(ops.MATRIX)
-    features, step = r.features, unrolled(count)
+    column_start, number_start, o_start = r.first_block(ops.VECTOR), r.start(ops.VECTOR), r.first_block(ops.MATRIX)
+    features, step, from_first = r.features, unrolled(count), number_field == IN1
 
     @wp.func(inline=True)
-    def outer_product(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = a_start + a * count
-        j = b_start + b * features
+    def columns(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
+        i = column_start + a * count
+        j = number_start + wp.where(from_first, a, b) * features
         k = o_start + o * features * count
         column = int(0)
         while column < features:
@@ -40,55 +60,24 @@ def _outer_product(op: ops.Op, s: Storage) -> Any:
             e = int(0)
             while e < count:
                 for u in range(step):
-                    blocks[k + e + u] = wp.cw_mul(blocks[i + e + u], y)
+                    blocks[k + e + u] = element(blocks[i + e + u], y)
                 e += step
             k += count
             column += 1
 
-    return outer_product
+    return columns
+
+
+def _outer_product(op: ops.Op, s: Storage) -> Any:
+    return _make_columns(s, product_of, IN2)
 
 
 def _row_broadcast(op: ops.Op, s: Storage) -> Any:
-    r, spread, count = s.registers, s.spread, s.registers.blocks(ops.VECTOR)
-    start, o_start, features, step = r.start(ops.VECTOR), r.first_block(ops.MATRIX), r.features, unrolled(count)
-
-    @wp.func(inline=True)
-    def row_broadcast(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * features
-        k = o_start + o * features * count
-        column = int(0)
-        while column < features:
-            x = spread(registers[i + column])
-            e = int(0)
-            while e < count:
-                for u in range(step):
-                    blocks[k + e + u] = x
-                e += step
-            k += count
-            column += 1
-
-    return row_broadcast
+    return _make_columns(s, second_of, IN1)
 
 
 def _column_broadcast(op: ops.Op, s: Storage) -> Any:
-    r, count = s.registers, s.registers.blocks(ops.VECTOR)
-    start, o_start, features, step = r.first_block(ops.VECTOR), r.first_block(ops.MATRIX), r.features, unrolled(count)
-
-    @wp.func(inline=True)
-    def column_broadcast(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
-        i = start + a * count
-        k = o_start + o * features * count
-        column = int(0)
-        while column < features:
-            e = int(0)
-            while e < count:
-                for u in range(step):
-                    blocks[k + e + u] = blocks[i + e + u]
-                e += step
-            k += count
-            column += 1
-
-    return column_broadcast
+    return _make_columns(s, first_of, IN1)
 
 
 def _transpose(op: ops.Op, s: Storage) -> Any:
