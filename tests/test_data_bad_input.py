@@ -57,6 +57,11 @@ def test_damaged_image(tmp_path, content, write):
     assert not cache.exists() or not list(cache.iterdir())
 
 
+def test_what_is_no_image_is_said_without_the_decoders_words(tmp_path):
+    path = write_zip(tmp_path / "a.zip", class_files() | {"train/cat/1.png": b"not an image at all"})
+    refuses(path, "image 'train/cat/1.png' is no JPEG or PNG, or cut off after 19 bytes")
+
+
 def test_images_of_unequal_size(tmp_path):
     files = class_files() | {"train/dog/9.png": png(random_pixels(1, 8, 9, 3)[0])}
     refuses(write_folder(tmp_path, files), "train/dog/9.png", "9 x 8", "8 x 8")

@@ -54,6 +54,11 @@ def test_training_features_are_standardised_by_themselves():
     assert np.abs(tasks.valid_features.mean(axis=1)).max() > 1e-3
 
 
+def test_a_table_of_too_few_rows_is_refused():
+    with pytest.raises(ValueError, match="t: has 9 rows to train on; at least 10 are needed"):
+        table_tasks(numbered_source(rows=11))
+
+
 def test_many_classes_get_room_for_their_labels():
     tasks = table_tasks(numbered_source(classes=5), 1)
     assert tasks.metric is Metric.MULTICLASS_ACCURACY

@@ -132,6 +132,8 @@ def _decode(path: Path, entry: _Entry, shape: tuple[int, ...] | None) -> NDArray
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ValueError(f"{where} announces too many pixels ({error})") from None
+    except Image.UnidentifiedImageError:
+        raise ValueError(f"{where} is no JPEG or PNG, or cut off after {len(content)} bytes") from None
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{where} is damaged or cut off after {len(content)} bytes ({error})") from None
     return pixels.reshape(height, width, channels)

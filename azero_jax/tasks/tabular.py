@@ -119,6 +119,8 @@ def _examples(
         train, other = _take(source.train, kept), _take(source.train, held)
     order = np.random.default_rng([seed, _ORDER_STREAM, number]).permutation(len(train))
     wanted = len(order) if train_examples is None else train_examples
+    if len(order) < MIN_TRAIN_EXAMPLES:
+        raise ValueError(f"{source.name}: has {len(order)} rows to train on; at least {MIN_TRAIN_EXAMPLES} are needed")
     if not MIN_TRAIN_EXAMPLES <= wanted <= len(order):
         raise ValueError(
             f"{source.name}: {wanted} training examples cannot be taken; allowed: {MIN_TRAIN_EXAMPLES} to {len(order)}"
