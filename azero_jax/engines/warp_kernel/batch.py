@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from azero_jax.program import Programs
 
-# Numbers at the head of the buffer, int32: programs in use, training examples over all epochs, validation examples,
+# Numbers at the head of the buffer, int64: programs in use, training examples over all epochs, validation examples,
 # whether to record errors, whether to trace memory; and at which byte each array begins, behind the head.
 IN_USE, TRAIN, VALID, RECORD, TRACE, CONSTANTS_AT, SIZES_AT, ADDRESSES_AT, OPCODES_AT, MEMORY_AT = range(10)
-_HEAD: Final = ((16,), np.int32)
+_HEAD: Final = ((MEMORY_AT + 1,), np.int64)
 _ALIGNMENT: Final = 64  # bytes; JAX copies what it is given unless it is aligned like its own arrays
 
 

@@ -209,18 +209,18 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         memory: wp.array(dtype=real),
     ):
         thread = wp.tid()
-        head = wp.array(ptr=batch.ptr, shape=(0,), dtype=wp.int32)
+        head = wp.array(ptr=batch.ptr, shape=(0,), dtype=wp.int64)
         lot = Lot()
         lot.number = thread
         lot.program = thread // groups
         lot.group = thread - lot.program * groups
         lot.tasks = tasks
-        train_limit = head[TRAIN]
-        valid_limit = head[VALID]
-        record = head[RECORD] != 0
-        trace = head[TRACE] != 0
+        train_limit = int(head[TRAIN])
+        valid_limit = int(head[VALID])
+        record = int(head[RECORD]) != 0
+        trace = int(head[TRACE]) != 0
         lot.examples = wp.min(train_limit, train_examples) + valid_limit
-        if lot.program >= head[IN_USE] or lot.group * lanes >= tasks:
+        if lot.program >= int(head[IN_USE]) or lot.group * lanes >= tasks:
             return
         constants_at = batch.ptr + wp.uint64(head[CONSTANTS_AT])
         addresses_at = batch.ptr + wp.uint64(head[ADDRESSES_AT])

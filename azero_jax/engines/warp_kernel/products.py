@@ -170,15 +170,17 @@ def _matrix_vector_product(op: ops.Op, s: Storage) -> Any:
     ):
         i = b_start + b * features
         j = a_start + a * features * count
-        e = int(0)
-        while e < count:
-            sums(registers, blocks, i, j + e, spare + e)
-            e += step
         k = o_start + o * count
+        target = wp.where(o == b, spare, k)
         e = int(0)
         while e < count:
-            blocks[k + e] = blocks[spare + e]
-            e += 1
+            sums(registers, blocks, i, j + e, target + e)
+            e += step
+        if target != k:
+            e = int(0)
+            while e < count:
+                blocks[k + e] = blocks[spare + e]
+                e += 1
 
     return matrix_vector_product
 
