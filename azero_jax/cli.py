@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -15,7 +16,7 @@ from azero_jax.comparison import compare_with_linear
 from azero_jax.config import MIN_FEATURES, Config
 from azero_jax.config_file import read_config
 from azero_jax.data import default_cache_dir
-from azero_jax.data_tasks import load_task_sets, natural_preset, spoken, unseen_name
+from azero_jax.data_tasks import load_task_sets, natural_preset, spoken, unseen_name, with_kind
 from azero_jax.display import Display, show_run, show_runs
 from azero_jax.interrupt import EXIT_CODES
 from azero_jax.presets import DEFAULT_PRESET, PRESETS, load_preset
@@ -44,6 +45,7 @@ Examples:
   python -m azero_jax.search --features 8 --population 500 --max-seconds 600
   python -m azero_jax.search --preset digits             class pairs of small images that scikit-learn brings
   python -m azero_jax.search --preset cifar10 --data cifar10.zip
+  python -m azero_jax.search --data digits --kind multiclass   all ten classes at once
   python -m azero_jax.search --data my.csv --label price a table of your own: classes or a regression
   python -m azero_jax.search --name first                recorded in runs/first: metrics, checkpoints, result
   python -m azero_jax.search --resume runs/first         go on with it after Ctrl-C, a crash or a reboot
@@ -157,9 +159,8 @@ def _run(
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
         out = RUNS / name
     given = given_settings(words)
-    data = given.get("source.data", ())
-    given.update({"source.data": absolute_data(data)} if data else {})
-    resolved = override(_base_config(preset, config, resume, data), given)
+    given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
+    resolved = override(_base_config(preset, config, resume, given), given)
     programs = _read_programs(start_from, resolved)
     if resume is not None and (out is not None or programs):
         raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
@@ -194,16 +195,19 @@ def exit_code(result: SearchResult) -> int:
     return SOLVED if result.solved else EXIT_CODES.get(result.stopped_by, NOT_SOLVED)
 
 
-def _base_config(preset: str | None, config: Path | None, resume: Path | None, data: tuple[str, ...]) -> Config:
+def _base_config(preset: str | None, config: Path | None, resume: Path | None, given: Mapping[str, Any]) -> Config:
+    """What the settings that were given take the place in."""
     if resume is not None:
         if preset is not None or config is not None:
             raise ValueError("--resume cannot go with --preset or --config; a run goes on with its own settings")
         return read_run_config(resume)
     if config is not None:
         return read_config(config, preset)
+    data = given.get("source.data", ())
     if data and preset is None:
         preset = natural_preset(data[0])
-    return load_preset(preset or DEFAULT_PRESET)
+    base = load_preset(preset or DEFAULT_PRESET)
+    return with_kind(base, given.get("tasks.kind", base.tasks.kind))
 
 
 def absolute_data(data: tuple[str, ...]) -> tuple[str, ...]:

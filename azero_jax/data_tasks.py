@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from azero_jax.config import Config, SourceConfig, TaskConfig
+from azero_jax import ops
+from azero_jax.config import MIN_FEATURES, Config, SourceConfig, TaskConfig
 from azero_jax.data import BUNDLED_TABLES, Progress, ReadOptions, Source, load_source, no_progress
+from azero_jax.presets import MULTICLASS_PRESET, load_preset
+from azero_jax.settings import override
 from azero_jax.task_sets import TaskSets
+from azero_jax.tasks import Metric
 from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tasks.sets import Counts, MixedTasks, MulticlassTasks, PairTasks, TableTasks
-from azero_jax.tasks.tabular import hold_out
+from azero_jax.tasks.tabular import hold_out, table_metric
 
 _TABLE_SUFFIXES: Final = (".csv", ".tsv")
 _PAIR: Final = 2  # classes
@@ -39,6 +43,7 @@ def load_task_sets(config: Config, *, cache_dir: Path | None = None, progress: P
         for name in ("features", "valid_examples", "select_valid_examples"):
             if getattr(tasks, name) is not None:
                 raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
+        _check_predictions(config, table_metric(sources[0]))
         return TableTasks(hold_out(sources[0], seed=seed), _counts(config, 0, 1))
     projected = [project(source, config, cache_dir=cache_dir, progress=progress) for source in sources]
     for data in projected:
@@ -47,6 +52,7 @@ def load_task_sets(config: Config, *, cache_dir: Path | None = None, progress: P
     if tasks.kind == "multiclass":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} sources; a mixture can only be made of tasks of kind pairs")
+        _check_predictions(config, Metric.MULTICLASS_ACCURACY)
         return MulticlassTasks(projected[0], counts[0])
     parts = tuple(
         PairTasks(data, choose_pairs(data, config.source), count) for data, count in zip(projected, counts, strict=True)
@@ -117,6 +123,16 @@ def natural_preset(data: str) -> str:
     return "digits" if data == "digits" else "cifar10"
 
 
+def with_kind(config: Config, kind: str) -> Config:
+    """A preset for tasks of a kind: for all classes at once `multiclass`, with the data of the one that was named.
+
+    Programs that tell many classes apart need other ops and more vectors than those of two classes.
+    """
+    if kind != "multiclass" or config.tasks.kind == kind:
+        return config
+    return override(load_preset(MULTICLASS_PRESET), {"source.data": config.source.data})
+
+
 def unseen_name(config: Config) -> str:
     """What the final tasks of a configuration are called."""
     return "held-out rows" if config.tasks.kind == "table" else "unseen tasks"
@@ -135,6 +151,16 @@ def spoken(say: Callable[[str], None]) -> Progress:
             say(f"{what}: {done:,} of {total:,}")
 
     return progress
+
+
+def _check_predictions(config: Config, metric: Metric) -> None:
+    """Refuses a space in which no program can tell many classes apart: its predictions are a vector."""
+    predict = config.space.build(config.tasks.features or MIN_FEATURES).predict
+    if metric is Metric.MULTICLASS_ACCURACY and all(ops.OPS[op].output != ops.VECTOR for op in predict.ops):
+        raise ValueError(
+            "predictions of many classes are a vector, but no op of Predict makes one; add one that does, such as"
+            f" MATRIX_VECTOR_PRODUCT_OP, to --predict-ops, or take --preset {MULTICLASS_PRESET}"
+        )
 
 
 def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:

@@ -62,6 +62,28 @@ _TABLE_SPACE: Final = SpaceConfig(
     predict_ops=(*_BASELINE_SPACE.predict_ops, "SCALAR_PRODUCT_OP", "VECTOR_PRODUCT_OP"),
     learn_ops=(*_BASELINE_SPACE.learn_ops, "VECTOR_DIFF_OP"),
 )
+# Enough for softmax regression and a net with one hidden layer; each address more makes both much harder to find.
+_MULTICLASS_SPACE: Final = SpaceConfig(
+    scalars=4,
+    vectors=6,
+    matrices=3,
+    setup=(1, 1, 4),
+    predict=(1, 1, 4),
+    learn=(1, 1, 12),
+    setup_ops=("SCALAR_CONST_SET_OP", "VECTOR_GAUSSIAN_SET_OP", "MATRIX_GAUSSIAN_SET_OP"),
+    predict_ops=("MATRIX_VECTOR_PRODUCT_OP", "VECTOR_MAX_OP", "VECTOR_SUM_OP"),
+    learn_ops=(
+        "VECTOR_DIFF_OP",
+        "VECTOR_SUM_OP",
+        "VECTOR_PRODUCT_OP",
+        "SCALAR_VECTOR_PRODUCT_OP",
+        "VECTOR_HEAVYSIDE_OP",
+        "VECTOR_OUTER_PRODUCT_OP",
+        "MATRIX_SUM_OP",
+        "MATRIX_TRANSPOSE_OP",
+        "MATRIX_VECTOR_PRODUCT_OP",
+    ),
+)
 _BASELINE_MUTATIONS: Final = tuple(
     (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
 )
@@ -139,6 +161,24 @@ PRESETS: Final[dict[str, Config]] = {
         search=_BASELINE_SEARCH,
         budget=BudgetConfig(sufficient_fitness=0.95, max_seconds=300.0, check_every=10_000),
     ),
+    # All classes at once.
+    "multiclass": Config(
+        space=_MULTICLASS_SPACE,
+        tasks=TaskConfig(
+            kind="multiclass",
+            features=16,
+            search_tasks=8,
+            train_examples=None,
+            valid_examples=None,
+            select_tasks=10,
+            select_train_examples=None,
+            select_valid_examples=None,
+            final_tasks=10,
+        ),
+        source=SourceConfig(projections=10),
+        search=_BASELINE_SEARCH,
+        budget=BudgetConfig(sufficient_fitness=0.999, max_seconds=120.0, check_every=10_000),
+    ),
     # A table of the user's: its rows as they are, held out, and split anew for each task.
     "table": Config(
         space=_TABLE_SPACE,
@@ -158,6 +198,7 @@ PRESETS: Final[dict[str, Config]] = {
     ),
 }
 DEFAULT_PRESET: Final = "linear"
+MULTICLASS_PRESET: Final = "multiclass"  # for the kind of tasks that no other preset has the ops for
 
 
 def load_preset(name: str) -> Config:

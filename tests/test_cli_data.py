@@ -18,6 +18,7 @@ from azero_jax.api import search
 from azero_jax.comparison import Comparison
 from azero_jax.config import DATA_KINDS
 from azero_jax.config_file import format_config, read_config
+from azero_jax.presets import load_preset
 from azero_jax.programs import load_program
 from azero_jax.settings import override
 from azero_jax.tasks import Metric
@@ -109,6 +110,19 @@ def test_a_table_alone_is_enough_for_a_search(table: str, capsys: pytest.Capture
     out = capsys.readouterr().out
     assert "def Predict():" in out
     assert re.search(r"on held-out rows: accuracy [\d.]+ \(program\), accuracy 0.7500 \(logistic regression", out)
+
+
+@pytest.mark.usefixtures("known_baseline")
+@pytest.mark.parametrize(
+    "data", [["--data", "digits"], ["--preset", "digits"], ["--preset", "cifar10", "--data", "digits"]]
+)
+def test_all_classes_at_once_are_searched_with_ops_that_can_tell_them_apart(data: list[str], tmp_path: Path) -> None:
+    few = ["--projections", "1", "--train-examples", "20", "--valid-examples", "20", "--select-train-examples", "20"]
+    out = tmp_path / "run"
+    assert cli.main([*data, "--kind", "multiclass", *FLAGS, *few, "--quiet", "--out", str(out)]) in (0, 1)
+    config = read_config(out / "config.toml")
+    assert (config.tasks.kind, config.source.data) == ("multiclass", ("digits",))
+    assert config.space == load_preset("multiclass").space
 
 
 @pytest.mark.usefixtures("known_baseline")

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from azero_jax.api import evaluate_program
 from azero_jax.config import Config, SourceConfig, SpaceConfig
 from azero_jax.data import load_source
-from azero_jax.data_tasks import choose_pairs, load_task_sets, natural_kind, natural_preset, spoken
+from azero_jax.data_tasks import choose_pairs, load_task_sets, natural_kind, natural_preset, spoken, with_kind
 from azero_jax.ops import OPS
 from azero_jax.presets import load_preset
+from azero_jax.programs import load_program
 from azero_jax.settings import override
 from azero_jax.task_sets import fingerprint
 from azero_jax.tasks import Metric
@@ -186,6 +188,49 @@ def test_an_unknown_op_of_one_function_is_refused() -> None:
 def test_what_is_done_with_data_where_nothing_is_said(data: str, kind: str, preset: str) -> None:
     assert (natural_kind(data), natural_preset(data)) == (kind, preset)
     assert load_preset(preset).tasks.kind == kind
+
+
+def test_all_classes_at_once_are_searched_with_settings_of_their_own() -> None:
+    digits = load_preset("digits")
+    assert with_kind(digits, "pairs") == digits
+    config = with_kind(digits, "multiclass")
+    assert config == override(load_preset("multiclass"), {"source.data": ("digits",)})
+
+
+NET = """
+def Setup():
+  m0 = gaussian(0.0, 0.2)
+  m1 = gaussian(0.0, 0.2)
+  s2 = 0.02
+def Predict():
+  v3 = dot(m0, v0)
+  v4 = maximum(v3, v5)
+  v2 = dot(m1, v4)
+def Learn():
+  v2 = v1 - v2
+  v2 = s2 * v2
+  m2 = transpose(m1)
+  v1 = dot(m2, v2)
+  v3 = heaviside(v3, 1.0)
+  v1 = v1 * v3
+  m2 = outer(v2, v4)
+  m1 = m1 + m2
+  m2 = outer(v1, v0)
+  m0 = m0 + m2
+"""
+
+
+@pytest.mark.parametrize(("text", "floor"), [(load_program("softmax_regressor").text, 0.75), (NET, 0.7)])
+def test_the_space_of_all_classes_has_room_for_softmax_regression_and_a_net(text: str, floor: float) -> None:
+    config = override(load_preset("multiclass"), {"source.data": ("digits",), "source.projections": 2})
+    tasks = load_task_sets(config).final(0)
+    assert evaluate_program(text, tasks, config).min() > floor
+
+
+def test_a_space_in_which_nothing_can_tell_many_classes_apart_is_refused() -> None:
+    config = override(load_preset("multiclass"), {"source.data": ("digits",), "space.predict_ops": ("SCALAR_SUM_OP",)})
+    with pytest.raises(ValueError, match="predictions of many classes are a vector, but no op of Predict makes one"):
+        load_task_sets(config)
 
 
 def test_progress_is_said_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
