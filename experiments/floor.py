@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """The floor under an interpreter: a few programs as straight-line compiled code, without opcodes and addresses.
 
-It is the Warp engine's own kernel, with its interpreting loop replaced by the instructions of some fixed programs, each
-compiled for its registers. What is left of interpreting is one jump for each of Setup, Predict
-and Learn.
+It is the Warp engine's own kernel, with its interpreting loop replaced by the instructions of some fixed programs,
+compiled for the registers that each uses. What is left of interpreting is one jump for each of Setup, Predict and
+Learn.
 """
 
 from collections.abc import Callable
@@ -26,19 +26,13 @@ from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 
-class FloorEngine(WarpEngine):
-    """Runs copies of `programs`, in their order and repeated as often as need be, and no others."""
+def floor_engine(space: SearchSpace, tasks: Tasks, settings: RunSettings, *, programs: Programs) -> WarpEngine:
+    """An engine that runs copies of `programs`, in their order and repeated as often as need be, and no others."""
 
-    name = "floor"
+    def load(spec: KernelSpec) -> Callable[..., Any]:
+        return compile_kernel(make_kernel(spec, make_straight_loop(spec, programs)), cuda=spec.cuda)
 
-    def __init__(self, space: SearchSpace, tasks: Tasks, settings: RunSettings, programs: Programs) -> None:
-        self._programs = programs
-        super().__init__(space, tasks, settings)
-
-    def _load_kernel(self) -> Callable[..., Any]:
-        return compile_kernel(
-            make_kernel(self._spec, make_straight_loop(self._spec, self._programs)), cuda=self._spec.cuda
-        )
+    return WarpEngine(space, tasks, settings, load=load)
 
 
 def make_straight_loop(spec: KernelSpec, programs: Programs) -> Any:
@@ -51,7 +45,8 @@ def make_straight_loop(spec: KernelSpec, programs: Programs) -> Any:
     for number in range(len(programs)):
         for offset, size in zip(spec.offsets, programs.sizes[number].tolist(), strict=True):
             first = number * spec.slots + offset
-            parts[first] = _make_sequence(programs, number, range(offset, offset + size), first, functions)
+            if size:  # an empty function may begin where the next one does
+                parts[first] = _make_sequence(programs, number, range(offset, offset + size), first, functions)
     dispatch = make_dispatch(parts)
     # Where the compiler knows the places of matrices, it sees that the loops over them are independent, and vectorises
     # them across elements, which is five times slower than across lanes. Zeros that it does not know prevent that.
@@ -62,10 +57,11 @@ def make_straight_loop(spec: KernelSpec, programs: Programs) -> Any:
     def loop(
         registers: Any, blocks: Any, opcodes: Any, addresses: Any, constants: Any, first: int, size: int, draw: Draw
     ):
-        if wp.static(known_places):
-            dispatch(first % period, registers, blocks, constants, first, 0, 0, 0, draw)
-        else:
-            dispatch(first % period, registers, blocks, constants, first, size >> 16, size >> 17, size >> 18, draw)
+        if size > 0:
+            if wp.static(known_places):
+                dispatch(first % period, registers, blocks, constants, first, 0, 0, 0, draw)
+            else:
+                dispatch(first % period, registers, blocks, constants, first, size >> 16, size >> 17, size >> 18, draw)
 
     return loop
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from azero_jax.engines.base import Engine, RunSettings
+from azero_jax.engines.base import Engine, EngineUnavailableError, RunSettings
+from azero_jax.engines.warp import WarpEngine
+from azero_jax.engines.warp_kernel.device import start_warp
 from azero_jax.engines.warp_kernel.spec import Layout
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.space import SearchSpace
@@ -17,8 +19,8 @@ from azero_jax.tasks import Tasks
 ENGINES: Final[dict[str, Callable[..., Any]]] = {"xla": XlaEngine, "xla_select": partial(XlaEngine, block=64)}
 
 try:
-    from azero_jax.engines.warp import WarpEngine
-except ImportError:  # Warp is not there on every machine
+    start_warp()
+except EngineUnavailableError:  # Warp is not there on every machine
     pass
 else:
     # Warp lays registers out in two ways: one element of several tasks side by side, or several elements of one task.

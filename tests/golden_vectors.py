@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Memory, Stop, StopReason
+from azero_jax.engines.outcome import Memory, Stop, StopReason
 from azero_jax.program import empty_programs
 from azero_jax.space import FUNCTION_NAMES, FunctionSpace, SearchSpace
 from azero_jax.tasks import Metric, Tasks, make_tasks

@@ -19,7 +19,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from azero_jax import ops
-from azero_jax.engines.base import Outcome, RunSettings
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.program import IN1, Programs, concatenate
 from azero_jax.prune import prune

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from azero_jax.engines.base import Outcome, RunSettings, Stop, StopReason
+from azero_jax import ops
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.outcome import Outcome, Stop, StopReason, fitness_of_loss
 from azero_jax.program import Programs, concatenate, empty_programs
-from azero_jax.space import make_space
+from azero_jax.space import FunctionSpace, make_space
 from azero_jax.tasks import Metric, linear_tasks, make_tasks
 from azero_jax.text import parse_program
 from tests.engines import ENGINES
@@ -83,6 +87,18 @@ def test_larger_batches_are_split_and_order_is_kept(engine) -> None:
 def test_an_empty_batch_gives_empty_outcomes(engine) -> None:
     outcome = engine.evaluate(empty_programs(0, SPACE))
     assert outcome.fitness.shape == outcome.stop.shape == (0, 5)
+    after_setup, after_training = engine.trace(empty_programs(0, SPACE))
+    assert after_setup.matrices.shape == after_training.matrices.shape == (0, 5, 2, 4, 4)
+
+
+def test_later_calls_leave_an_outcome_as_it_was(engine) -> None:
+    outcome = engine.evaluate(some_programs(SPACE, 100, seed=5), record=True)
+    copy = Outcome(*(field.copy() for field in outcome))
+    others = some_programs(SPACE, 128, seed=6)
+    engine.evaluate(others, record=True)
+    engine.trace(others[:2])
+    engine.evaluate(others)
+    assert_same(outcome, copy)
 
 
 def test_numbers_of_programs_and_examples_need_no_new_compilation(engine) -> None:
@@ -212,6 +228,28 @@ def test_wrong_sizes_are_refused_in_one_line() -> None:
     for make_engine in ENGINES.values():
         with pytest.raises(ValueError, match="features"):
             make_engine(SPACE, other)
+
+
+@pytest.mark.parametrize("metric", [Metric.RMS_ERROR, Metric.ACCURACY])
+def test_the_fitness_of_a_loss_that_is_not_finite_is_zero(metric: Metric) -> None:
+    fitness = fitness_of_loss(np.array([np.inf, np.nan, 0.0], np.float32), 10, metric)
+    assert fitness.dtype == np.float32
+    assert_array_equal(fitness, [0.0, 0.0, 1.0])
+
+
+def test_fitness_is_never_negative() -> None:
+    assert_array_equal(fitness_of_loss(np.array([6.0, 3.0]), 4, Metric.ACCURACY), [0.0, 0.25])
+
+
+def test_an_op_in_the_wrong_function_is_refused_by_its_place_in_the_whole_batch() -> None:
+    learn = FunctionSpace((ops.op_number("SCALAR_SUM"),), 5, 5, 5)
+    space = dataclasses.replace(SMALL_SPACE, learn=learn)
+    programs = empty_programs(200, space)
+    programs.opcodes[150, 8] = ops.op_number("SCALAR_DIFF")
+    programs.sizes[150, 2] = 2
+    for make_engine in ENGINES.values():
+        with pytest.raises(ValueError, match=r"program 150, slot 8: .* does not allow SCALAR_DIFF_OP there, in learn"):
+            make_engine(space, TASKS, RunSettings(batch_size=64)).evaluate(programs)
 
 
 def test_an_op_outside_the_space_is_refused() -> None:

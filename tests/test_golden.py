@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Memory, Outcome, RunSettings
+from azero_jax.engines.base import RunSettings
+from azero_jax.engines.outcome import Memory, Outcome
 from azero_jax.tasks import make_tasks
 from tests.engines import ENGINES
 from tests.golden_vectors import (

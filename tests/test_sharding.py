@@ -24,13 +24,16 @@ from azero_jax.presets import PRESETS
 from azero_jax.tasks import linear_tasks
 
 space = PRESETS["linear"].space.build(features=4)
-tasks = linear_tasks(tasks=3, features=4, train_examples=10, valid_examples=5, seed=0)
+tasks = linear_tasks(tasks=11, features=4, train_examples=10, valid_examples=5, seed=0)
 programs = random_programs(space, 300, np.random.default_rng(0))
 engine = {engine}(space, tasks, RunSettings(batch_size=256))
 outcome = engine.evaluate(programs, record=True)
-setup, training = engine.trace(programs[:7])
-memory = dict(setup=setup.vectors, training=training.vectors)
-np.savez(sys.argv[1], devices=len(jax.devices()), **outcome._asdict(), **memory)
+few = engine.evaluate(programs[:3])  # fewer than devices
+setup, training = engine.trace(programs[:2])
+arrays = outcome._asdict() | {"few": few.fitness}
+for name, memory in ("setup", setup), ("training", training), ("again", engine.trace(programs[2:4], training)[1]):
+    arrays |= {f"{name} {kind}": array for kind, array in memory._asdict().items()}
+np.savez(sys.argv[1], devices=len(jax.devices()), **arrays)
 """
 
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from azero_jax.engines.base import (
-    Engine,
-    EngineUnavailableError,
-    Memory,
-    Outcome,
-    RunSettings,
-    Stop,
-    StopReason,
-)
+from azero_jax.engines.base import Engine, EngineUnavailableError, RunSettings
+from azero_jax.engines.outcome import Memory, Outcome, Stop, StopReason
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
 

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import enum
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
+from azero_jax.engines.outcome import Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric, Tasks
+from azero_jax.tasks import Tasks
 
 
 class EngineUnavailableError(ValueError):
     """This machine cannot run the engine; the message is one line that says why."""
-
-
-class Stop(enum.IntEnum):
-    """What ended the run of a program on a task early (the first such event)."""
-
-    NONE = 0
-    TRAIN = 1  # in the first epoch's training: fitness 0
-    VALID = 2  # in validation: that epoch counts as fitness 0
-    LATER_TRAIN = 3  # in a later epoch's training: the best epoch so far counts
-
-
-class StopReason(enum.IntEnum):
-    """Why a run was ended early."""
-
-    NONE = 0
-    NAN = 1
-    MAX_ABS_ERROR = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,58 +54,13 @@ class RunSettings:
             raise ValueError(f"batch_size is {self.batch_size}; it must be at least 1")
 
 
-class Outcome(NamedTuple):
-    """What became of N programs on T tasks; NumPy or JAX arrays.
-
-    Attributes:
-      fitness: `[N, T]`, 0 (worst) to 1.
-      stop: `[N, T]` int8, a `Stop`.
-      stop_reason: `[N, T]` int8, a `StopReason`.
-      train_steps: `[N, T]` int32, training examples attempted, the one that stopped included.
-      errors: `[N, n + v, T]` absolute errors of the first epoch, n training then v validation examples, -1 where the
-        run had stopped (the error that stopped it is not kept, as in the original); None unless asked for.
-    """
-
-    fitness: Any
-    stop: Any
-    stop_reason: Any
-    train_steps: Any
-    errors: Any = None
-
-
-class Memory(NamedTuple):
-    """Register contents of N programs on T tasks.
-
-    Attributes:
-      scalars: `[N, T, NS]`.
-      vectors: `[N, T, NV, F]`.
-      matrices: `[N, T, NM, F, F]`.
-    """
-
-    scalars: Any
-    vectors: Any
-    matrices: Any
-
-
-class Runs(NamedTuple):
-    """What a device makes of N programs on T tasks; NumPy or JAX arrays. `Outcome` says what the other fields are.
-
-    Attributes:
-      loss: `[N, T]` summed validation loss of the best epoch; infinite if no epoch was finished.
-    """
-
-    loss: Any
-    stop: Any
-    stop_reason: Any
-    train_steps: Any
-    errors: Any
-
-
 class Engine(abc.ABC):
     """Runs batches of programs of one search space on one set of tasks.
 
     It puts the tasks on the device once, and compiles at most once for each (examples, record) that it is asked for,
     whatever the number of programs. A random op's first address field says which stream it draws from.
+
+    A subclass sets `name`, `device` and `capacity`, and has `_run_piece`, `_trace_program` and `compilations`.
 
     Attributes:
       name: of the engine.
@@ -130,11 +68,12 @@ class Engine(abc.ABC):
       space: the search space; only its ops, addresses and lengths are compiled.
       tasks: the tasks.
       settings: how programs are run.
+      capacity: most programs of one jitted call; larger batches are split.
     """
 
     name: ClassVar[str]
     device: str
-    _capacity: int  # most programs of one jitted call
+    capacity: int
 
     def __init__(
         self, space: SearchSpace, tasks: Tasks, settings: RunSettings | None = None, *, order: ArrayLike | None = None
@@ -148,7 +87,6 @@ class Engine(abc.ABC):
           order: `[epochs, N]` training example numbers of each epoch; None means `make_order` with the settings' seed.
 
         Raises:
-          EngineUnavailableError: this machine cannot run the engine.
           ValueError: tasks, order and space do not fit one another.
         """
         check_tasks(space, tasks)
@@ -179,21 +117,20 @@ class Engine(abc.ABC):
           record: also return the absolute errors.
 
         Raises:
-          ValueError: more examples asked for than there are, or an op that the space does not have.
+          ValueError: more examples asked for than there are, or an op that the space does not allow where it is.
         """
         train, valid = self._check(programs, examples)
-        starts = range(0, max(len(programs), 1), self._capacity)
-        pieces = [self._run(programs[start : start + self._capacity], train, valid, record) for start in starts]
-        runs = Runs(*(_join(field) for field in zip(*pieces, strict=True)))
+        starts = range(0, max(len(programs), 1), self.capacity)
+        pieces = [self._run_piece(programs[start : start + self.capacity], train, valid, record) for start in starts]
+        raw = RawOutcome(*(_join(field) for field in zip(*pieces, strict=True)))
         return Outcome(
-            fitness=fitness_of_loss(runs.loss, valid if divisor is None else divisor, self.tasks.metric),
-            stop=runs.stop,
-            stop_reason=runs.stop_reason,
-            train_steps=runs.train_steps,
-            errors=runs.errors if record else None,
+            fitness=fitness_of_loss(raw.loss, valid if divisor is None else divisor, self.tasks.metric),
+            stop=raw.stop,
+            stop_reason=raw.stop_reason,
+            train_steps=raw.train_steps,
+            errors=raw.errors if record else None,
         )
 
-    @abc.abstractmethod
     def trace(
         self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
     ) -> tuple[Memory, Memory]:
@@ -204,6 +141,17 @@ class Engine(abc.ABC):
 
         For tests and explanations; not tuned for speed.
         """
+        train, valid = self._check(programs, examples)
+        zeros, after_setup, after_training = (
+            zero_memory(self.space, (len(programs), len(self.tasks)), self._dtype) for _ in range(3)
+        )
+        for n in range(len(programs)):
+            start = Memory(*(np.asarray(array, self._dtype)[n] for array in memory or zeros))
+            traced = self._trace_program(programs[n : n + 1], start, train, valid)
+            for whole, part in zip((after_setup, after_training), traced, strict=True):
+                for array, values in zip(whole, part, strict=True):
+                    array[n] = values
+        return after_setup, after_training
 
     @property
     @abc.abstractmethod
@@ -211,8 +159,12 @@ class Engine(abc.ABC):
         """How many times a jitted function of this engine has been compiled so far."""
 
     @abc.abstractmethod
-    def _run(self, programs: Programs, train: int, valid: int, record: bool) -> Runs:
-        """Runs at most `_capacity` programs on so many examples; errors are `[N, 0, T]` if they are not recorded."""
+    def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
+        """Runs at most `capacity` programs on so many examples; errors are `[N, 0, T]` if they are not recorded."""
+
+    @abc.abstractmethod
+    def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
+        """`trace` of one program; memory without the axis of programs, `[T, ...]`."""
 
     def _check(self, programs: Programs, examples: tuple[int, int] | None) -> tuple[int, int]:
         """The (training, validation) examples to use, after a check that the programs can run."""
@@ -226,22 +178,6 @@ class Engine(abc.ABC):
 
 def _join(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray[Any]:
-    """Fitness, 0 to 1, of summed validation losses; 0 where they are infinite or NaN.
-
-    1 - (2 / pi) arctan(root mean squared error), or the share of examples that were classified right, as in the
-    original.
-    """
-    mean = loss / loss.dtype.type(divisor)
-    is_finite = np.isfinite(mean)
-    if metric is Metric.RMS_ERROR:
-        np.arctan(np.sqrt(mean, out=mean), out=mean)
-        mean *= loss.dtype.type(2 / np.pi)
-    fitness = np.maximum(1 - mean, 0)
-    fitness[~is_finite] = 0
-    return fitness
 
 
 def make_order(train_examples: int, epochs: int, seed: int) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
 from azero_jax.program import Programs
-from azero_jax.space import SearchSpace
+from azero_jax.space import FUNCTION_NAMES, SearchSpace
 from azero_jax.tasks import Metric, Tasks
 
 LABEL_VECTOR = 1  # MULTICLASS_ACCURACY: v1 holds the one-hot label,
@@ -61,16 +61,20 @@ def check_examples(examples: tuple[int, int] | None, tasks: Tasks, epochs: int) 
 
 
 def check_ops(programs: Programs, space: SearchSpace) -> None:
-    """Checks that the programs use only ops of the space.
+    """Checks that each function of the programs uses only its ops of the space.
 
     Raises:
-      ValueError: an op that the space does not have anywhere.
+      ValueError: an op that the space does not allow there.
     """
-    allowed = np.zeros(256, bool)
-    allowed[[ops.NO_OP.number, *space.ops]] = True
-    fits = allowed.take(programs.opcodes)
-    if not fits.all():
-        program, slot = np.argwhere(~fits)[0]
-        number = programs.opcodes[program, slot]
-        name = ops.OPS[number].name if number < len(ops.OPS) else f"op {number}"
-        raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name}")
+    for function, name, offset in zip(space.functions, FUNCTION_NAMES, space.offsets, strict=True):
+        allowed = np.zeros(256, bool)
+        allowed[[ops.NO_OP.number, *function.ops]] = True
+        opcodes = programs.opcodes[:, offset : offset + function.max_size]
+        fits = allowed.take(opcodes)
+        if not fits.all():
+            program, slot = np.argwhere(~fits)[0]
+            number = opcodes[program, slot]
+            op = ops.OPS[number].name if number < len(ops.OPS) else f"op {number}"
+            raise ValueError(
+                f"program {program}, slot {offset + slot}: the search space does not allow {op} there, in {name}"
+            )

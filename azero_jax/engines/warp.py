@@ -5,27 +5,36 @@ The kernel is compiled once for a search space and a precision, and kept on disk
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Engine, Memory, Runs, RunSettings
+from azero_jax.engines.base import Engine, EngineUnavailableError, RunSettings
+from azero_jax.engines.outcome import Memory, RawOutcome, zero_memory
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
-from azero_jax.engines.warp_kernel.batch import BatchBuffer
+from azero_jax.engines.warp_kernel.batch import BatchBuffer, batch_bytes
 from azero_jax.engines.warp_kernel.device import check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp_kernel.layout import choose_layout
-from azero_jax.engines.warp_kernel.spec import STOP_BITS, STOP_MASK, KernelSpec, Layout, Registers
+from azero_jax.engines.warp_kernel.spec import (
+    AFTER_SETUP,
+    AFTER_TRAINING,
+    STOP_BITS,
+    STOP_MASK,
+    KernelSpec,
+    Layout,
+    Registers,
+)
 from azero_jax.program import Programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 WARP_SIZE: Final = 32  # threads of a CUDA warp, which work on one program
+MOST_ELEMENTS: Final = 2**31 - 1  # of an array, which the kernel indexes with an int32
 
 
 class WarpEngine(Engine):
@@ -41,6 +50,7 @@ class WarpEngine(Engine):
         *,
         order: ArrayLike | None = None,
         layout: Layout | None = None,
+        load: Callable[[KernelSpec], Callable[..., Any]] = load_kernel,
     ) -> None:
         """Loads the kernel and puts the tasks on the device; see `Engine`.
 
@@ -50,9 +60,10 @@ class WarpEngine(Engine):
           settings: see `Engine`.
           order: see `Engine`.
           layout: how registers lie in memory, on the CPU; None lets `choose_layout` choose.
+          load: makes the kernel.
 
         Raises:
-          EngineUnavailableError: Warp cannot run here.
+          EngineUnavailableError: Warp cannot run here, or the tasks are too large for it.
           ValueError: tasks, order and space do not fit one another.
         """
         super().__init__(space, tasks, settings, order=order)
@@ -62,52 +73,39 @@ class WarpEngine(Engine):
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
         self._spec = make_spec(space, tasks, self.settings, layout, cuda=cuda)
-        self._share = -(-self.settings.batch_size // len(self._devices))  # programs of one device
-        if cuda:
-            registers = self._spec.scratch * self._dtype.itemsize
-            self._share = fit_capacity(registers, self._share, self.batch_bytes)
-        self._capacity = self._share * len(self._devices)
-        self._buffer = self._make_buffer()
-        self._kernel = self._load_kernel()
+        share = self._fit_share(-(-self.settings.batch_size // len(self._devices)))
+        self.capacity = share * len(self._devices)
+        self._buffer = BatchBuffer(len(self._devices), share, space.length, self.settings.precision)
+        self._kernel = load(self._spec)
         self._jitted_run = jax.jit(self._run_on_devices, static_argnums=0)
         with self._x64():
             self._data = on_devices(self._devices, (self._order.reshape(-1), self._arrange_examples()))
+
+    def _fit_share(self, programs: int) -> int:
+        """Programs of a device in a batch: at most `programs`, and so many that every array fits and can be indexed."""
+        examples = self.tasks.train_examples + self.tasks.valid_examples
+        if self._groups * examples * self._spec.example_size > MOST_ELEMENTS:
+            raise EngineUnavailableError(
+                f"the tasks have {examples:,} examples of {self.space.features:,} features; that is too much for the"
+                " Warp engine, which numbers them in 32 bits"
+            )
+        programs = min(programs, MOST_ELEMENTS // (self._groups * _room(examples)))
+        if not self._spec.cuda:
+            return programs
+        return fit_capacity(self._spec.scratch * self._dtype.itemsize, programs, self.batch_bytes)
 
     @property
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
         return self._jitted_run._cache_size()  # type: ignore[attr-defined]
 
-    def trace(
-        self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
-    ) -> tuple[Memory, Memory]:
-        """Memory after Setup, and when training ended or stopped; see `Engine.trace`."""
-        limits = self._check(programs, examples)
-        buffer = self._make_buffer((len(self.tasks), self._spec.registers.memory))
-        start = self._pack_memory(memory, len(programs))
-        pieces = []
-        for first in range(0, max(len(programs), 1), self._capacity):
-            part = slice(first, first + self._capacity)
-            rows = self._rows(len(programs[part]))
-            buffer.write(programs[part], rows, limits, memory=start[part])
-            pieces.append(self._call(buffer, rows, traced=True)[-1])
-        traced = np.concatenate(pieces).reshape(len(programs), len(self.tasks), 2, self._spec.registers.memory)
-        return self._unpack_memory(traced[:, :, 0]), self._unpack_memory(traced[:, :, 1])
-
     def batch_bytes(self, programs: int) -> int:
         """Bytes that the tasks, and `programs` programs and their outcomes with recorded errors, take on the device."""
-        length, word = self.space.length, self._dtype.itemsize
-        program = length * (1 + 3 * 2 + 2 * word) + 3 * 4
+        word, runs = self._dtype.itemsize, self._groups * self._spec.lanes
         examples = self.tasks.train_examples + self.tasks.valid_examples
-        runs = self._groups * self._spec.lanes
-        outcome = runs * (word + 1 + 4 + examples * word)
-        return programs * (program + outcome) + runs * examples * self._spec.example_size * word
-
-    def _load_kernel(self) -> Callable[..., Any]:
-        return load_kernel(self._spec)
-
-    def _make_buffer(self, memory: tuple[int, ...] = (0,)) -> BatchBuffer:
-        return BatchBuffer(len(self._devices), self._share, self.space.length, self.settings.precision, memory)
+        outcome = runs * (word + 1 + 4 + _room(examples) * word)
+        tasks = runs * examples * self._spec.example_size * word
+        return batch_bytes(programs, self.space.length, self.settings.precision) + programs * outcome + tasks
 
     def _arrange_examples(self) -> NDArray[Any]:
         """Examples as the kernel reads them; tasks are repeated to fill the last group."""
@@ -121,23 +119,28 @@ class WarpEngine(Engine):
         axes = (2, 3, 0, 1) if spec.cuda else (0, 2, 3, 1)  # CUDA: neighbouring threads read neighbouring numbers
         return np.ascontiguousarray(values.transpose(axes)).reshape(-1, spec.lanes)
 
-    def _rows(self, count: int) -> NDArray[np.int64]:
-        return program_rows(count, 1, len(self._devices), self._capacity)
-
-    def _run(self, programs: Programs, train: int, valid: int, record: bool) -> Runs:
+    def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
         recorded = (min(train, self.tasks.train_examples) + valid) * record
-        rows = self._rows(len(programs))
+        rows = program_rows(len(programs), 1, len(self._devices), self.capacity)
         self._buffer.write(programs, rows, (train, valid), record=record)
         loss, stop, steps, errors, _ = self._call(self._buffer, rows, recorded=recorded)
         tasks, runs = len(self.tasks), self._groups * self._spec.lanes
         loss, stop, steps = (field.reshape(len(programs), runs)[:, :tasks] for field in (loss, stop, steps))
         errors = errors.reshape(len(programs), recorded, runs)[..., :tasks]
-        return Runs(loss, stop & STOP_MASK, stop >> STOP_BITS, steps, errors)
+        return RawOutcome(loss, stop & STOP_MASK, stop >> STOP_BITS, steps, errors)
+
+    def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
+        tasks, size = len(self.tasks), self._spec.registers.memory
+        buffer = BatchBuffer(len(self._devices), 1, self.space.length, self.settings.precision, (tasks, size))
+        rows = np.zeros(1, np.int64)
+        buffer.write(program, rows, (train, valid), memory=self._pack_memory(memory)[None])
+        traced = self._call(buffer, rows, traced=True)[-1].reshape(tasks, 2, size)
+        return self._unpack_memory(traced[:, AFTER_SETUP]), self._unpack_memory(traced[:, AFTER_TRAINING])
 
     def _call(
         self, buffer: BatchBuffer, rows: NDArray[np.int64], *, recorded: int = 0, traced: bool = False
     ) -> list[NDArray[Any]]:
-        """Runs the programs of a buffer.
+        """Runs the programs of a buffer, and waits: JAX takes the buffer's memory as it is.
 
         Args:
           buffer: holds programs at `rows`.
@@ -148,43 +151,41 @@ class WarpEngine(Engine):
         Returns:
           The kernel's outputs after the scratch, flat, without what belongs to no program.
         """
-        most = 1 << max(0, recorded - 1).bit_length() if recorded else 0  # nearby numbers share a compilation
         runs = self._groups * self._spec.lanes
-        sizes = (runs, runs, runs, runs * recorded, self._memory_size if traced else 0)  # of a program
+        sizes = (runs, runs, runs, runs * recorded, self._traced_size * traced)  # of a program
+        shape = _Shape(buffer.capacity, _room(recorded), self._traced_size * traced)
         with self._x64():
-            outputs = self._jitted_run((most, traced), buffer.array, self._data)
-            return [self._of_programs(np.asarray(o), size, rows) for o, size in zip(outputs, sizes, strict=True)]
+            outputs = self._jitted_run(shape, buffer.array, self._data)
+            return [
+                self._of_programs(np.asarray(output), buffer.capacity, size, rows)
+                for output, size in zip(outputs, sizes, strict=True)
+            ]
 
     @property
-    def _memory_size(self) -> int:
-        """Traced numbers of a program."""
+    def _traced_size(self) -> int:
+        """Numbers that a traced program has."""
         return 2 * len(self.tasks) * self._spec.registers.memory
 
-    def _of_programs(self, output: NDArray[Any], size: int, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def _of_programs(self, output: NDArray[Any], capacity: int, size: int, rows: NDArray[np.int64]) -> NDArray[Any]:
         """`size` values of each program, flat, without what belongs to none."""
         flat = output.reshape(-1)
         if len(self._devices) == 1:
             return flat[: size * len(rows)]
-        shares = flat.reshape(len(self._devices), -1)[:, : self._share * size]
-        return shares.reshape(self._capacity, size)[rows].reshape(-1)
+        shares = flat.reshape(len(self._devices), -1)[:, : capacity * size]
+        return shares.reshape(len(self._devices) * capacity, size)[rows].reshape(-1)
 
-    def _run_on_devices(
-        self, wanted: tuple[int, bool], batch: jax.Array, data: tuple[jax.Array, jax.Array]
-    ) -> list[jax.Array]:
-        """Runs the programs of a batch, each device its share; `wanted` are errors to record, and whether to trace."""
-        return over_devices(partial(self._call_kernel, wanted), self._devices, (True, False))(batch, data)
+    def _run_on_devices(self, shape: _Shape, batch: jax.Array, data: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
+        """Runs the programs of a batch, each device its share."""
+        return over_devices(partial(self._call_kernel, shape), self._devices, (True, False))(batch, data)
 
-    def _call_kernel(
-        self, wanted: tuple[int, bool], batch: jax.Array, data: tuple[jax.Array, jax.Array]
-    ) -> list[jax.Array]:
+    def _call_kernel(self, shape: _Shape, batch: jax.Array, data: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
         """Launches the kernel on one device's share of a batch; `make_kernel` says what its arguments are."""
-        recorded, traced = wanted
         settings, tasks = self.settings, self.tasks
-        lots = self._share * self._groups
+        lots = shape.capacity * self._groups
         lengths = dict.fromkeys(("loss", "stop", "train_steps"), lots)
         lengths["scratch"] = 1 if self._spec.cuda else self._spec.scratch
-        lengths["errors"] = max(1, lots * recorded)
-        lengths["memory"] = self._share * self._memory_size if traced else 1
+        lengths["errors"] = max(1, lots * shape.errors)
+        lengths["traced"] = max(1, shape.capacity * shape.traced)
         outputs = self._kernel(
             batch.reshape(-1),
             *data,
@@ -199,28 +200,44 @@ class WarpEngine(Engine):
         )
         return outputs[1:]  # without the scratch
 
-    def _pack_memory(self, memory: Memory | None, count: int) -> NDArray[Any]:
-        """`[N, T, memory]`, in the order of the register file."""
-        registers = self._spec.registers
-        packed = np.zeros((count, len(self.tasks), registers.memory), self._dtype)
-        if memory is None:
-            return packed
+    def _pack_memory(self, memory: Memory) -> NDArray[Any]:
+        """`[T, memory]`, in the order of the register file."""
+        registers, tasks = self._spec.registers, len(self.tasks)
+        packed = np.zeros((tasks, registers.memory), self._dtype)
         for kind, array in zip(ops.KINDS, memory, strict=True):
-            columns = np.swapaxes(array, -1, -2) if kind == ops.MATRIX else np.asarray(array)
-            flat = columns.reshape(count, len(self.tasks), -1)
+            columns = np.swapaxes(array, -1, -2) if kind == ops.MATRIX else array
+            flat = columns.reshape(tasks, -1)
             start = registers.start(kind)
-            packed[..., start : start + flat.shape[-1]] = flat
+            packed[:, start : start + flat.shape[-1]] = flat
         return packed
 
     def _unpack_memory(self, packed: NDArray[Any]) -> Memory:
-        """`Memory` of `[N, T, memory]`."""
-        space, f = self.space, self.space.features
-        shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
+        """`Memory` of `[T, memory]`."""
+        zeros = zero_memory(self.space, (len(packed),), self._dtype)
         parts = []
-        for kind, shape in zip(ops.KINDS, shapes, strict=True):
+        for kind, array in zip(ops.KINDS, zeros, strict=True):
             start = self._spec.registers.start(kind)
-            parts.append(packed[..., start : start + math.prod(shape)].reshape(*packed.shape[:2], *shape))
+            parts.append(packed[:, start : start + array[0].size].reshape(array.shape))
         return Memory(parts[0], parts[1], np.swapaxes(parts[2], -1, -2))
+
+
+class _Shape(NamedTuple):
+    """What a call is compiled for.
+
+    Attributes:
+      capacity: most programs of a device.
+      errors: room for recorded errors of a run.
+      traced: numbers that are traced of a program.
+    """
+
+    capacity: int
+    errors: int
+    traced: int
+
+
+def _room(recorded: int) -> int:
+    """Room for so many recorded errors; nearby numbers share a compilation."""
+    return 1 << (recorded - 1).bit_length() if recorded else 0
 
 
 def make_spec(space: SearchSpace, tasks: Tasks, settings: RunSettings, layout: Layout, *, cuda: bool) -> KernelSpec:

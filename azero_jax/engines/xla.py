@@ -15,7 +15,8 @@ from jax import lax
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax import ops
-from azero_jax.engines.base import Engine, Memory, Runs, RunSettings
+from azero_jax.engines.base import Engine, RunSettings
+from azero_jax.engines.outcome import Memory, RawOutcome
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.xla_run import Data, Limits, Machine, State, run
 from azero_jax.engines.xla_step import Code, Registers, branch_step, select_step
@@ -67,7 +68,7 @@ class XlaEngine(Engine):
         self._branches = _branch_numbers(space)
         self._block = block_programs(space, len(tasks)) if block is None else block
         unit = self._block * len(self._devices)
-        self._capacity = -(-self.settings.batch_size // unit) * unit
+        self.capacity = -(-self.settings.batch_size // unit) * unit
         machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
         self._jitted_run = _compiled_run(machine, self._block, self._devices)
         self._jitted_trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True))
@@ -83,41 +84,28 @@ class XlaEngine(Engine):
     def _count_compilations(self) -> int:
         return int(self._jitted_run._cache_size() + self._jitted_trace._cache_size())
 
-    def _run(self, programs: Programs, train: int, valid: int, record: bool) -> Runs:
+    def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
         train_rows = _recorded_rows(train, self.tasks.train_examples)
         recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
         order = np.lexsort(programs.sizes.T)  # programs of like sizes share a block, which runs to its longest
         place = np.empty_like(order)
-        place[order] = program_rows(len(programs), self._block, len(self._devices), self._capacity)
+        place[order] = program_rows(len(programs), self._block, len(self._devices), self.capacity)
         blocks = np.int32(-(-len(programs) // (self._block * len(self._devices))))
-        code, sizes = self._encode(self._find_branches(programs), programs, place, self._capacity)
+        code, sizes = self._encode(programs, place, self.capacity)
         with self._x64():
             runs = self._jitted_run(recorded, code, sizes, blocks, self._data, self._limits(train, valid))
-            fields = Runs(*(np.asarray(array)[place] for array in runs))
+            fields = RawOutcome(*(np.asarray(array)[place] for array in runs))
         if not record:
             return fields
         first_epoch = np.arange(min(train, self.tasks.train_examples))
         return fields._replace(errors=fields.errors[:, np.concatenate([first_epoch, train_rows + np.arange(valid)])])
 
-    def trace(
-        self, programs: Programs, memory: Memory | None = None, *, examples: tuple[int, int] | None = None
-    ) -> tuple[Memory, Memory]:
-        """Memory after Setup, and when training ended or stopped; see `Engine.trace`."""
-        limits = self._check(programs, examples)
-        branches = self._find_branches(programs)
-        traced = []
+    def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
+        code, sizes = self._encode(program, np.arange(1), 1)
         with self._x64():
-            for index in range(len(programs)):
-                code, sizes = self._encode(branches[index : index + 1], programs[index : index + 1], np.arange(1), 1)
-                both = self._jitted_trace(
-                    code, sizes, self._data, self._limits(*limits), self._start_registers(memory, index)
-                )
-                traced.append(jax.tree.map(np.asarray, both))
-        after_setup, after_training = (
-            Memory(*(np.stack([_lanes_first(getattr(pair[end], kind)) for pair in traced]) for kind in ops.KINDS))
-            for end in (0, 1)
-        )
-        return after_setup, after_training
+            start = Registers(*(jnp.asarray(np.moveaxis(array, 0, -1)) for array in memory))
+            after_setup, after_training = self._jitted_trace(code, sizes, self._data, self._limits(train, valid), start)
+            return _to_memory(after_setup), _to_memory(after_training)
 
     def _put_tasks(self) -> Data:
         tasks = self.tasks
@@ -134,19 +122,7 @@ class XlaEngine(Engine):
             seed=jnp.uint32(self.settings.seed),
         )
 
-    def _find_branches(self, programs: Programs) -> NDArray[np.int32]:
-        """`[N, L]` int32: `Code.branch`."""
-        slots = np.arange(self.space.length)
-        branches = self._branches[slots, programs.opcodes]
-        if (branches < 0).any():
-            program, slot = np.argwhere(branches < 0)[0]
-            name = ops.OPS[programs.opcodes[program, slot]].name
-            raise ValueError(f"program {program}, slot {slot}: the search space does not allow {name} there")
-        return branches
-
-    def _encode(
-        self, branches: NDArray[np.int32], programs: Programs, rows: NDArray[np.int64], capacity: int
-    ) -> tuple[Code, NDArray[np.int32]]:
+    def _encode(self, programs: Programs, rows: NDArray[np.int64], capacity: int) -> tuple[Code, NDArray[np.int32]]:
         """Instructions and sizes as the device takes them: programs in the given rows of `capacity`, others empty."""
 
         def pad(array: Any, dtype: Any) -> Any:
@@ -154,19 +130,13 @@ class XlaEngine(Engine):
             padded[rows] = array
             return padded
 
+        branches = self._branches[np.arange(self.space.length), programs.opcodes]
         in1, in2, out = (programs.addresses[..., column] for column in (IN1, IN2, OUT))
         kinds = _OUTPUT_KIND[programs.opcodes]
         outputs = [np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS))]
         integers = (pad(array, np.int32) for array in [branches, in1, in2, *outputs])
         constants = (pad(programs.constants[..., column], self._dtype) for column in (0, 1))
         return Code(*integers, *constants), pad(programs.sizes, np.int32)
-
-    def _start_registers(self, memory: Memory | None, index: int) -> Registers:
-        space, tasks, f = self.space, len(self.tasks), self.space.features
-        if memory is None:
-            shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
-            return Registers(*(jnp.zeros((*shape, tasks), self._dtype) for shape in shapes))
-        return Registers(*(jnp.asarray(np.moveaxis(array[index], 0, -1), self._dtype) for array in memory))
 
 
 def describe_device() -> str:
@@ -199,8 +169,9 @@ def _branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
     return branches
 
 
-def _lanes_first(array: NDArray[Any]) -> NDArray[Any]:
-    return np.moveaxis(array, -1, 0)
+def _to_memory(registers: Registers) -> Memory:
+    """Registers with lanes first."""
+    return Memory(*(np.moveaxis(np.asarray(getattr(registers, kind)), -1, 0) for kind in ops.KINDS))
 
 
 @functools.cache
@@ -224,7 +195,7 @@ def _run_on_devices(
     blocks: jax.Array,
     data: Data,
     limits: Limits,
-) -> Runs:
+) -> RawOutcome:
     """Runs the programs, each device the first `blocks` blocks of its share."""
     run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded), block)
     return over_devices(run_share, devices, (True, True, False, False, False))(code, sizes, blocks, data, limits)
@@ -232,18 +203,18 @@ def _run_on_devices(
 
 def _run_blocks(
     machine: Machine, block: int, code: Code, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
-) -> Runs:
+) -> RawOutcome:
     """Runs the first `blocks` blocks of the programs, one after the other; the others' are zeros."""
 
-    def run_block(number: jax.Array) -> Runs:
+    def run_block(number: jax.Array) -> RawOutcome:
         part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
         _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
-        return _runs(state, data.features.shape[-1])
+        return _raw_outcome(state, data.features.shape[-1])
 
-    def one_block(number: jax.Array, runs: Runs) -> Runs:
+    def one_block(number: jax.Array, raw: RawOutcome) -> RawOutcome:
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, number * block, 0),
-            runs,
+            raw,
             run_block(number),
         )
 
@@ -251,7 +222,7 @@ def _run_blocks(
     kinds = (machine.dtype, jnp.int8, jnp.int8, jnp.int32)
     errors = jnp.zeros((programs, sum(machine.recorded), tasks), machine.dtype)
     loss, stop, reason, steps = (jnp.zeros((programs, tasks), kind) for kind in kinds)
-    return lax.fori_loop(0, blocks, one_block, Runs(loss, stop, reason, steps, errors))
+    return lax.fori_loop(0, blocks, one_block, RawOutcome(loss, stop, reason, steps, errors))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
@@ -262,12 +233,12 @@ def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
     return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
 
 
-def _runs(state: State, tasks: int) -> Runs:
+def _raw_outcome(state: State, tasks: int) -> RawOutcome:
     lanes = state.errors.shape[-1]
     errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, 1)
     fields = (state.best, state.stop, state.reason, state.steps)
     loss, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
-    return Runs(loss, stop, reason, steps, errors)
+    return RawOutcome(loss, stop, reason, steps, errors)
 
 
 def _trace_program(

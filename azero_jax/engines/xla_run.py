@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from azero_jax import ops
-from azero_jax.engines.base import Stop, StopReason
 from azero_jax.engines.checks import LABEL_VECTOR, PREDICTION_VECTOR
+from azero_jax.engines.outcome import Stop, StopReason
 from azero_jax.engines.xla_step import Code, Draw, Registers, zero_registers
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric

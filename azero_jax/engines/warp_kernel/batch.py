@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,44 @@ from azero_jax.program import Programs
 # Numbers at the head of the buffer, int64: programs in use, training examples over all epochs, validation examples,
 # whether to record errors, whether to trace memory; and at which byte each array begins, behind the head.
 IN_USE, TRAIN, VALID, RECORD, TRACE, CONSTANTS_AT, SIZES_AT, ADDRESSES_AT, OPCODES_AT, MEMORY_AT = range(10)
-_HEAD: Final = ((MEMORY_AT + 1,), np.int64)
 _ALIGNMENT: Final = 64  # bytes; JAX copies what it is given unless it is aligned like its own arrays
+
+
+class _Array(NamedTuple):
+    """One of the arrays of a buffer: where it is said at which byte it begins, and what it is."""
+
+    place: int
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def bytes(self) -> int:
+        size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _arrays(capacity: int, slots: int, precision: str, memory: tuple[int, ...]) -> list[_Array]:
+    """The arrays of a buffer in their order, the head first."""
+    return [
+        _Array(-1, (MEMORY_AT + 1,), np.int64),
+        _Array(CONSTANTS_AT, (capacity, slots, 2), precision),
+        _Array(SIZES_AT, (capacity, 3), np.int32),
+        _Array(ADDRESSES_AT, (capacity, slots, 3), np.uint16),
+        _Array(OPCODES_AT, (capacity, slots), np.uint8),
+        _Array(MEMORY_AT, (capacity, *memory), precision),
+    ]
+
+
+def batch_bytes(capacity: int, slots: int, precision: str) -> int:
+    """Bytes of a buffer for one device; arguments are those of `BatchBuffer`."""
+    return sum(array.bytes for array in _arrays(capacity, slots, precision, (0,)))
 
 
 class BatchBuffer:
     """Room for the programs of a batch, and for the memory to start from, if it is traced.
 
     Attributes:
+      capacity: C, most programs of a device.
       array: `[D, bytes]` uint8, a row for each device: the head, constants `[C, L, 2]`, sizes `[C, 3]` int32, addresses
         `[C, L, 3]` uint16, opcodes `[C, L]` uint8, memory `[C, T, M]`.
     """
@@ -30,27 +60,20 @@ class BatchBuffer:
 
         Args:
           devices: D.
-          capacity: C, programs of a device.
+          capacity: C, most programs of a device.
           slots: L, instruction slots of a program.
           precision: of constants and memory, "float32" or "float64".
           memory: (T, M), tasks and elements of memory.
         """
-        fields: list[tuple[tuple[int, ...], Any]] = [
-            ((capacity, slots, 2), precision),
-            ((capacity, 3), np.int32),
-            ((capacity, slots, 3), np.uint16),
-            ((capacity, slots), np.uint8),
-            ((capacity, *memory), precision),
-        ]
-        sizes = [_aligned(math.prod(shape) * np.dtype(dtype).itemsize) for shape, dtype in (_HEAD, *fields)]
-        starts = np.cumsum([0, *sizes])
+        self.capacity = capacity
+        arrays = _arrays(capacity, slots, precision, memory)
+        starts = np.cumsum([0, *(array.bytes for array in arrays)])
         self.array = _aligned_zeros(devices, int(starts[-1]))
-        self._head = _view(self.array, 0, *_HEAD)
-        self._head[:, CONSTANTS_AT : MEMORY_AT + 1] = starts[1:-1]
-        self._constants, self._sizes, self._addresses, self._opcodes, self._memory = (
-            _view(self.array, int(start), *field) for start, field in zip(starts[1:], fields, strict=False)
+        self._head, self._constants, self._sizes, self._addresses, self._opcodes, self._memory = (
+            _view(self.array, int(start), array) for start, array in zip(starts, arrays, strict=False)
         )
-        self._capacity = capacity
+        for start, array in zip(starts[1:], arrays[1:], strict=False):
+            self._head[:, array.place] = start
 
     def write(
         self,
@@ -71,7 +94,7 @@ class BatchBuffer:
           memory: `[N, T, M]` to start from; None does not trace.
         """
         devices = len(self.array)
-        device, row = np.divmod(rows, self._capacity)
+        device, row = np.divmod(rows, self.capacity)
         self._head[:, IN_USE] = np.bincount(device, minlength=devices)
         self._head[:, TRAIN : TRACE + 1] = (*examples, record, memory is not None)
         place = (0, slice(len(programs))) if devices == 1 else (device, row)
@@ -83,17 +106,13 @@ class BatchBuffer:
             self._memory[place] = memory
 
 
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
-
-
 def _aligned_zeros(rows: int, size: int) -> NDArray[np.uint8]:
     memory = np.zeros(rows * size + _ALIGNMENT, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT
     return memory[first : first + rows * size].reshape(rows, size)
 
 
-def _view(array: NDArray[np.uint8], start: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def _view(buffer: NDArray[np.uint8], start: int, array: _Array) -> NDArray[Any]:
     """One array of each row of a buffer, `[D, *shape]`."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    return array[:, start : start + size].view(dtype).reshape(len(array), *shape)
+    size = math.prod(array.shape) * np.dtype(array.dtype).itemsize
+    return buffer[:, start : start + size].view(array.dtype).reshape(len(buffer), *array.shape)

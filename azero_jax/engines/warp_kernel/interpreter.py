@@ -14,7 +14,7 @@ from typing import Any, Final
 import warp as wp
 
 from azero_jax import ops
-from azero_jax.engines.base import Stop
+from azero_jax.engines.outcome import Stop
 from azero_jax.engines.warp_kernel.batch import (
     ADDRESSES_AT,
     CONSTANTS_AT,
@@ -28,7 +28,6 @@ from azero_jax.engines.warp_kernel.batch import (
     VALID,
 )
 from azero_jax.engines.warp_kernel.examples import (
-    LABEL,
     make_hide_label,
     make_show_features,
     make_show_label,
@@ -37,10 +36,15 @@ from azero_jax.engines.warp_kernel.examples import (
 )
 from azero_jax.engines.warp_kernel.ops import make_op_function
 from azero_jax.engines.warp_kernel.random import Draw
-from azero_jax.engines.warp_kernel.spec import TRAINING, VALIDATING, KernelSpec, has_matrix_ops
-from azero_jax.engines.warp_kernel.stopping import (
+from azero_jax.engines.warp_kernel.spec import (
     AFTER_SETUP,
     AFTER_TRAINING,
+    TRAINING,
+    VALIDATING,
+    KernelSpec,
+    has_matrix_ops,
+)
+from azero_jax.engines.warp_kernel.stopping import (
     count_failures,
     make_fail_lanes,
     make_load_memory,
@@ -162,17 +166,17 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
 
     `loop` executes the instructions of a function, as that of `make_loop` does, which is the default.
 
-    The arguments, N being a batch's capacity, G the groups of tasks, E the epochs:
+    The arguments, N being one device's programs at most, G the groups of tasks, E the epochs:
 
       batch: bytes of the programs, see `azero_jax.engines.warp_kernel.batch.BatchBuffer`.
       order `[E * train_examples]`: training examples of each epoch.
       examples: values, `[G, train_examples + valid_examples, example]`; on CUDA `[examples, example, G]`. An example is
-        its features, then its label.
+        its features, then its label, then nothing up to where a block ends.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
       scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
       loss, stop, train_steps `[N * G]` values, errors `[N * recorded * G]` values: outputs, see `Runs`; `stop` is
         `Stop` and `StopReason` in one, see `STOP_BITS`.
-      memory `[N * T * 2 * memory]`: after Setup and after training, if traced.
+      traced `[N * T * 2 * memory]`: memory after Setup and after training, if it is traced.
     """
     run = make_run_function(spec, loop or make_loop(spec))
     show_features, show_label, hide_label = make_show_features(spec), make_show_label(spec), make_hide_label(spec)
@@ -185,7 +189,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
     epochs = spec.epochs
     slots, predict_offset, learn_offset = spec.slots, spec.offsets[1], spec.offsets[2]
     features, block_size = spec.registers.features, spec.registers.block
-    example_size, label_size = spec.example_size, spec.label_size
+    example_size = spec.example_size
     training, validating = spec.state + TRAINING, spec.state + VALIDATING
     # Without matrix ops nothing reads a matrix, but for traces, which load all registers first.
     clear = spec.registers.memory if has_matrix_ops(spec.ops) else spec.registers.start(ops.MATRIX)
@@ -206,7 +210,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         stop: wp.array(dtype=code),
         train_steps: wp.array(dtype=count),
         errors: wp.array(dtype=value),
-        memory: wp.array(dtype=real),
+        traced: wp.array(dtype=real),
     ):
         thread = wp.tid()
         head = wp.array(ptr=batch.ptr, shape=(0,), dtype=wp.int64)
@@ -273,8 +277,8 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
 
         run(registers.ptr, opcodes_at, addresses_at, constants_at, setup_first, setup_size, draw)
         if trace:
-            store_memory(registers, memory, lot, AFTER_SETUP)
-            store_memory(registers, memory, lot, AFTER_TRAINING)  # of a run without training
+            store_memory(registers, traced, lot, AFTER_SETUP)
+            store_memory(registers, traced, lot, AFTER_TRAINING)  # of a run without training
 
         trained = int(0)
         recorded = int(0)
@@ -301,20 +305,18 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
                         trace,
                         stop,
                         train_steps,
-                        memory,
+                        traced,
                     )
                     if left == 0:
                         break
                 if record and epoch_start == 0:
                     store_errors(error, registers[training], errors, recorded, lot, groups)
                     recorded += 1
-                if wp.static(label_size > 1):
-                    registers[LABEL] = zero
                 show_label(registers, examples, example + label_place, element_step)
                 run(registers.ptr, opcodes_at, addresses_at, constants_at, learn_first, learn_size, draw)
             trained = wp.min(epoch_start + train_examples, train_limit)
             if trace and trained == train_limit and left > 0:
-                store_memory(registers, memory, lot, AFTER_TRAINING)
+                store_memory(registers, traced, lot, AFTER_TRAINING)
 
             # Validation: v0 = features, s0 = 0, Predict, check.
             step = step + train_examples

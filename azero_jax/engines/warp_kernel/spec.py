@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final, NamedTuple
+from typing import Final
 
 from azero_jax import ops
 from azero_jax.tasks import Metric
@@ -13,12 +13,15 @@ TRAINING: Final = 0  # 1 in lanes that have not been stopped
 VALIDATING: Final = 1  # 1 in lanes that this epoch's validation has not stopped
 STATE_SIZE: Final = 2
 
+AFTER_SETUP, AFTER_TRAINING = 0, 1  # when memory is traced
+
 # A run's stop and its reason are one number, of which the stop takes the lowest bits.
 STOP_BITS: Final = 2
 STOP_MASK: Final = (1 << STOP_BITS) - 1
 
 
-class Layout(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Layout:
     """What a SIMD register holds: one element of a register for several tasks, or several elements for one task.
 
     Attributes:
@@ -30,14 +33,18 @@ class Layout(NamedTuple):
     lanes: int
     block: int = 1
 
+    def __post_init__(self) -> None:
+        if self.lanes > 1 and self.block > 1:
+            raise ValueError(f"a layout has {self.lanes} lanes and blocks of {self.block}; one of the two must be 1")
+
 
 @dataclasses.dataclass(frozen=True)
 class Registers:
     """Where the registers of one program lie in its register file, in elements.
 
-    Scalars come first, then vectors, then matrices (column by column: a
-    product of a matrix and a vector then adds up whole blocks), then room for one matrix or vector that a
-    product needs while its output is also its input, or for the partial sums of a block.
+    Scalars come first, then vectors, then matrices (column by column: a product of a matrix and a vector then adds up
+    whole blocks), then room for one matrix or vector that a product needs while its output is also its input, or for
+    the partial sums of a block.
 
     Attributes:
       features: F.

@@ -7,15 +7,21 @@ from typing import Any, Final
 
 import warp as wp
 
-from azero_jax.engines.base import Stop, StopReason
-from azero_jax.engines.warp_kernel.spec import STATE_SIZE, STOP_BITS, TRAINING, VALIDATING, KernelSpec
+from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.engines.warp_kernel.spec import (
+    AFTER_TRAINING,
+    STATE_SIZE,
+    STOP_BITS,
+    TRAINING,
+    VALIDATING,
+    KernelSpec,
+)
 from azero_jax.engines.warp_kernel.types import Lot, real_type, run_index
 
 STOP_VALID: Final = int(Stop.VALID)  # constants of the compiled code
 REASON_NAN: Final = int(StopReason.NAN) << STOP_BITS
 NOT_RUN: Final = -1.0  # an error that was not reached
 REASON_MAX_ABS_ERROR: Final = int(StopReason.MAX_ABS_ERROR) << STOP_BITS
-AFTER_SETUP, AFTER_TRAINING = 0, 1  # when memory is stored
 
 
 @wp.func

@@ -1,0 +1,99 @@
+"""What comes of running programs on tasks, and how good it is."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Metric
+
+
+class Stop(enum.IntEnum):
+    """What ended the run of a program on a task early (the first such event)."""
+
+    NONE = 0
+    TRAIN = 1  # in the first epoch's training: fitness 0
+    VALID = 2  # in validation: that epoch counts as fitness 0
+    LATER_TRAIN = 3  # in a later epoch's training: the best epoch so far counts
+
+
+class StopReason(enum.IntEnum):
+    """Why a run was ended early."""
+
+    NONE = 0
+    NAN = 1
+    MAX_ABS_ERROR = 2
+
+
+class Outcome(NamedTuple):
+    """What became of N programs on T tasks; NumPy arrays, some of them views that cannot be written to.
+
+    Attributes:
+      fitness: `[N, T]`, 0 (worst) to 1.
+      stop: `[N, T]` int8, a `Stop`.
+      stop_reason: `[N, T]` int8, a `StopReason`.
+      train_steps: `[N, T]` int32, training examples attempted, the one that stopped included.
+      errors: `[N, n + v, T]` absolute errors of the first epoch, n training then v validation examples, -1 where the
+        run had stopped (the error that stopped it is not kept, as in the original); None unless asked for.
+    """
+
+    fitness: NDArray[Any]
+    stop: NDArray[np.int8]
+    stop_reason: NDArray[np.int8]
+    train_steps: NDArray[np.int32]
+    errors: NDArray[Any] | None = None
+
+
+class Memory(NamedTuple):
+    """Register contents of N programs on T tasks.
+
+    Attributes:
+      scalars: `[N, T, NS]`.
+      vectors: `[N, T, NV, F]`.
+      matrices: `[N, T, NM, F, F]`.
+    """
+
+    scalars: Any
+    vectors: Any
+    matrices: Any
+
+
+def zero_memory(space: SearchSpace, lanes: tuple[int, ...], dtype: DTypeLike) -> Memory:
+    """Memory before Setup of `lanes`, such as (N, T), programs and tasks."""
+    f = space.features
+    shapes = ((space.scalars,), (space.vectors, f), (space.matrices, f, f))
+    return Memory(*(np.zeros((*lanes, *shape), dtype) for shape in shapes))
+
+
+class RawOutcome(NamedTuple):
+    """What a device makes of N programs on T tasks; NumPy or JAX arrays. `Outcome` says what the other fields are.
+
+    Attributes:
+      loss: `[N, T]` summed validation loss of the best epoch; infinite if no epoch was finished.
+    """
+
+    loss: Any
+    stop: Any
+    stop_reason: Any
+    train_steps: Any
+    errors: Any
+
+
+def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray[Any]:
+    """Fitness, 0 to 1, of summed validation losses; 0 where they are infinite or NaN.
+
+    1 - (2 / pi) arctan(root mean squared error), or the share of examples that were classified right, as in the
+    original.
+    """
+    mean = loss / loss.dtype.type(divisor)
+    is_finite = np.isfinite(mean)
+    if metric is Metric.RMS_ERROR:
+        np.arctan(np.sqrt(mean, out=mean), out=mean)
+        mean *= loss.dtype.type(2 / np.pi)
+    fitness = np.maximum(1 - mean, 0)
+    fitness[~is_finite] = 0
+    return fitness
