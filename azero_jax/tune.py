@@ -1,6 +1,6 @@
 """Constants of a program tuned by random search: each times a log-uniform factor, in the paper from 1e-3 to 1e3.
 
-All trials of a round are evaluated in one call of an engine. (`azero_jax.explain` tunes by gradients.)
+All trials of a round are evaluated in one call of an engine.
 """
 
 from __future__ import annotations
