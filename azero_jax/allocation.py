@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from numba import njit
-
+from azero_jax.compiled import inlined
 from azero_jax.ops import LABEL_ADDRESS
 from azero_jax.program import OUT
 from azero_jax.prune import (
@@ -47,7 +46,7 @@ from azero_jax.value_graph import (
 _ALWAYS: Final = 1 << 30  # a place after every instruction
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def allocate(
     registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> bool:
@@ -72,7 +71,7 @@ def allocate(
     return True
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def rename_by_first_use(registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table) -> None:
     """Only renames whole registers; this fits where registers keep the order in which they are read and written."""
     _reset_places(registers, facts, webs, state)
@@ -88,7 +87,7 @@ def rename_by_first_use(registers: Table, facts: Table, begin: Table, code: Tabl
 _NEXT: Final = CLAIMED_AT  # of a kind's first register, while naming: the next free register of that kind
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _reset_places(registers: Table, facts: Table, webs: Table, state: Table) -> None:
     total = facts[TOTAL]
     for web in range(total, total + 4):
@@ -104,7 +103,7 @@ def _reset_places(registers: Table, facts: Table, webs: Table, state: Table) -> 
             state[first, _NEXT] = max(state[first, _NEXT], register + 1)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _name(carrier: int, first: int, webs: Table, state: Table) -> None:
     """Gives a web the next free register of the kind whose first register is `first`, unless it has one."""
     if webs[carrier, PLACE] == NOWHERE:
@@ -112,7 +111,7 @@ def _name(carrier: int, first: int, webs: Table, state: Table) -> None:
         state[first, _NEXT] += 1
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _name_carriers(registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table) -> None:
     """Places of the webs that carry values between functions, and of the zeros that Predict and Learn read."""
     total = facts[TOTAL]
@@ -132,7 +131,7 @@ def _name_carriers(registers: Table, facts: Table, begin: Table, code: Table, we
             webs[web, PLACE] = NOWHERE if webs[web, EXIT] == no_web else webs[webs[web, EXIT], PLACE]
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _occupy(
     function: int, facts: Table, live_sets: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> None:
@@ -162,7 +161,7 @@ def _occupy(
         state[target, BUSY_UNTIL] = _ALWAYS if passes else webs[register, LAST_USE]
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _allocate_function(
     function: int, registers: Table, facts: Table, begin: Table, code: Table, webs: Table, state: Table
 ) -> bool:
@@ -189,7 +188,7 @@ def _allocate_function(
     return True
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _lowest_clean(old: int, registers: Table, state: Table) -> int:
     for register in range(registers[old, FIRST], registers[old, END]):
         if state[register, CLEAN]:
@@ -197,7 +196,7 @@ def _lowest_clean(old: int, registers: Table, state: Table) -> int:
     return NOWHERE
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _lowest_free(web: int, position: int, old: int, registers: Table, webs: Table, state: Table) -> int:
     for register in range(registers[old, FIRST_OUTPUT], registers[old, END]):
         is_free = state[register, BUSY_UNTIL] <= position

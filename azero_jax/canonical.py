@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from azero_jax import allocation, prune, value_graph
 from azero_jax.allocation import allocate, rename_by_first_use
-from azero_jax.compiled import source_digest
+from azero_jax.compiled import inlined, source_digest
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
 from azero_jax.prune import (
     COMMUTATIVE,
@@ -41,6 +41,7 @@ from azero_jax.prune import (
     SpaceTables,
     Table,
     find_live,
+    list_live,
     make_live_sets,
     space_tables,
 )
@@ -114,7 +115,7 @@ def _arrays(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     return programs.opcodes, programs.addresses, programs.constants.view(np.int64), programs.sizes
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _write_code(
     program: int,
     op_table: Table,
@@ -147,7 +148,7 @@ def _write_code(
     return digest
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _write_data(
     program: int,
     digest: int,
@@ -180,7 +181,7 @@ def _write_data(
     return digest
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _number_streams(
     program: int,
     opcodes: NDArray[np.uint8],
@@ -229,13 +230,16 @@ def _compile(version: str) -> Callable[..., None]:
         length, total = opcodes.shape[1], facts[TOTAL]
         slots = np.zeros((length, SLOT_COLUMNS), np.int64)
         live_sets = make_live_sets(registers, facts[WORDS])
-        begin = np.zeros(4, np.int64)
+        live = np.zeros((1, length + 1), np.int64)
+        begins = np.zeros((1, 4), np.int64)
+        begin = begins[0]
         code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
         webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
         state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
         for program in range(len(opcodes)):
             find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-            collect_live(program, opcodes, addresses, constant_bits, sizes, op_table, facts, slots, begin, code, state)
+            list_live(program, sizes, facts, slots, 0, live, begins)
+            collect_live(program, opcodes, addresses, constant_bits, op_table, facts, live, begin, code, state)
             colour_code(registers, facts, begin, code, state)
             for function in range(3):
                 if begin[function] < begin[function + 1]:

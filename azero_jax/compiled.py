@@ -1,16 +1,33 @@
-"""Numba's cache on disk, told of everything that a compiled function is made of."""
+"""Compiled loops: the helpers that they are made of, and Numba's cache on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import pathlib
 from types import ModuleType
+from typing import TypeVar
+
+from numba import njit
+
+_Function = TypeVar("_Function")
+
+
+def inlined(function: _Function) -> _Function:
+    """Compiles a helper that becomes part of the compiled loops that call it.
+
+    It borrows the arrays that it is given, so it must neither make arrays nor return any, which Numba refuses, nor
+    return a tuple of them, which would be freed too early. Without this (`_nrt`) Numba counts references to arguments,
+    in atomic instructions, wherever a helper has several ways out.
+    """
+    return njit(nogil=True, forceinline=True, _nrt=False)(function)  # type: ignore[call-overload]
 
 
 def source_digest(*modules: ModuleType) -> str:
     """A hash of the source of modules.
 
     The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of.
-    A digest of their modules that the function closes over, and so becomes part of its key, makes up for that.
+    A digest of their modules, and of this one, that the function closes over, and so becomes part of its key, makes up
+    for that.
     """
-    return hashlib.sha256(b"".join(pathlib.Path(str(module.__file__)).read_bytes() for module in modules)).hexdigest()
+    files = (__file__, *(str(module.__file__) for module in modules))
+    return hashlib.sha256(b"".join(pathlib.Path(file).read_bytes() for file in files)).hexdigest()

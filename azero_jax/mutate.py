@@ -1,7 +1,7 @@
 """Random programs and mutations, whole batches at once in compiled loops; whatever they make is valid for its space.
 
 The release's eight mutations follow the original's source, the paper's set its section 3.1 and appendix (arXiv
-2003.03384). All random draws come from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
+2003.03384). All randomness comes from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
+import functools
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import ops
+from azero_jax import ops, splitmix
+from azero_jax.compiled import inlined, source_digest
 from azero_jax.program import OUT, Programs, empty_programs, field_ranges
-from azero_jax.space import SearchSpace
+from azero_jax.space import MAX_FEATURES, SearchSpace
+from azero_jax.splitmix import STEP, random_word, unit_interval
 
 
 class Mutation(enum.IntEnum):
@@ -116,8 +120,9 @@ OP_COUNT, MIN_SIZE, INITIAL_SIZE, MAX_SIZE, OFFSET, FIRST_OP = range(6)  # colum
 LOWEST, COUNT, INPUTS, INDICES, CONSTANTS = 0, 3, 6, 7, 8  # columns of `SpaceArrays.fields`
 
 
+@functools.lru_cache
 def space_arrays(space: SearchSpace) -> SpaceArrays:
-    """The search space as arrays, for compiled loops."""
+    """The search space as arrays, for compiled loops, which only read them."""
     functions = np.zeros((3, FIRST_OP + len(ops.OPS)), np.int64)
     for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
         row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset
@@ -130,13 +135,17 @@ def space_arrays(space: SearchSpace) -> SpaceArrays:
 def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
     """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
     programs = no_op_programs(space, count)
-    randomize(programs, space, generator)
+    _draw_all(programs.arrays(), space_arrays(space), generator)
     return programs
 
 
 def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
-    """Makes every instruction of all programs random, in place; sizes stay, and functions without ops."""
-    _randomize_all(programs.arrays(), space_arrays(space), generator)
+    """Makes every instruction of all programs random, in place; sizes stay, and functions without ops.
+
+    For random search, which does little else: one draw from the generator is where a quicker one (`azero_jax.splitmix`)
+    starts. So these are other programs than those of `random_programs`, equally distributed.
+    """
+    _randomize_all(programs.arrays(), space_arrays(space), np.uint64(generator.bit_generator.random_raw()))
 
 
 def no_op_programs(space: SearchSpace, count: int) -> Programs:
@@ -162,10 +171,40 @@ def mutate(
 
 
 @njit(cache=True, nogil=True)
-def _randomize_all(programs, space, generator):  # type: ignore[no-untyped-def]
+def _draw_all(programs, space, generator):  # type: ignore[no-untyped-def]
     for n in range(programs.opcodes.shape[0]):
         for function in range(3):
             _randomize_function(programs, n, function, space, generator)
+
+
+def _compile(version: str) -> Callable[..., None]:
+    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
+
+    @njit(cache=True, nogil=True)
+    def randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
+        _ = version
+        for n in range(programs.opcodes.shape[0]):
+            for function in range(3):
+                if space.functions[function, OP_COUNT] == 0:
+                    continue
+                begin = space.functions[function, OFFSET]
+                for place in range(programs.sizes[n, function]):
+                    slot = np.uint64(begin + place)  # unsigned: it need not be looked at whether it counts from the end
+                    counter += STEP
+                    number = random_word(counter) >> np.uint64(64 - _BITS)
+                    op = _write_operation(programs, n, slot, function, number, space)
+                    counter += STEP
+                    first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
+                    second = 0.0
+                    if space.fields[op, CONSTANTS] > 1:
+                        counter += STEP
+                        second = unit_interval(random_word(counter))
+                    _write_constants(programs, n, slot, op, first, second, space)
+
+    return randomize_all
+
+
+_randomize_all: Final = _compile(source_digest(splitmix))
 
 
 @njit(cache=True, nogil=True)
@@ -174,7 +213,7 @@ def _mutate_all(programs, applied, space, probability, cumulative, generator):  
         applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def mutate_one(programs, n, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
     """Mutates one program in place; for compiled loops.
 
@@ -207,7 +246,7 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
     return mutation
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
     """Mutates one function; False if that is known to have changed nothing."""
     size = programs.sizes[n, function]
@@ -248,13 +287,13 @@ def _mutate_function(mutation, programs, n, function, space, generator):  # type
     return True
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _below(count, generator):  # type: ignore[no-untyped-def]
     """A whole number from 0 to count - 1."""
     return int(generator.random() * count)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _draw_function(space, generator):  # type: ignore[no-untyped-def]
     """A function that has ops to use, uniformly; -1 if none has."""
     usable = 0
@@ -269,7 +308,7 @@ def _draw_function(space, generator):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
     if space.functions[function, OP_COUNT] > 0:
         first = space.functions[function, OFFSET]
@@ -277,22 +316,47 @@ def _randomize_function(programs, n, function, space, generator):  # type: ignor
             _randomize_instruction(programs, n, slot, function, space, generator)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
-    # Op and addresses are digits of one number, which has many more bits than they need: drawing is what takes time.
-    rest = generator.random() * space.functions[function, OP_COUNT]
-    op = space.functions[function, FIRST_OP + int(rest)]
+    op = _write_operation(programs, n, slot, function, np.uint64(generator.random() * _WHOLE), space)
+    first = generator.random() if space.fields[op, CONSTANTS] > 0 else 0.0
+    second = generator.random() if space.fields[op, CONSTANTS] > 1 else 0.0
+    if op >= _FIRST_GAUSSIAN:
+        second = generator.random()  # once more, or the searches of a seed would be others than those on record
+    _write_constants(programs, n, slot, op, first, second, space)
+
+
+_BITS: Final = 64 - (MAX_FEATURES - 1).bit_length()  # of a fraction, so that a count times it fits in a word: 52
+_WHOLE: Final = float(2**_BITS)
+_FRACTION: Final = np.uint64(2**_BITS - 1)
+
+
+@inlined
+def _write_operation(programs, n, slot, function, number, space):  # type: ignore[no-untyped-def]
+    """Writes an op and its addresses, and returns the op.
+
+    They are the digits of one number of `_BITS` random bits, because it is drawing that takes time. So every operation
+    has its probability to within 2**-52.
+    """
+    rest = number * np.uint64(space.functions[function, OP_COUNT])
+    op = space.functions[function, FIRST_OP + np.int64(rest >> np.uint64(_BITS))]
     programs.opcodes[n, slot] = op
     for field in range(3):
-        rest = (rest - int(rest)) * space.fields[op, COUNT + field]
-        programs.addresses[n, slot, field] = space.fields[op, LOWEST + field] + int(rest)
-    programs.constants[n, slot, 0] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 0 else 0.0
-    programs.constants[n, slot, 1] = 2.0 * generator.random() - 1.0 if space.fields[op, CONSTANTS] > 1 else 0.0
-    if op >= _FIRST_GAUSSIAN:
-        programs.constants[n, slot, 1] = generator.random()
+        rest = (rest & _FRACTION) * np.uint64(space.fields[op, COUNT + field])
+        programs.addresses[n, slot, field] = space.fields[op, LOWEST + field] + np.int64(rest >> np.uint64(_BITS))
+    return op
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
+def _write_constants(programs, n, slot, op, first, second, space):  # type: ignore[no-untyped-def]
+    """Writes the constants that an op has, from two numbers from 0 to below 1; a standard deviation stays there."""
+    constants = space.fields[op, CONSTANTS]
+    programs.constants[n, slot, 0] = 2.0 * first - 1.0 if constants > 0 else 0.0
+    second = second if op >= _FIRST_GAUSSIAN else 2.0 * second - 1.0
+    programs.constants[n, slot, 1] = second if constants > 1 else 0.0
+
+
+@inlined
 def _draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
     return space.fields[op, LOWEST + field] + _below(space.fields[op, COUNT + field], generator)
 
@@ -301,13 +365,13 @@ _NO_OP: Final = ops.NO_OP.number
 _FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _open_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
     for slot in range(end, position, -1):
         _move(programs, n, slot - 1, slot)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
     for slot in range(position, end - 1):
         _move(programs, n, slot + 1, slot)
@@ -318,7 +382,7 @@ def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
         programs.constants[n, end - 1, column] = 0.0
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
     programs.opcodes[n, target] = programs.opcodes[n, source]
     for column in range(3):
@@ -327,7 +391,7 @@ def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
         programs.constants[n, target, column] = programs.constants[n, source, column]
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
     """Changes one parameter of an instruction: an input, the output, or what it writes; whether it is another now."""
     op = programs.opcodes[n, slot]
@@ -346,7 +410,7 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
     return True
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-untyped-def]
     """Draws an address or index anew; whether it is another one."""
     before = programs.addresses[n, slot, field]
@@ -354,7 +418,7 @@ def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-unty
     return programs.addresses[n, slot, field] != before
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _alter_data(programs, n, slot, column, log_normal, space, generator):  # type: ignore[no-untyped-def]
     op = programs.opcodes[n, slot]
     gaussian = op >= _FIRST_GAUSSIAN
@@ -367,7 +431,7 @@ def _alter_data(programs, n, slot, column, log_normal, space, generator):  # typ
         programs.constants[n, slot, 1] = low
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-untyped-def]
     if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
         return -value

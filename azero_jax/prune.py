@@ -20,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import ops
+from azero_jax.compiled import inlined
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric
@@ -35,10 +36,10 @@ KIND, SET_OUTSIDE, FIXED, FIRST, FIRST_OUTPUT, END = range(6)
 # Entries of `SpaceTables.facts`, after the first slots of the three functions.
 TOTAL, PREDICTION, LABEL, FEATURES, WORDS = range(3, 8)
 
-# Columns of a `slots` table, beside IN1, IN2 and OUT: whether it is a partial write, whether it is live, and what it
-# reads, writes and overwrites as bits of a word (used if a word holds all registers).
-IS_PARTIAL, IS_LIVE, READS, WRITES, KILLS = range(3, 8)
-SLOT_COLUMNS = 8
+# Columns of a `slots` table: whether it is live, and, if a word holds all registers, what it reads, writes and
+# overwrites, as bits of a word.
+IS_LIVE, READS, WRITES, KILLS = range(4)
+SLOT_COLUMNS = 4
 # Rows of a `live_sets` table: the registers that are live BEFORE + function and AFTER + function, as bits of words.
 BEFORE, AFTER, OUTSIDE, PREVIOUS = 0, 3, 6, 7
 
@@ -124,7 +125,7 @@ def space_tables(space: SearchSpace, metric: Metric) -> SpaceTables:
     return SpaceTables(op_table, registers, np.array([*space.offsets, total, prediction, label, features, words]))
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def find_live(
     program: int,
     opcodes: NDArray[np.uint8],
@@ -144,20 +145,12 @@ def find_live(
       sizes: of the batch, `[N, 3]`.
       op_table: `SpaceTables.ops`.
       facts: `SpaceTables.facts`.
-      slots: `[L, 8]`, becomes the columns from IN1 to KILLS.
+      slots: `[L, 4]`, becomes the columns from IS_LIVE to KILLS.
       live_sets: from `make_live_sets`; becomes the registers that are live before and after each function.
     """
-    for function in range(3):
-        for slot in range(facts[function], facts[function] + sizes[program, function]):
-            op = opcodes[program, slot]
-            for field in range(3):
-                used = op_table[op, IN1_USED + field]
-                slots[slot, field] = op_table[op, field] + used * addresses[program, slot, field]
-            slots[slot, IS_PARTIAL] = op_table[op, KEEPS]
-            slots[slot, READS] = (1 << (slots[slot, IN1] & 63)) | (1 << (slots[slot, IN2] & 63))
-            slots[slot, WRITES] = 1 << (slots[slot, OUT] & 63)
-            slots[slot, KILLS] = slots[slot, WRITES] & (op_table[op, KEEPS] - 1)
     words = facts[WORDS]
+    if words == 1:
+        _find_bits(program, opcodes, addresses, sizes, op_table, facts, slots)
     for word in range(words):
         live_sets[BEFORE + PREDICT, word] = 0
         live_sets[BEFORE + LEARN, word] = 0
@@ -170,16 +163,16 @@ def find_live(
             live_sets[PREVIOUS, word] = before
             live_sets[AFTER + PREDICT, word] = (before | live_sets[BEFORE + LEARN, word]) & ~live_sets[OUTSIDE, word]
         live_sets[AFTER + PREDICT, facts[PREDICTION] >> 6] |= 1 << (facts[PREDICTION] & 63)
-        _walk_back(PREDICT, program, sizes, facts, slots, live_sets)
+        _walk_back(PREDICT, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
         is_settled = not is_first
         for word in range(words):
             is_settled &= live_sets[BEFORE + PREDICT, word] == live_sets[PREVIOUS, word]
         is_first = False
         if not is_settled:
             _carry_over(LEARN, words, live_sets)
-            _walk_back(LEARN, program, sizes, facts, slots, live_sets)
+            _walk_back(LEARN, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
     _carry_over(SETUP, words, live_sets)
-    _walk_back(SETUP, program, sizes, facts, slots, live_sets)
+    _walk_back(SETUP, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
 
 
 @njit(nogil=True, forceinline=True)
@@ -191,30 +184,70 @@ def make_live_sets(registers: Table, words: int) -> Table:
     return live_sets
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def is_in(live_sets: Table, row: int, register: int) -> int:
     """1 if a set holds a register, else 0."""
     return (live_sets[row, register >> 6] >> (register & 63)) & 1
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
+def find_register(
+    field: int, program: int, slot: int | np.uint64, op: int, addresses: NDArray[np.uint16], op_table: Table
+) -> int:
+    """The register that an instruction has in its field IN1, IN2 or OUT."""
+    return op_table[op, field] + op_table[op, IN1_USED + field] * addresses[program, slot, field]
+
+
+@inlined
+def _find_bits(
+    program: int,
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    sizes: NDArray[np.int32],
+    op_table: Table,
+    facts: Table,
+    slots: Table,
+) -> None:
+    """Finds what each instruction reads, writes and overwrites, as bits of a word that holds all registers."""
+    for function in range(3):
+        for place in range(sizes[program, function]):
+            slot = np.uint64(facts[function] + place)  # unsigned: it need not be looked at whether it is negative
+            op = opcodes[program, slot]
+            in1 = find_register(IN1, program, slot, op, addresses, op_table)
+            in2 = find_register(IN2, program, slot, op, addresses, op_table)
+            writes = 1 << find_register(OUT, program, slot, op, addresses, op_table)
+            slots[slot, READS] = (1 << in1) | (1 << in2)
+            slots[slot, WRITES] = writes
+            slots[slot, KILLS] = writes & (op_table[op, KEEPS] - 1)
+
+
+@inlined
 def _carry_over(function: int, words: int, live_sets: Table) -> None:
     """What is live after Setup or Learn: what Predict reads, unless it is set in between."""
     for word in range(words):
         live_sets[AFTER + function, word] = live_sets[BEFORE + PREDICT, word] & ~live_sets[OUTSIDE, word]
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _walk_back(
-    function: int, program: int, sizes: NDArray[np.int32], facts: Table, slots: Table, live_sets: Table
+    function: int,
+    program: int,
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    sizes: NDArray[np.int32],
+    op_table: Table,
+    facts: Table,
+    slots: Table,
+    live_sets: Table,
 ) -> None:
     """Walks one function from its end to its start: marks its live instructions, and finds what is live before it."""
-    first, last = facts[function], facts[function] + sizes[program, function] - 1
+    last = facts[function] + sizes[program, function] - 1
     row = BEFORE + function
     words = facts[WORDS]
     if words == 1:  # the same as below, several times faster with the set in one machine register
         live = live_sets[AFTER + function, 0]
-        for slot in range(last, first - 1, -1):
+        for place in range(sizes[program, function]):
+            slot = np.uint64(last - place)
             is_live = (live & slots[slot, WRITES]) != 0
             slots[slot, IS_LIVE] = is_live
             if_live = (live & ~slots[slot, KILLS]) | slots[slot, READS]
@@ -223,14 +256,92 @@ def _walk_back(
         return
     for word in range(words):
         live_sets[row, word] = live_sets[AFTER + function, word]
-    for slot in range(last, first - 1, -1):
-        out = slots[slot, OUT]
+    for place in range(sizes[program, function]):
+        slot = np.uint64(last - place)
+        op = opcodes[program, slot]
+        out = find_register(OUT, program, slot, op, addresses, op_table)
         is_live = is_in(live_sets, row, out)
         slots[slot, IS_LIVE] = is_live
-        live_sets[row, out >> 6] &= ~((is_live & ~slots[slot, IS_PARTIAL]) << (out & 63))
+        live_sets[row, out >> 6] &= ~((is_live & ~op_table[op, KEEPS]) << (out & 63))
         for field in range(2):
-            register = slots[slot, field]
+            register = find_register(field, program, slot, op, addresses, op_table)
             live_sets[row, register >> 6] |= is_live << (register & 63)
+
+
+@inlined
+def list_live(
+    program: int, sizes: NDArray[np.int32], facts: Table, slots: Table, b: int, live: Table, begin: Table
+) -> None:
+    """Lists the live slots of one program, after `find_live`.
+
+    Args:
+      program: its number in the batch.
+      sizes: of the batch, `[N, 3]`.
+      facts: `SpaceTables.facts`.
+      slots: `[L, 4]`, from `find_live`.
+      b: the row of the following two that is written.
+      live: `[B, L + 1]`, becomes the live slots, in their order; what comes after them means nothing.
+      begin: `[B, 4]`, becomes where those of Setup, Predict and Learn begin, and how many there are.
+    """
+    count = 0
+    for function in range(3):
+        begin[b, function] = count
+        for place in range(sizes[program, function]):
+            slot = np.uint64(facts[function] + place)
+            live[b, count] = slot  # without a branch, which could not be predicted
+            count += slots[slot, IS_LIVE]
+    begin[b, 3] = count
+
+
+@inlined
+def write_live(
+    program: int,
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    constants: NDArray[np.generic],
+    facts: Table,
+    b: int,
+    live: Table,
+    begin: Table,
+    row: int,
+    to_opcodes: NDArray[np.uint8],
+    to_addresses: NDArray[np.uint16],
+    to_constants: NDArray[np.generic],
+    to_sizes: NDArray[np.int32],
+) -> None:
+    """Writes the live instructions of one program into a row that may hold another program.
+
+    Args:
+      program: its number in the batch.
+      opcodes: of the batch, `[N, L]`.
+      addresses: of the batch, `[N, L, 3]`.
+      constants: of the batch, `[N, L, 2]`, as numbers or as their bits.
+      facts: `SpaceTables.facts`.
+      b: the row of the following two that `list_live` wrote.
+      live: `[B, L + 1]` live slots.
+      begin: `[B, 4]` where those of the functions begin.
+      row: where the program is written, in the batch of the following four, of M programs.
+      to_opcodes: `[M, L]`.
+      to_addresses: `[M, L, 3]`.
+      to_constants: `[M, L, 2]`.
+      to_sizes: `[M, 3]`.
+    """
+    for function in range(3):
+        first, size = facts[function] - begin[b, function], begin[b, function + 1] - begin[b, function]
+        for k in range(begin[b, function], begin[b, function + 1]):
+            slot = np.uint64(live[b, k])
+            to_opcodes[row, first + k] = opcodes[program, slot]
+            for field in range(3):
+                to_addresses[row, first + k, field] = addresses[program, slot, field]
+            for number in range(2):
+                to_constants[row, first + k, number] = constants[program, slot, number]
+        for unused in range(facts[function] + size, facts[function] + to_sizes[row, function]):
+            to_opcodes[row, unused] = 0
+            for field in range(3):
+                to_addresses[row, unused, field] = 0
+            for number in range(2):
+                to_constants[row, unused, number] = 0
+        to_sizes[row, function] = size
 
 
 @njit(cache=True, nogil=True)
@@ -248,16 +359,12 @@ def _prune_batch(
     op_table, registers, facts = tables
     slots = np.zeros((opcodes.shape[1], SLOT_COLUMNS), np.int64)
     live_sets = make_live_sets(registers, facts[WORDS])
+    live = np.zeros((1, opcodes.shape[1] + 1), np.int64)
+    begin = np.zeros((1, 4), np.int64)
     for program in range(len(opcodes)):
         find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-        for function in range(3):
-            place = facts[function]
-            for slot in range(facts[function], facts[function] + sizes[program, function]):
-                if slots[slot, IS_LIVE]:
-                    new_opcodes[program, place] = opcodes[program, slot]
-                    for field in range(3):
-                        new_addresses[program, place, field] = addresses[program, slot, field]
-                    for field in range(2):
-                        new_constants[program, place, field] = constants[program, slot, field]
-                    place += 1
-            new_sizes[program, function] = place - facts[function]
+        list_live(program, sizes, facts, slots, 0, live, begin)
+        write_live(
+            program, opcodes, addresses, constants, facts, 0, live, begin,
+            program, new_opcodes, new_addresses, new_constants, new_sizes,
+        )  # fmt: skip

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax.compiled import inlined
 from azero_jax.program import IN1, IN2, OUT
 from azero_jax.prune import (
     AFTER,
@@ -21,8 +21,7 @@ from azero_jax.prune import (
     CONSTANTS,
     FEATURES,
     FIXED,
-    IS_LIVE,
-    IS_PARTIAL,
+    KEEPS,
     KIND,
     LABEL,
     LEARN,
@@ -31,6 +30,7 @@ from azero_jax.prune import (
     SETUP,
     TOTAL,
     Table,
+    find_register,
     is_in,
 )
 
@@ -61,7 +61,7 @@ _MIX2: Final = 0x94D049BB133111EB - 2**64
 _FEATURES_HUE, _LABEL_HUE = 4, 5  # what comes from outside; zeros have the colour 1 + kind
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def mix(state: Any, word: Any) -> Any:
     """A 64-bit hash of `state` and `word`, one-to-one in each of them."""
     state = (state ^ word) * _MIX1
@@ -69,49 +69,54 @@ def mix(state: Any, word: Any) -> Any:
     return state ^ np.int64(np.uint64(state) >> np.uint64(29))
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def collect_live(
     program: int,
     opcodes: NDArray[np.uint8],
     addresses: NDArray[np.uint16],
     constant_bits: NDArray[np.int64],
-    sizes: NDArray[np.int32],
     op_table: Table,
     facts: Table,
-    slots: Table,
+    live: Table,
     begin: Table,
     code: Table,
     state: Table,
 ) -> None:
-    """Gathers the live instructions of one program; function f has numbers `begin[f]` to `begin[f + 1]` - 1."""
+    """Gathers the live instructions of one program, numbered in their order.
+
+    Args:
+      program: its number in the batch.
+      opcodes: of the batch, `[N, L]`.
+      addresses: of the batch, `[N, L, 3]`.
+      constant_bits: of the batch, `[N, L, 2]`.
+      op_table: `SpaceTables.ops`.
+      facts: `SpaceTables.facts`.
+      live: `[1, L + 1]` live slots, from `list_live`.
+      begin: `[4]` where those of the functions begin, and how many there are.
+      code: `[L + 1, 17]`, becomes the columns up to SEED.
+      state: `[R + 2, 9]`, becomes WRITTEN.
+    """
     for register in range(facts[TOTAL]):
         state[register, WRITTEN] = 0
-    k = 0
-    for function in range(3):
-        begin[function] = k
-        for slot in range(facts[function], facts[function] + sizes[program, function]):
-            code[k, SLOT] = slot
-            k += slots[slot, IS_LIVE]
-    begin[3] = k
     for k in range(begin[3]):
-        slot = code[k, SLOT]
+        slot = live[0, k]
+        code[k, SLOT] = slot
         op = opcodes[program, slot]
         code[k, OP] = op
-        code[k, IN1] = slots[slot, IN1]
-        code[k, IN2] = slots[slot, IN2]
-        code[k, OUT] = slots[slot, OUT]
-        code[k, PARTIAL] = slots[slot, IS_PARTIAL]
+        for field in range(3):
+            code[k, field] = find_register(field, program, slot, op, addresses, op_table)
+        code[k, PARTIAL] = op_table[op, KEEPS]
         code[k, SWAPS] = op_table[op, COMMUTATIVE]
-        state[slots[slot, OUT], WRITTEN] = 1
+        state[code[k, OUT], WRITTEN] = 1
         seed = (op + 1) * _GOLDEN
-        if slots[slot, IS_PARTIAL]:
+        if op_table[op, KEEPS]:
             seed = mix(seed, np.int64(addresses[program, slot, IN1]) << 16 | addresses[program, slot, IN2])
         for constant in range(op_table[op, CONSTANTS]):
             seed = mix(seed, constant_bits[program, slot, constant])
         code[k, SEED] = seed
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
     """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
 
@@ -135,7 +140,7 @@ def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state
         _colour_loop(registers, facts, begin, code, state)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
     for register in range(facts[TOTAL]):
         if registers[register, SET_OUTSIDE]:
@@ -149,7 +154,7 @@ def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, stat
     return is_open
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
     """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
 
@@ -172,7 +177,7 @@ def _colour_function(function: int, begin: Table, code: Table, state: Table) -> 
     return is_open
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _has_twins(begin: Table, code: Table) -> bool:
     for function in range(3):
         if begin[function + 1] - begin[function] <= MOST_SCHEDULED:
@@ -183,7 +188,7 @@ def _has_twins(begin: Table, code: Table) -> bool:
     return False
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def link_values(
     function: int,
     registers: Table,
@@ -246,7 +251,7 @@ def link_values(
             code[head, WAITS] |= webs[register, USERS] & ~(1 << (head - begin[function]))
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def wait_for_registers(function: int, begin: Table, code: Table) -> None:
     """Makes each instruction of a function wait as if every register stayed as it is named, once allocation failed."""
     for k in range(begin[function], begin[function + 1]):
@@ -259,7 +264,7 @@ def wait_for_registers(function: int, begin: Table, code: Table) -> None:
         code[k, WAITS] = waits
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def schedule(function: int, begin: Table, code: Table) -> None:
     """Orders a function: again and again, of the instructions that wait for nobody, the one of the smallest colour."""
     first, end = begin[function], begin[function + 1]

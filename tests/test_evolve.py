@@ -4,9 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from azero_jax.evolve import Evolution, EvolutionSettings, RandomSearch
+from azero_jax.evolve import Evaluate, Evolution, EvolutionSettings, RandomSearch
 from azero_jax.mutate import mutate
-from azero_jax.program import Programs, check_programs
+from azero_jax.program import Programs, check_programs, concatenate
 from tests.spaces import DEMO, same, some_programs
 
 
@@ -147,16 +147,66 @@ def test_the_empty_initial_population_is_no_ops() -> None:
     assert (evolution(initial="empty").programs.opcodes == 0).all()
 
 
-def test_random_search_keeps_the_best() -> None:
+class NotedMarker:
+    """`marker`, with the programs and fitnesses of all batches."""
+
+    def __init__(self) -> None:
+        self.programs: list[Programs] = []
+        self.fitness: list[np.ndarray] = []
+
+    def __call__(self, programs: Programs, known: np.ndarray | None = None, /) -> np.ndarray:
+        self.programs.append(programs.copy())
+        self.fitness.append(marker(programs))
+        return self.fitness[-1]
+
+
+def random_search(evaluate: Evaluate, seed: int = 3) -> RandomSearch:
     settings = EvolutionSettings(algorithm="random", islands=2, batch=50, population=50)
-    search = RandomSearch(DEMO, marker, settings, np.random.default_rng(3))
+    return RandomSearch(DEMO, evaluate, settings, np.random.default_rng(seed))
+
+
+def test_random_search_keeps_the_best() -> None:
+    evaluate = NotedMarker()
+    search = random_search(evaluate)
     for _ in range(10):
         search.step()
     programs, fitness = search.leaders()
-    everything = some_programs(DEMO, 1100, seed=3)
-    assert fitness[0] == marker(everything).max()
+    assert fitness[0] == np.max(evaluate.fitness)
     assert marker(programs)[0] == fitness[0]
-    assert search.candidates == 1100
+    assert search.candidates == np.size(evaluate.fitness) == 1100
+
+
+def test_random_search_draws_new_programs_of_the_initial_sizes_at_every_step() -> None:
+    evaluate = NotedMarker()
+    search = random_search(evaluate)
+    for _ in range(10):
+        search.step()
+    everything = concatenate(evaluate.programs)
+    check_programs(everything, DEMO)
+    assert (everything.sizes == [function.initial_size for function in DEMO.functions]).all()
+    assert len({program.tobytes() for program in everything.addresses}) == 1100
+
+
+def test_random_search_tells_the_mean_and_median_of_its_latest_batch() -> None:
+    evaluate = NotedMarker()
+    search = random_search(evaluate)
+    for _ in range(3):
+        assert search.mean_fitness() == evaluate.fitness[-1].mean()
+        assert search.median_fitness() == np.median(evaluate.fitness[-1])
+        search.step()
+
+
+def test_random_search_goes_on_as_if_it_had_not_stopped() -> None:
+    search = random_search(marker)
+    settings = EvolutionSettings(algorithm="random", islands=2, batch=50, population=50)
+    resumed = RandomSearch(DEMO, marker, settings, np.random.default_rng(0), search.state())
+    for _ in range(3):
+        assert resumed.mean_fitness() == search.mean_fitness()
+        assert resumed.median_fitness() == search.median_fitness()
+        assert same(resumed.leaders()[0], search.leaders()[0])
+        assert resumed.candidates == search.candidates
+        for each in (search, resumed):
+            each.step()
 
 
 @pytest.mark.parametrize(

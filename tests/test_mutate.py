@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from azero_jax.mutate import (
     mutate,
     no_op_programs,
     random_programs,
+    randomize,
 )
-from azero_jax.program import OUT, Programs, check_programs
+from azero_jax.program import OUT, Programs, check_programs, field_ranges
 from azero_jax.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.text import parse_program
 from tests.spaces import DEMO, full_space, same, seeds, some_programs
@@ -177,8 +179,20 @@ def test_zero_becomes_minus_zero() -> None:
     assert np.signbit(children.constants[:, 0, 0]).any()
 
 
-def test_random_programs_draw_ops_and_addresses_uniformly() -> None:
-    programs = some_programs(DEMO, 20_000, seed=11)
+def randomized_programs(space: SearchSpace, count: int, seed: int) -> Programs:
+    """Random programs as random search draws them."""
+    programs = no_op_programs(space, count)
+    randomize(programs, space, np.random.default_rng(seed))
+    return programs
+
+
+both_ways_to_draw = pytest.mark.parametrize("draw", [some_programs, randomized_programs])
+Draw = Callable[[SearchSpace, int, int], Programs]
+
+
+@both_ways_to_draw
+def test_random_programs_draw_ops_and_addresses_uniformly(draw: Draw) -> None:
+    programs = draw(DEMO, 20_000, 11)
     counts = np.bincount(programs.opcodes.ravel(), minlength=65)[list(DEMO.ops)]
     assert np.allclose(counts / counts.sum(), 1 / len(DEMO.ops), atol=0.005)
     sums = programs.opcodes == ops.op_number("VECTOR_SUM")
@@ -189,8 +203,64 @@ def test_random_programs_draw_ops_and_addresses_uniformly() -> None:
     assert np.allclose(inputs / inputs.sum(), 1 / 3, atol=0.01)
 
 
-def test_random_constants_have_their_ranges() -> None:
-    programs = some_programs(full_space(), 5000, seed=12)
+@both_ways_to_draw
+def test_every_instruction_is_as_likely_as_it_should_be(draw: Draw) -> None:
+    programs = draw(DEMO, 50_000, 14)
+    lowest, counts = field_ranges(DEMO)
+    cells = len(programs) * DEMO.length / (len(DEMO.ops) * counts[list(DEMO.ops)].prod(axis=1))  # of each op, expected
+    chi_square, freedom = 0.0, -1
+    for op, expected in zip(DEMO.ops, cells, strict=True):
+        digits = programs.addresses[programs.opcodes == op] - lowest[op]
+        observed = np.bincount(np.ravel_multi_index(digits.T, counts[op]), minlength=counts[op].prod())
+        chi_square += ((observed - expected) ** 2 / expected).sum()
+        freedom += len(observed)
+    assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)  # five standard deviations
+
+
+@both_ways_to_draw
+def test_neighbouring_instructions_are_independent(draw: Draw) -> None:
+    opcodes = np.searchsorted(DEMO.ops, draw(DEMO, 50_000, 15).opcodes)
+    pairs = np.bincount((opcodes[:, :-1] * len(DEMO.ops) + opcodes[:, 1:]).ravel())
+    expected = pairs.sum() / len(DEMO.ops) ** 2
+    chi_square, freedom = ((pairs - expected) ** 2 / expected).sum(), len(pairs) - 1
+    assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
+
+
+@both_ways_to_draw
+def test_random_constants_are_uniform(draw: Draw) -> None:
+    programs = draw(DEMO, 50_000, 16)
+    constants = programs.constants[programs.opcodes == ops.op_number("SCALAR_CONST_SET")]
+    assert (constants[:, 1] == 0).all()
+    bins, _ = np.histogram(constants[:, 0], bins=50, range=(-1, 1))
+    assert bins.sum() == len(constants)
+    expected = len(constants) / 50
+    assert abs(((bins - expected) ** 2 / expected).sum() - 49) < 5 * np.sqrt(2 * 49)
+    assert (programs.constants[programs.opcodes != ops.op_number("SCALAR_CONST_SET")] == 0).all()
+
+
+@both_ways_to_draw
+def test_random_programs_are_valid(draw: Draw) -> None:
+    check_programs(draw(SPACE, 2000, 17), SPACE)
+
+
+@both_ways_to_draw
+def test_the_same_seed_draws_the_same_programs(draw: Draw) -> None:
+    assert same(draw(SPACE, 50, 18), draw(SPACE, 50, 18))
+    assert not same(draw(SPACE, 50, 18), draw(SPACE, 50, 19))
+
+
+def test_every_batch_of_random_search_is_another_one() -> None:
+    generator = np.random.default_rng(20)
+    programs = no_op_programs(SPACE, 50)
+    randomize(programs, SPACE, generator)
+    first = programs.copy()
+    randomize(programs, SPACE, generator)
+    assert changed_slots(first, programs).sum() > 0.9 * first.sizes.sum()
+
+
+@both_ways_to_draw
+def test_random_constants_have_their_ranges(draw: Draw) -> None:
+    programs = draw(full_space(), 5000, 12)
     uniform = programs.constants[programs.opcodes == ops.op_number("VECTOR_UNIFORM_SET")]
     assert -1 <= uniform.min() < -0.99
     assert 0.99 < uniform.max() < 1
@@ -208,6 +278,7 @@ def test_empty_programs_are_no_ops_of_the_initial_sizes() -> None:
 def test_functions_without_ops_are_left_alone() -> None:
     space = SearchSpace(4, 4, 3, 1, FunctionSpace((), 2, 2, 2), DEMO.predict, DEMO.learn)
     programs = random_programs(space, 10, np.random.default_rng(0))
+    randomize(programs, space, np.random.default_rng(1))
     for mutation in (Mutation.RANDOMIZE_ALGORITHM, Mutation.RANDOMIZE_COMPONENT_FUNCTION):
         programs = apply(programs, mutation, space=space)
     assert (programs.opcodes[:, :2] == 0).all()

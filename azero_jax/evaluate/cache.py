@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax.compiled import inlined
 from azero_jax.state import State
 
 BLOCK: Final = 8  # words of a cache line
@@ -124,7 +125,7 @@ class FitnessCache:
             _fill(fitness, self._pending, self._table.entries, self._table.values)
 
     def state(self) -> State:
-        """The entries, least recently used first; keys as one stream of words."""
+        """Hashes, fitness and sightings of the entries, `[E]` each, least recently used first."""
         table, order = self._table, self._oldest_first()
         return {
             "hashes": table.entries[order, _HASH],
@@ -159,32 +160,33 @@ def _look_up_batch(  # type: ignore[no-untyped-def]
     touched = 0
     for n in range(len(fitness)):
         if n % TOGETHER == 0:
-            touched += touch(hashes[n : n + TOGETHER], buckets, entries, keys)
+            touched += touch(hashes, n, min(n + TOGETHER, len(hashes)), buckets, entries, keys)
         place[n] = END
         if np.isnan(fitness[n]):
             place[n], pending[count] = look_up_one(
-                hashes[n], no_key, 0, buckets, entries, values, keys, facts, n, count, fitness
+                hashes[n], no_key, 0, 0, buckets, entries, values, keys, facts, n, count, fitness
             )
             new[count] = n
             count += place[n] == count
     return count, touched
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def look_up_one(  # type: ignore[no-untyped-def]
-    hashed, key, words, buckets, entries, values, keys, facts, n, count, fitness
+    hashed, key, start, words, buckets, entries, values, keys, facts, n, count, fitness
 ):
-    """Looks up one key of a batch, of which `count` were new so far, and fills in its fitness.
+    """Looks up one key of a batch, and fills in its fitness.
 
     Args:
       hashed: its hash.
-      key: at least `words` words, which are compared too.
-      words: how many.
-      buckets: of the `Table`, as the following four.
-      entries: see there.
-      values: see there.
-      keys: see there.
-      facts: see there.
+      key: `[K]` uint64, which holds the words of the key, and maybe others.
+      start: its first word, at which the key begins.
+      words: how many the key has; they are compared too.
+      buckets: `[2^n]`, of a `Table`.
+      entries: `[R, 6]`, of the `Table`.
+      values: `[R, 6]`, of the `Table`.
+      keys: `[W / 8, R, 8]`, of the `Table`.
+      facts: `[6]`, of the `Table`.
       n: its place in the batch.
       count: how many of the keys before it are new.
       fitness: `[N]` of the batch.
@@ -194,9 +196,9 @@ def look_up_one(  # type: ignore[no-untyped-def]
     """
     if facts[CAPACITY] == 0:
         return count, 0
-    entry = _find(hashed, key, words, buckets, entries, keys)
+    entry = _find(hashed, key, start, words, buckets, entries, keys)
     if entry == END:
-        entry = insert(hashed, key, words, buckets, entries, keys, facts)
+        entry = insert(hashed, key, start, words, buckets, entries, keys, facts)
         entries[entry, _SIGHTINGS] = -1 - count
         return count, entry
     sightings = entries[entry, _SIGHTINGS]
@@ -215,17 +217,17 @@ def look_up_one(  # type: ignore[no-untyped-def]
     return END, entry
 
 
-@njit(nogil=True, forceinline=True)
-def touch(hashes, buckets, entries, keys):  # type: ignore[no-untyped-def]
-    """Reads what looking up some keys will read, so that the memory serves them at the same time.
+@inlined
+def touch(hashes, first, end, buckets, entries, keys):  # type: ignore[no-untyped-def]
+    """Reads what looking up the keys from `first` to below `end` will read, so that the memory serves them together.
 
     Returns a number of no meaning, which the caller has to return too, or the compiler would leave all this out.
     """
     total = 0
-    for hashed in hashes:
-        total += buckets[_bucket(hashed, buckets)]
-    for hashed in hashes:
-        entry = np.int64(buckets[_bucket(hashed, buckets)])
+    for n in range(first, end):
+        total += buckets[_bucket(hashes[n], buckets)]
+    for n in range(first, end):
+        entry = np.int64(buckets[_bucket(hashes[n], buckets)])
         if entry != END:
             total += entries[entry, _HASH]
             if len(keys) > 0:
@@ -233,14 +235,14 @@ def touch(hashes, buckets, entries, keys):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, forceinline=True)
-def _find(hashed, key, words, buckets, entries, keys):  # type: ignore[no-untyped-def]
+@inlined
+def _find(hashed, key, start, words, buckets, entries, keys):  # type: ignore[no-untyped-def]
     """The entry of a key, or `END`."""
     entry = np.int64(buckets[_bucket(hashed, buckets)])
     while entry != END:
         if entries[entry, _HASH] == hashed:
             word = 0
-            while word < words and keys[word // BLOCK, entry, word % BLOCK] == key[word]:
+            while word < words and keys[word // BLOCK, entry, word % BLOCK] == key[start + word]:
                 word += 1
             if word == words:
                 break
@@ -248,8 +250,8 @@ def _find(hashed, key, words, buckets, entries, keys):  # type: ignore[no-untype
     return entry
 
 
-@njit(nogil=True, forceinline=True)
-def insert(hashed, key, words, buckets, entries, keys, facts):  # type: ignore[no-untyped-def]
+@inlined
+def insert(hashed, key, start, words, buckets, entries, keys, facts):  # type: ignore[no-untyped-def]
     """Makes an entry for a new key, the least recently used going if there are too many, and returns it."""
     if facts[_FREE] != END:
         entry = facts[_FREE]
@@ -263,7 +265,7 @@ def insert(hashed, key, words, buckets, entries, keys, facts):  # type: ignore[n
         _unlink(entry, entries, facts)
         _leave_bucket(entry, buckets, entries)
     for word in range(words):
-        keys[word // BLOCK, entry, word % BLOCK] = key[word]
+        keys[word // BLOCK, entry, word % BLOCK] = key[start + word]
     bucket = _bucket(hashed, buckets)
     entries[entry, _HASH] = hashed
     entries[entry, _NEXT] = buckets[bucket]
@@ -272,7 +274,7 @@ def insert(hashed, key, words, buckets, entries, keys, facts):  # type: ignore[n
     return entry
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _bucket(hashed, buckets):  # type: ignore[no-untyped-def]
     return hashed & (len(buckets) - 1)
 
@@ -285,14 +287,14 @@ def _fill(fitness, pending, entries, values):  # type: ignore[no-untyped-def]
             set_entry(entry, 1, fitness[place], entries, values)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def set_entry(entry, sightings, fitness, entries, values):  # type: ignore[no-untyped-def]
     """Gives an entry a value, and so ends its being pending."""
     entries[entry, _SIGHTINGS] = sightings
     values[entry, _FITNESS] = fitness
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _unlink(entry, entries, facts):  # type: ignore[no-untyped-def]
     newer, older = entries[entry, _NEWER], entries[entry, _OLDER]
     if newer == END:
@@ -305,7 +307,7 @@ def _unlink(entry, entries, facts):  # type: ignore[no-untyped-def]
         entries[older, _NEWER] = newer
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _make_newest(entry, entries, facts):  # type: ignore[no-untyped-def]
     newest = facts[_NEWEST]
     entries[entry, _NEWER] = END
@@ -317,7 +319,7 @@ def _make_newest(entry, entries, facts):  # type: ignore[no-untyped-def]
     facts[_NEWEST] = entry
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _leave_bucket(entry, buckets, entries):  # type: ignore[no-untyped-def]
     bucket = _bucket(entries[entry, _HASH], buckets)
     other = np.int64(buckets[bucket])
@@ -341,5 +343,5 @@ def _list_oldest_first(order, entries, facts):  # type: ignore[no-untyped-def]
 def _restore(hashes, fitness, sightings, buckets, entries, values, keys, facts):  # type: ignore[no-untyped-def]
     no_key = np.empty(0, np.uint64)
     for n in range(len(hashes)):
-        entry = insert(hashes[n], no_key, 0, buckets, entries, keys, facts)
+        entry = insert(hashes[n], no_key, 0, 0, buckets, entries, keys, facts)
         set_entry(entry, sightings[n], fitness[n], entries, values)

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import prune
-from azero_jax.compiled import source_digest
+from azero_jax.compiled import inlined, source_digest
 from azero_jax.evaluate import cache, constants, hashing
 from azero_jax.evaluate.cache import (
     BLOCK,
@@ -31,7 +31,7 @@ from azero_jax.evaluate.cache import (
 from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT, find_constant
 from azero_jax.evaluate.hashing import finish, mix
 from azero_jax.program import Programs, empty_programs
-from azero_jax.prune import IS_LIVE, SLOT_COLUMNS, WORDS, find_live, make_live_sets, space_tables
+from azero_jax.prune import SLOT_COLUMNS, WORDS, find_live, list_live, make_live_sets, space_tables, write_live
 from azero_jax.space import SearchSpace
 from azero_jax.state import State
 from azero_jax.tasks import Metric
@@ -119,20 +119,8 @@ def _words(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     return programs.opcodes, programs.addresses, programs.constants.view(np.uint64), programs.sizes
 
 
-@njit(nogil=True, forceinline=True)
-def _collect(program, sizes, facts, slots, b, live, begin):  # type: ignore[no-untyped-def]
-    """Lists the live slots of a program in row b; those of function f are at `begin[b, f]` to `begin[b, f + 1]` - 1."""
-    count = 0
-    for function in range(3):
-        begin[b, function] = count
-        for slot in range(facts[function], facts[function] + sizes[program, function]):
-            live[b, count] = slot
-            count += slots[slot, IS_LIVE]
-    begin[b, 3] = count
-
-
-@njit(nogil=True, forceinline=True)
-def _encode(program, opcodes, addresses, constants, b, live, begin, keys):  # type: ignore[no-untyped-def]
+@inlined
+def _encode(program, opcodes, addresses, constants, b, live, begin, keys, first):  # type: ignore[no-untyped-def]
     """Writes the live instructions as words that are equal exactly when they are, to the last bit of their constants.
 
     The first word holds how many each function has, and all, then comes one word an instruction (op and addresses, and
@@ -141,48 +129,25 @@ def _encode(program, opcodes, addresses, constants, b, live, begin, keys):  # ty
     head = np.uint64(begin[b, 3]) << _COUNT_SHIFT
     for function in range(3):
         head |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
-    keys[b, 0] = head
-    words = 1
+    keys[first] = head
+    end = first + 1
     for k in range(begin[b, 3]):
         slot = live[b, k]
-        here = words
-        words += 1
+        here = end
+        end += 1
         word = np.uint64(opcodes[program, slot])
         for field in range(3):
             word |= np.uint64(addresses[program, slot, field]) << np.uint64(8 + 16 * field)
         for number in range(2):
-            keys[b, words] = constants[program, slot, number]
-            is_used = np.uint64(keys[b, words] != 0)
+            keys[end] = constants[program, slot, number]
+            is_used = np.uint64(keys[end] != 0)
             word |= is_used << (_CONSTANT_SHIFT + np.uint64(number))
-            words += int(is_used)
-        keys[b, here] = word
+            end += int(is_used)
+        keys[here] = word
     state = np.uint64(0)
-    for word_number in range(words):
-        state = mix(state, keys[b, word_number])
-    return words, np.int64(finish(state))
-
-
-@njit(nogil=True, forceinline=True)
-def _write_row(  # type: ignore[no-untyped-def]
-    program, opcodes, addresses, constants, facts, b, live, begin, row, to_opcodes, to_addresses, to_constants, to_sizes
-):
-    """Writes the live instructions into a row that holds another program."""
-    for function in range(3):
-        first, size = facts[function] - begin[b, function], begin[b, function + 1] - begin[b, function]
-        for k in range(begin[b, function], begin[b, function + 1]):
-            slot = live[b, k]
-            to_opcodes[row, first + k] = opcodes[program, slot]
-            for field in range(3):
-                to_addresses[row, first + k, field] = addresses[program, slot, field]
-            for number in range(2):
-                to_constants[row, first + k, number] = constants[program, slot, number]
-        for slot in range(facts[function] + size, facts[function] + to_sizes[row, function]):
-            to_opcodes[row, slot] = 0
-            for field in range(3):
-                to_addresses[row, slot, field] = 0
-            for number in range(2):
-                to_constants[row, slot, number] = 0
-        to_sizes[row, function] = size
+    for place in range(first, end):
+        state = mix(state, keys[place])
+    return end - first, np.int64(finish(state))
 
 
 def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
@@ -197,12 +162,13 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         """Returns how many programs are new, how many live instructions there were, and a number of no meaning."""
         _ = version
         length = opcodes.shape[1]
+        most_words = 3 + 3 * length
         slots = np.zeros((length, SLOT_COLUMNS), np.int64)
         live_sets = make_live_sets(registers, facts[WORDS])
         asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
         live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
         begin = np.zeros((TOGETHER, 4), np.int64)
-        block_keys = np.zeros((TOGETHER, 3 + 3 * length), np.uint64)  # key,
+        block_keys = np.zeros(TOGETHER * most_words, np.uint64)  # key, one after the other,
         words = np.zeros(TOGETHER, np.int64)
         hashes = np.zeros(TOGETHER, np.int64)  # and hash
         count = instructions = touched = next_program = 0
@@ -215,25 +181,36 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                 constant_slots[n] = NOT_CONSTANT
                 if np.isnan(fitness[n]):
                     find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-                    _collect(n, sizes, facts, slots, block, live, begin)
+                    list_live(n, sizes, facts, slots, block, live, begin)
                     instructions += begin[block, 3]
                     asked[block] = n
                     constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
                     if constant_slots[n] == NOT_CONSTANT:
                         if table_facts[CAPACITY] > 0:
                             words[block], hashes[block] = _encode(
-                                n, opcodes, addresses, constants, block, live, begin, block_keys
+                                n, opcodes, addresses, constants, block, live, begin, block_keys, block * most_words
                             )
                         block += 1
-            touched += touch(hashes[:block], buckets, entries, keys)
+            touched += touch(hashes, 0, block, buckets, entries, keys)
             for b in range(block):
                 n = asked[b]
                 place[n], pending[count] = look_up_one(
-                    hashes[b], block_keys[b], words[b], buckets, entries, values, keys, table_facts, n, count, fitness
+                    hashes[b],
+                    block_keys,
+                    b * most_words,
+                    words[b],
+                    buckets,
+                    entries,
+                    values,
+                    keys,
+                    table_facts,
+                    n,
+                    count,
+                    fitness,
                 )
                 if place[n] == count:
                     new[count] = n
-                    _write_row(
+                    write_live(
                         n, opcodes, addresses, constants, facts, b, live, begin,
                         count, to_opcodes, to_addresses, to_constants, to_sizes,
                     )  # fmt: skip
@@ -246,7 +223,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
 _screen: Final = _compile(source_digest(prune, cache, hashing, constants))
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _length(word):  # type: ignore[no-untyped-def]
     """Words of the instruction that begins with this one."""
     constants = word >> _CONSTANT_SHIFT
@@ -276,6 +253,6 @@ def _restore(  # type: ignore[no-untyped-def]
         end = first + 1
         for _ in range(stream[first] >> _COUNT_SHIFT):
             end += _length(stream[end])
-        entry = insert(hashes[n], stream[first:end], end - first, buckets, entries, keys, facts)
+        entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
         set_entry(entry, sightings[n], fitness[n], entries, values)
         first = end

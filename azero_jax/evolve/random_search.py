@@ -46,7 +46,8 @@ class RandomSearch:
         self._generator = generator
         self._best = empty_programs(1, space)
         self._best_fitness = -np.inf
-        self._mean = self._median = 0.0
+        self._latest = np.empty(0)  # fitnesses of the latest batch, until somebody asks for its mean and median:
+        self._summary: tuple[float, float] | None = None
         self.candidates = 0
         self.timings = Timings()
         self._events: list[Event] = []
@@ -64,14 +65,13 @@ class RandomSearch:
         """Draws and evaluates one batch."""
         with self.timings.phase("breed"):
             randomize(self._programs, self._space, self._generator)
-        programs = self._programs
-        fitness = self._evaluate(programs)
+        fitness = self._evaluate(self._programs)
         winner = int(fitness.argmax())
         if fitness[winner] > self._best_fitness:
-            self._best = programs[winner : winner + 1].copy()
+            self._best = self._programs[winner : winner + 1].copy()
             self._best_fitness = float(fitness[winner])
             self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
-        self._mean, self._median = float(fitness.mean()), float(np.median(fitness))
+        self._latest, self._summary = fitness, None
         self.candidates += self._count
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
@@ -80,11 +80,11 @@ class RandomSearch:
 
     def mean_fitness(self) -> float:
         """Mean fitness of the latest batch."""
-        return self._mean
+        return self._summarize()[0]
 
     def median_fitness(self) -> float:
         """Median fitness of the latest batch."""
-        return self._median
+        return self._summarize()[1]
 
     def take_events(self) -> list[Event]:
         """New best programs since the last call."""
@@ -95,13 +95,20 @@ class RandomSearch:
         """The best program, random generator and counts."""
         return {
             **with_prefix("best", programs_state(self._best)),
-            "fitness": np.array([self._best_fitness, self._mean, self._median]),
+            "fitness": np.array([self._best_fitness, *self._summarize()]),
             "candidates": np.array(self.candidates),
             "generator": generator_state(self._generator),
         }
 
+    def _summarize(self) -> tuple[float, float]:
+        """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""
+        if self._summary is None:
+            self._summary = float(self._latest.mean()), float(np.median(self._latest))
+        return self._summary
+
     def _restore(self, state: State) -> None:
         self._best = restore_programs(without_prefix("best", state))
-        self._best_fitness, self._mean, self._median = state["fitness"].tolist()
+        self._best_fitness, *summary = state["fitness"].tolist()
+        self._summary = summary[0], summary[1]
         self.candidates = int(state["candidates"])
         restore_generator(self._generator, state["generator"])

@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import mutate
-from azero_jax.compiled import source_digest
+from azero_jax.compiled import inlined, source_digest
 from azero_jax.evolve.algorithm import Evaluate, Event, NewBest, Restart
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.mutate import Mutation, mutate_one, no_op_programs, random_programs, space_arrays
@@ -59,7 +59,7 @@ class Evolution:
         Args:
           space: what programs may look like.
           evaluate: fitness of a batch.
-          settings: see the class.
+          settings: islands, populations, tournaments, mutations and restarts.
           generator: the only source of randomness.
           seeds: programs to start from; every island repeats them until its population is full. None starts from
             random or empty programs, as the settings say.
@@ -229,7 +229,7 @@ def _rows(programs):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _copy(sources, n, targets, m):  # type: ignore[no-untyped-def]
     _copy_row(sources[0], n, targets[0], m)
     _copy_row(sources[1], n, targets[1], m)
@@ -237,7 +237,7 @@ def _copy(sources, n, targets, m):  # type: ignore[no-untyped-def]
     _copy_row(sources[3], n, targets[3], m)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def _copy_row(source, n, target, m):  # type: ignore[no-untyped-def]
     for column in range(source.shape[1]):
         target[m, column] = source[n, column]
