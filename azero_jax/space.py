@@ -9,7 +9,7 @@ from azero_jax import ops
 
 FUNCTION_NAMES: Final = ("setup", "predict", "learn")
 
-MAX_ADDRESSES: Final = 64  # the pruner keeps the live addresses of a kind as the bits of one word
+MAX_ADDRESSES: Final = 64  # of a kind
 MAX_INSTRUCTIONS: Final = 255  # of one function
 MAX_FEATURES: Final = 4096  # a matrix element's number fits the 24 bits that the random ops' counter has for it
 

@@ -3,6 +3,8 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from azero_jax import ops
 from azero_jax.engines.base import RunSettings
@@ -10,7 +12,7 @@ from azero_jax.engines.xla import XlaEngine
 from azero_jax.evaluate import Evaluator, EvaluatorSettings, combine_tasks
 from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.equivalence import hash_errors
-from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.hurdles import Hurdle, percentile
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.evolve import Evolution, EvolutionSettings
@@ -56,6 +58,14 @@ def test_fitness_is_the_mean_over_tasks() -> None:
     programs = some_programs(DEMO, 50, seed=0)
     expected = np.asarray(ENGINE.evaluate(programs).fitness, np.float64).mean(axis=1)
     assert np.array_equal(evaluator(OFF).evaluate(programs), expected)
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 7, 8, 16, 100])
+def test_the_mean_is_numpy_s_to_the_last_bit(tasks: int) -> None:
+    generator = np.random.default_rng(tasks)
+    fitness = generator.random((500, tasks)) * 10.0 ** generator.integers(-16, 1, (500, tasks))
+    for values in (fitness, fitness.astype(np.float32)):
+        assert np.array_equal(combine_tasks(values, "mean"), values.astype(np.float64).mean(axis=1))
 
 
 def test_the_median_is_the_upper_one() -> None:
@@ -176,6 +186,11 @@ class TestHurdle:
         assert hurdle.threshold == 0.75
         assert hurdle.passes(np.array([0.74, 0.75, 0.76])).tolist() == [False, True, True]
 
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 100))
+    def test_the_percentile_is_numpy_s_to_the_last_bit(self, fitness: list[float], percent: float) -> None:
+        ascending = np.unique(fitness)
+        assert percentile(ascending, percent) == np.percentile(ascending, percent)
+
     def test_old_fitnesses_are_forgotten(self) -> None:
         hurdle = Hurdle(50, 4)
         hurdle.passes(np.array([0.9, 0.8, 0.7, 0.6]))
@@ -252,6 +267,17 @@ class TestConstantPredictors:
         engine = XlaEngine(DEMO, tasks, RunSettings(batch_size=4))
         expected = np.asarray(engine.evaluate(program).fitness)
         assert np.allclose(ConstantFitness(tasks, "float32", 100.0)(np.array([value])), expected, rtol=1e-6)
+
+    def test_one_batch_may_hold_zeros_and_numbers(self) -> None:
+        texts = ["", "def Predict():\n s1 = 0.25\n", LINEAR_REGRESSION, "def Setup():\n s1 = -0.5\n", ""]
+        programs = concatenate([parse_program(text, DEMO) for text in texts])
+        with_constants, without = evaluator(dataclasses.replace(OFF, constants=True)), evaluator(OFF)
+        assert np.allclose(with_constants.evaluate(programs), without.evaluate(programs), rtol=1e-6)
+        assert with_constants.counters.constant_predictors == 4
+        assert with_constants.counters.run_in_full == 1
+
+    def test_a_number_beyond_the_precision_fails(self) -> None:
+        assert (ConstantFitness(TASKS, "float32", 100.0)(np.array([1e300])) == 0).all()
 
     def test_a_nan_fails(self) -> None:
         assert (ConstantFitness(TASKS, "float32", 100.0)(np.array([np.nan])) == 0).all()

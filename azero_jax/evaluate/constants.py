@@ -1,4 +1,4 @@
-"""Constant predictors: canonical programs whose prediction is one number, scored without running them."""
+"""Constant predictors: programs that, pruned, predict one number, scored without running them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import ops
+from azero_jax.compiled import inlined
 from azero_jax.program import OUT
 from azero_jax.tasks import Metric, Tasks
 
@@ -25,7 +26,7 @@ METRIC_CODE: Final = {
 }
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def find_constant(program, opcodes, addresses, b, live, begin, metric):  # type: ignore[no-untyped-def]
     """The slot whose constant a program predicts on every example, `ZERO`, or `NOT_CONSTANT`.
 
@@ -78,8 +79,8 @@ class ConstantFitness:
 
     def __call__(self, constants: NDArray[np.float64]) -> NDArray[np.float64]:
         """`[N, T]` fitness of N constants `[N]`."""
-        predictions = constants.astype(self._dtype)
         with np.errstate(over="ignore", invalid="ignore"):
+            predictions = constants.astype(self._dtype)
             if self._accuracy:
                 predictions = 1 / (1 + np.exp(-predictions))
                 fitness = np.where(predictions[:, None] > 0.5, self._positive, 1 - self._positive)

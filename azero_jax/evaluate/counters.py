@@ -15,11 +15,12 @@ class Counters:
 
     Attributes:
       candidates: programs whose fitness was asked for.
-      instructions: instructions of those among them that were brought into canonical form.
-      pruned_instructions: how many of them were dead.
+      instructions: instructions of those among them that are no copies and within the train budget.
+      pruned_instructions: how many of these were dead.
       over_budget: candidates refused by the train budget.
       constant_predictors: candidates that predict one constant, scored without running.
-      known_canonical: copies of their parent, and candidates whose canonical form was known or met in the same batch.
+      known_canonical: copies of their parent, and candidates whose canonical form (pruned form, where the canonical one
+        is switched off) was known or met in the same batch.
       probed: candidates run on the few examples of functional equivalence checking (FEC).
       known_fec: of these, how many behaved like a known program.
       stopped_at_hurdle: candidates stopped at each hurdle.

@@ -41,7 +41,7 @@ class Hurdle:
         self._seen += len(latest)
         seen = self._recent[: min(self._seen, window)]
         if len(seen):
-            self.threshold = float(np.percentile(np.unique(seen), self._percentile))
+            self.threshold = percentile(np.unique(seen), self._percentile)
         return passed
 
     def state(self) -> State:
@@ -53,3 +53,17 @@ class Hurdle:
         """Goes on from what `state()` gave."""
         self._recent[: len(state["recent"])] = state["recent"]
         self._seen, self.threshold = int(state["seen"]), float(state["threshold"])
+
+
+def percentile(ascending: NDArray[np.float64], percent: float) -> float:
+    """`numpy.percentile` of numbers in ascending order, to the last bit, in 1 microsecond instead of 50.
+
+    Args:
+      ascending: `[K]`, at least one.
+      percent: 0 to 100.
+    """
+    position = (len(ascending) - 1) * (percent / 100)
+    below = int(position)
+    low, high = float(ascending[below]), float(ascending[min(below + 1, len(ascending) - 1)])
+    share = position - below
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
