@@ -277,10 +277,11 @@ class Evaluator:
                 return fitness
             with self.timings.phase("hurdles"):
                 if probed is not None and stage.engine is self.engine and stage.examples == self._probe:
-                    fitness[running] = probed[running]
+                    reached = probed[running]
                 else:
-                    fitness[running] = self._run(stage.engine, _select(pruned, chosen[running]), stage.examples)
-            passed = stage.hurdle.passes(fitness[running])
+                    reached = self._run(stage.engine, _select(pruned, chosen[running]), stage.examples)
+            fitness[running] = reached
+            passed = stage.hurdle.passes(reached)
             self.counters.stopped_at_hurdle[index] += int((~passed).sum())
             running = running[passed]
         if len(running):
