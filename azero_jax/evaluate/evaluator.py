@@ -345,4 +345,5 @@ def _check_probe(probe: tuple[int, int], tasks: Tasks) -> None:
         ("fec_valid_examples", probe[1], tasks.valid_examples),
     ):
         if count > available:
-            raise ValueError(f"{name} is {count}; a task has only {available}")
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{name} is {count}; a task has only {available}; take all with {flag} {available}")
