@@ -96,6 +96,7 @@ class Experiment:
         evaluator.warm_up(evolution.programs)
         self._select_engine.evaluate(evolution.programs)
         prune(evolution.programs, self._space, self.engine.tasks.metric)
+        canonicalize(evolution.programs, self._space, self.engine.tasks.metric)
         return time.perf_counter() - start
 
     def begin(self, state: State | None = None) -> None:
