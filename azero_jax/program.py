@@ -30,7 +30,7 @@ class Programs:
       opcodes: `[N, L]` uint8, numbers of ops.
       addresses: `[N, L, 3]` uint16: first input, second input, output. A partial write has its indices in place of the
         inputs. A random op has in place of the first input the number of the stream that it draws from (0 until
-        `azero_jax.prune` numbers the streams).
+        `azero_jax.canonical` numbers the streams).
       constants: `[N, L, 2]` float64.
       sizes: `[N, 3]` int32, instructions of Setup, Predict and Learn.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -82,6 +83,13 @@ def test_larger_batches_are_split_and_order_is_kept(engine) -> None:
     whole = engine.evaluate(programs)
     assert_same(engine.evaluate(programs[::-1]), Outcome(*(f if f is None else f[::-1] for f in whole)))
     assert_same(engine.evaluate(programs[200:]), Outcome(*(f if f is None else f[200:] for f in whole)))
+
+
+def test_a_constant_beyond_float32_is_infinite(engine) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outcome = engine.evaluate(parse_program("def Predict():\n s1 = 1e39", SPACE))
+    assert_array_equal(outcome.stop_reason, StopReason.MAX_ABS_ERROR)
 
 
 def test_an_empty_batch_gives_empty_outcomes(engine) -> None:

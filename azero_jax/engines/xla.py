@@ -127,7 +127,8 @@ class XlaEngine(Engine):
 
         def pad(array: Any, dtype: Any) -> Any:
             padded = np.zeros((capacity, *array.shape[1:]), dtype)
-            padded[rows] = array
+            with np.errstate(over="ignore"):  # a constant beyond float32 is infinite
+                padded[rows] = array
             return padded
 
         branches = self._branches[np.arange(self.space.length), programs.opcodes]

@@ -98,7 +98,8 @@ class BatchBuffer:
         self._head[:, IN_USE] = np.bincount(device, minlength=devices)
         self._head[:, TRAIN : TRACE + 1] = (*examples, record, memory is not None)
         place = (0, slice(len(programs))) if devices == 1 else (device, row)
-        self._constants[place] = programs.constants
+        with np.errstate(over="ignore"):  # a constant beyond float32 is infinite
+            self._constants[place] = programs.constants
         self._sizes[place] = programs.sizes
         self._addresses[place] = programs.addresses
         self._opcodes[place] = programs.opcodes
