@@ -174,8 +174,8 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         its features, then its label, then nothing up to where a block ends.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
       scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
-      loss, stop, train_steps `[N * G]` values, errors `[N * recorded * G]` values: outputs, see `Runs`; `stop` is
-        `Stop` and `StopReason` in one, see `STOP_BITS`.
+      loss, stop, train_steps `[N * G]` values, errors `[N * recorded * G]` values: outputs, see `RawOutcome`; `stop`
+        is `Stop` and `StopReason` in one, see `STOP_BITS`.
       traced `[N * T * 2 * memory]`: memory after Setup and after training, if it is traced.
     """
     run = make_run_function(spec, loop or make_loop(spec))
