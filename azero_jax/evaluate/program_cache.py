@@ -244,15 +244,24 @@ def _pack_keys(order, keys, stream):  # type: ignore[no-untyped-def]
     return place
 
 
-@njit(cache=True, nogil=True)
-def _restore(  # type: ignore[no-untyped-def]
-    stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
-):
-    first = 0
-    for n in range(len(hashes)):
-        end = first + 1
-        for _ in range(stream[first] >> _COUNT_SHIFT):
-            end += _length(stream[end])
-        entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
-        set_entry(entry, sightings[n], fitness[n], entries, values)
-        first = end
+def _compile_restore(version: str) -> Callable[..., None]:
+    """The compiled loop over all entries of a state; see `_compile`."""
+
+    @njit(cache=True, nogil=True)
+    def restore(  # type: ignore[no-untyped-def]
+        stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
+    ):
+        _ = version
+        first = 0
+        for n in range(len(hashes)):
+            end = first + 1
+            for _word in range(stream[first] >> _COUNT_SHIFT):
+                end += _length(stream[end])
+            entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
+            set_entry(entry, sightings[n], fitness[n], entries, values)
+            first = end
+
+    return restore
+
+
+_restore: Final = _compile_restore(source_digest(cache))
