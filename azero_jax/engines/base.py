@@ -142,11 +142,13 @@ class Engine(abc.ABC):
         For tests and explanations; not tuned for speed.
         """
         train, valid = self._check(programs, examples)
-        zeros, after_setup, after_training = (
-            zero_memory(self.space, (len(programs), len(self.tasks)), self._dtype) for _ in range(3)
-        )
+        lanes = (len(programs), len(self.tasks))
+        after_setup, after_training = (zero_memory(self.space, lanes, self._dtype) for _ in range(2))
+        if memory is None:
+            memory = zero_memory(self.space, lanes, self._dtype)
+        before_setup = Memory(*(np.asarray(array, self._dtype) for array in memory))
         for n in range(len(programs)):
-            start = Memory(*(np.asarray(array, self._dtype)[n] for array in memory or zeros))
+            start = Memory(*(array[n] for array in before_setup))
             traced = self._trace_program(programs[n : n + 1], start, train, valid)
             for whole, part in zip((after_setup, after_training), traced, strict=True):
                 for array, values in zip(whole, part, strict=True):
