@@ -161,9 +161,8 @@ def _recorded_rows(count: int, most: int) -> int:
 
 
 def _branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
-    """`[L, 65]`: an op's branch in each slot, 0 for NO_OP, -1 for ops that are not allowed there."""
-    branches = np.full((space.length, len(ops.OPS)), -1, np.int32)
-    branches[:, ops.NO_OP.number] = 0
+    """`[L, 65]`: an op's branch in each slot, 0 for NO_OP and for ops that are not allowed there."""
+    branches = np.zeros((space.length, len(ops.OPS)), np.int32)
     for function, offset in zip(space.functions, space.offsets, strict=True):
         numbers = [number for number in function.ops if number != ops.NO_OP.number]
         branches[offset : offset + function.max_size, numbers] = np.arange(1, len(numbers) + 1)
