@@ -91,7 +91,7 @@ class Experiment:
         start = time.perf_counter()
         evaluator = Evaluator(self.engine, self._config.evaluator, self._make_engine)
         tiny = dataclasses.replace(self._config.search, islands=1, population=2, batch=1)
-        evolution = Evolution(self._space, evaluator.evaluate, tiny, np.random.default_rng(0))
+        evolution = Evolution(self._space, evaluator, tiny, np.random.default_rng(0))
         evolution.step()
         evaluator.warm_up(evolution.programs)
         self._select_engine.evaluate(evolution.programs)
@@ -107,11 +107,11 @@ class Experiment:
             self.evaluator.restore(without_prefix("evaluator", state))
             self._tried = dict.fromkeys(state["tried"].tolist())
             inner = without_prefix("algorithm", state)
-        evaluate, settings = self.evaluator.evaluate, self._config.search
+        settings = self._config.search
         if settings.algorithm == "random":
-            self.algorithm = RandomSearch(self._space, evaluate, settings, generator, inner)
+            self.algorithm = RandomSearch(self._space, self.evaluator, settings, generator, inner)
         else:
-            self.algorithm = Evolution(self._space, evaluate, settings, generator, self._seeds, inner)
+            self.algorithm = Evolution(self._space, self.evaluator, settings, generator, self._seeds, inner)
 
     def state(self) -> State:
         """Everything that the following steps depend on."""

@@ -130,6 +130,7 @@ class SearchLoop:
             self._experiment.algorithm.step()
             return
         self._try_leaders()
+        self._experiment.evaluator.close()
         self._finished.add(self._experiment.evaluator.counters)
         self._finished_candidates += self._experiment.algorithm.candidates
         number = self._experiment.number + 1

@@ -59,20 +59,22 @@ def measure(config: Config, candidates: int, seeds: int) -> dict[str, Any]:
         for _ in range(WARM_UP_STEPS):
             algorithm.step()
         before = dataclasses.replace(evaluator.counters)
-        algorithm.timings.seconds.clear()
-        evaluator.timings.seconds.clear()
+        timings = (algorithm.timings, evaluator.timings, evaluator.runs.timings)
+        for timing in timings:
+            timing.seconds.clear()
         first, begin = algorithm.candidates, time.perf_counter()
         while algorithm.candidates < first + candidates:
             algorithm.step()
         seconds += time.perf_counter() - begin
         evaluated += algorithm.candidates - first
-        for name, value in (algorithm.timings.seconds | evaluator.timings.seconds).items():
-            phases[name] = phases.get(name, 0.0) + value
+        for timing in timings:
+            for name, value in timing.seconds.items():
+                phases[name] = phases.get(name, 0.0) + value
         for field in dataclasses.fields(before):
             now, then = getattr(evaluator.counters, field.name), getattr(before, field.name)
             if isinstance(now, int):
                 counters[field.name] = counters.get(field.name, 0) + now - then
-    return summarize(config, evaluator.engine.name, evaluated, seconds, phases, counters)
+    return summarize(config, evaluator, evaluated, seconds, phases, counters)
 
 
 def start(config: Config, seed: int) -> tuple[Evolution | RandomSearch, Evaluator]:
@@ -88,16 +90,26 @@ def start(config: Config, seed: int) -> tuple[Evolution | RandomSearch, Evaluato
     engine = make_engine(config.engine.engine, space, tasks, run_settings(config, seed))
     evaluator = Evaluator(engine, config.evaluator)
     algorithm = RandomSearch if config.search.algorithm == "random" else Evolution
-    return algorithm(space, evaluator.evaluate, config.search, np.random.default_rng(seed)), evaluator
+    return algorithm(space, evaluator, config.search, np.random.default_rng(seed)), evaluator
 
 
 def summarize(
-    config: Config, engine: str, candidates: int, seconds: float, phases: dict[str, float], counters: dict[str, int]
+    config: Config,
+    evaluator: Evaluator,
+    candidates: int,
+    seconds: float,
+    phases: dict[str, float],
+    counters: dict[str, int],
 ) -> dict[str, Any]:
-    """All figures of one workload; times in microseconds a candidate, shares of all candidates."""
+    """All figures of one workload; times in microseconds a candidate, shares of all candidates.
+
+    Where host and engine work at the same time, the host's time is what the main thread did not wait for the engine.
+    """
+    overlaps = evaluator.overlaps
     micro = {name: value / candidates * 1e6 for name, value in phases.items()}
     on_engine = sum(micro.get(name, 0.0) for name in ENGINE_PHASES)
     total = seconds / candidates * 1e6
+    waiting = micro["wait"] if overlaps else on_engine
     share = {
         name: counters[name] / candidates
         for name in ("known_canonical", "constant_predictors", "probed", "known_fec", "run_in_full")
@@ -107,11 +119,12 @@ def summarize(
     )
     return {
         "workload": f"{config.tasks.kind} {config.search.algorithm}",
-        "engine": engine,
+        "engine": evaluator.engine.name,
         "cores": len(os.sched_getaffinity(0)),
         "candidates": candidates,
         "candidates_per_second": candidates / seconds,
-        "host_microseconds_per_candidate": total - on_engine,
+        "overlap": overlaps,
+        "host_microseconds_per_candidate": total - waiting,
         "engine_microseconds_per_candidate": on_engine,
         "microseconds_per_candidate": dict(sorted(micro.items(), key=lambda item: -item[1])),
         "pruned_share_of_instructions": counters["pruned_instructions"] / max(counters["instructions"], 1),

@@ -26,7 +26,7 @@ def look_up(cache: FitnessCache, hashes: list[int]) -> list[float]:
 def insert(cache: FitnessCache, hashes: list[int], values: list[float]) -> None:
     unknown = cache.look_up(np.array(hashes, np.uint64), np.full(len(hashes), np.nan))
     assert unknown.new.tolist() == list(range(len(hashes)))
-    cache.fill(np.array(values))
+    cache.fill(unknown, np.array(values), np.empty(len(hashes)))
 
 
 def program_cache(capacity: int = 1000) -> ProgramCache:
@@ -35,8 +35,7 @@ def program_cache(capacity: int = 1000) -> ProgramCache:
 
 def are_one_entry(one: Programs, other: Programs, space: SearchSpace = SPACE) -> bool:
     cache = ProgramCache(10, space, Metric.RMS_ERROR, find_constants=False)
-    cache.screen(one, np.full(1, np.nan))
-    cache.fill(np.ones(1))
+    cache.fill(cache.screen(one, np.full(1, np.nan)).unknown, np.ones(1), np.empty(1))
     fitness = np.full(1, np.nan)
     cache.screen(other, fitness)
     return bool(fitness[0] == 1)
@@ -81,7 +80,7 @@ def test_it_forgets_the_least_recently_used_entry(
         expected = reference.look_up(key)
         assert fitness[0] == expected or (np.isnan(fitness[0]) and np.isnan(expected))
         if len(unknown.new):
-            cache.fill(np.array([float(step)]))
+            cache.fill(unknown, np.array([float(step)]), fitness)
             reference.insert(key, float(step))
         assert len(cache) == len(reference.entries)
 
@@ -93,18 +92,44 @@ def test_a_batch_gives_every_key_the_value_of_its_first_equal(keys: list[int], c
         fitness = np.full(len(keys), np.nan)
         unknown = cache.look_up(np.array(keys, np.uint64), fitness)
         values = np.array([float(keys[n]) for n in unknown.new])
-        cache.fill(values)
-        unknown.spread(values, fitness)
+        cache.fill(unknown, values, fitness)
         assert fitness.tolist() == keys
         if capacity >= 31:
             assert len(unknown.new) == len(set(keys)) or len(unknown.new) == 0
 
 
+@given(
+    first=st.lists(st.integers(0, 12), max_size=40),
+    second=st.lists(st.integers(0, 12), max_size=40),
+    capacity=st.integers(0, 16),
+    forget_every=st.integers(0, 4),
+)
+def test_a_batch_may_be_looked_up_before_the_one_before_it_is_filled(
+    first: list[int], second: list[int], capacity: int, forget_every: int
+) -> None:
+    batches = [np.array(keys, np.uint64) for keys in (first, second, first)]
+    early, late = FitnessCache(capacity, forget_every), FitnessCache(capacity, forget_every)
+    early_fitness, late_fitness = ([np.full(len(keys), np.nan) for keys in batches] for _ in range(2))
+    for keys, fitness in zip(batches, early_fitness, strict=True):
+        unknown = early.look_up(keys, fitness)
+        early.fill(unknown, keys[unknown.new].astype(np.float64), fitness)
+    waiting = []
+    for n, keys in enumerate(batches):
+        waiting.append(late.look_up(keys, late_fitness[n]))
+        if n > 0:
+            late.fill(waiting[n - 1], batches[n - 1][waiting[n - 1].new].astype(np.float64), late_fitness[n - 1])
+    late.fill(waiting[-1], batches[-1][waiting[-1].new].astype(np.float64), late_fitness[-1])
+    for keys, one, other in zip(batches, early_fitness, late_fitness, strict=True):
+        assert one.tolist() == other.tolist() == keys.tolist()
+    for name, array in early.state().items():
+        assert np.array_equal(array, late.state()[name])
+
+
 def test_programs_with_the_same_hash_are_told_apart() -> None:
     pruned = program_cache().screen(some_programs(SPACE, 300, seed=0), np.full(300, np.nan)).programs
     cache = program_cache()
-    cache.screen(pruned, np.full(len(pruned), np.nan))
-    cache.fill(np.arange(float(len(pruned))))
+    fitness = np.full(len(pruned), np.nan)
+    cache.fill(cache.screen(pruned, fitness).unknown, np.arange(float(len(pruned))), fitness)
     state = cache.state()
     state["hashes"] = np.full(len(state["hashes"]), state["hashes"][0])  # as if all of them collided
     collided = program_cache()
@@ -148,7 +173,7 @@ def test_new_programs_come_out_pruned_each_once() -> None:
     for programs in (raw, some_programs(SPACE, 100, seed=5), raw[::-1]):  # the rows are used again
         unknown, new, *_ = cache.screen(programs, np.full(len(programs), np.nan))
         assert same(new, prune(programs[unknown.new], SPACE, Metric.RMS_ERROR))
-        cache.fill(np.zeros(len(new)))
+        cache.fill(unknown, np.zeros(len(new)), np.empty(len(programs)))
     assert len(unknown.new) == 0
 
 

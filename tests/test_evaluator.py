@@ -48,7 +48,7 @@ def evaluator(settings: EvaluatorSettings, tasks: Tasks = TASKS) -> Evaluator:
 def evolve(settings: EvaluatorSettings, steps: int = 20) -> tuple[Evolution, Evaluator]:
     fitness = evaluator(settings)
     search = EvolutionSettings(islands=2, population=50, batch=50, tournament=5)
-    evolution = Evolution(DEMO, fitness.evaluate, search, np.random.default_rng(0))
+    evolution = Evolution(DEMO, fitness, search, np.random.default_rng(0))
     for _ in range(steps):
         evolution.step()
     return evolution, fitness
@@ -91,6 +91,54 @@ def test_caches_change_no_population(settings: EvaluatorSettings) -> None:
     assert np.array_equal(plain.programs.opcodes, cached.programs.opcodes)
     assert np.array_equal(plain.programs.constants, cached.programs.constants)
     assert fitness.counters.run_in_full < 0.8 * fitness.counters.candidates
+
+
+@pytest.mark.parametrize("capacity", [37, 100_000])
+def test_running_in_another_thread_changes_nothing(capacity: int) -> None:
+    settings = dataclasses.replace(ON, cache_size=capacity, fec_size=capacity, hurdle_examples=(0.5,))
+    searches = []
+    for overlap in (False, True):
+        fitness = Evaluator(ENGINE, settings, overlap=overlap)
+        search = EvolutionSettings(islands=3, population=40, batch=20, tournament=5, restart_after=200)
+        evolution = Evolution(DEMO, fitness, search, np.random.default_rng(0))
+        for _ in range(30):
+            evolution.step()
+        searches.append(evolution.state() | fitness.state())
+        fitness.close()
+    for name, array in searches[0].items():
+        assert np.array_equal(array, searches[1][name]), name
+
+
+def test_batches_that_are_on_their_way_together_are_answered_as_one_after_the_other() -> None:
+    first, second = some_programs(DEMO, 100, seed=0), some_programs(DEMO, 150, seed=0)  # the second repeats the first
+    one_by_one, together = evaluator(ON), evaluator(ON)
+    expected = [one_by_one.evaluate(programs) for programs in (first, second, first)]
+    on_their_way = [together.submit(first), together.submit(second)]
+    for programs in (first, second):  # they may be overwritten
+        programs.opcodes[:] = 0
+    actual = [on_their_way[0].take(), on_their_way[1].take(), together.evaluate(some_programs(DEMO, 100, seed=0))]
+    for one, other in zip(expected, actual, strict=True):
+        assert np.array_equal(one, other)
+    assert together.counters == one_by_one.counters
+    for name, array in one_by_one.state().items():
+        assert np.array_equal(array, together.state()[name])
+
+
+def test_a_batch_counts_when_its_fitness_is_taken() -> None:
+    fitness = evaluator(ON)
+    evaluation = fitness.submit(some_programs(DEMO, 50, seed=0))
+    state = evaluation.state()
+    assert fitness.counters.candidates == 0
+    assert np.array_equal(fitness.resume(state).take(), evaluation.take())
+    assert fitness.counters.candidates == 100
+
+
+def test_what_fails_while_running_is_told_where_the_fitness_is_taken() -> None:
+    fitness = Evaluator(ENGINE, ON, overlap=True)
+    fitness.runs.run = lambda programs, counters: 1 / 0  # type: ignore[assignment,return-value]
+    evaluation = fitness.submit(some_programs(DEMO, 50, seed=0))
+    with pytest.raises(ZeroDivisionError):
+        evaluation.take()
 
 
 @pytest.mark.parametrize("hurdles", [(), (0.5,), (0.25, 0.5)])
@@ -170,8 +218,8 @@ def test_a_hurdle_takes_the_probe_s_fitness_where_it_wants_the_same_examples() -
     for _ in range(2):
         alone.evaluate(programs)
         shared.evaluate(programs)
-    assert alone._stages[0].examples == shared._probe == (10, 8)
-    assert shared._stages[0].hurdle.threshold > 0
+    assert alone.runs._stages[0].examples == shared.runs._probe == (10, 8)
+    assert shared.runs._stages[0].hurdle.threshold > 0
     assert shared.counters.probed == 400
     assert shared.counters.train_steps < alone.counters.train_steps
 

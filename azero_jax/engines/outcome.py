@@ -47,6 +47,11 @@ class Outcome(NamedTuple):
     train_steps: NDArray[np.int32]
     errors: NDArray[Any] | None = None
 
+    @property
+    def total_steps(self) -> int:
+        """Training examples attempted by all programs on all tasks."""
+        return int(np.asarray(self.train_steps).sum(dtype=np.int64))
+
 
 class Memory(NamedTuple):
     """Register contents of N programs on T tasks.

@@ -1,8 +1,11 @@
 """A bounded table from 64-bit hashes to fitness that forgets the least recently used entry.
 
 Whole batches are looked up in compiled loops, in two calls. `look_up` fills in what is known and makes an entry for
-each key that is new; `fill` gives these entries their values. In between they are pending: equal keys of the batch find
-them. `azero_jax.evaluate.program_cache` stores programs beside the hashes, which alone are never believed there; in
+each key that is new; `fill` gives these entries their values. In between they are pending: equal keys of this batch and
+of the next one find them, so that a batch may be looked up while the one before it is being run. Whether an entry is
+pending or not makes no difference to what is forgotten.
+
+`azero_jax.evaluate.program_cache` stores programs beside the hashes, which alone are never believed there; in
 functional equivalence checking the hash is all there is.
 """
 
@@ -20,8 +23,12 @@ from azero_jax.state import State
 BLOCK: Final = 8  # words of a cache line
 TOGETHER: Final = 64  # keys that are fetched from memory together
 END: Final = -1  # of a bucket or list
+BEFORE: Final = -2  # and less: of a key that the look-up before has asked for
 _HASH, _NEXT, _NEWER, _OLDER, _SIGHTINGS, _FITNESS = range(6)  # columns of `Table.entries`
-_USED, _NEWEST, _OLDEST, _FREE, CAPACITY, _FORGET_EVERY = range(6)  # of `Table.facts`
+# Of `Table.facts`; the last two are the serial numbers of the first new keys of this look-up and of the one before.
+_USED, _NEWEST, _OLDEST, _FREE, CAPACITY, _FORGET_EVERY, _FIRST, _FIRST_BEFORE = range(8)
+_PENDING: Final = 0x7FF8 << 48  # a NaN, in place of the fitness of a pending entry; its lower bits are a serial number
+_SERIAL: Final = (1 << 48) - 1
 
 
 class Table(NamedTuple):
@@ -30,10 +37,10 @@ class Table(NamedTuple):
     Attributes:
       buckets: `[2^n]` int32, the first entry of each.
       entries: `[R, 6]` int64: hash, the next entry in the bucket or among the free ones, the entries that were used
-        next and last before, sightings or, while it is pending, -1 less its place among the new keys; and the fitness.
+        next and last before, sightings; and the fitness, or a NaN with the serial number of the new key.
       values: the same memory as float64, for the fitness.
       keys: `[W / 8, R, 8]` uint64 words: most keys are short, and so share few pages of memory.
-      facts: `_USED` to `_FORGET_EVERY`.
+      facts: `_USED` to `_FIRST_BEFORE`.
     """
 
     buckets: NDArray[np.int32]
@@ -48,15 +55,16 @@ class Unknown(NamedTuple):
 
     Attributes:
       new: `[M]` positions in the batch of the keys that are new, each the first of its equals.
-      place: `[N]` for each key that was not found, which of those it equals; -1 for the others.
+      place: `[N]` for each key that has no value yet, which of those it equals, or `BEFORE` less its place among the
+        new keys of the look-up before; `END` for the others.
+      entries: `[M]` the entries that wait for the new keys' values.
+      first: serial number of the first new key.
     """
 
     new: NDArray[np.int64]
     place: NDArray[np.int64]
-
-    def spread(self, values: NDArray[np.float64], fitness: NDArray[np.float64]) -> None:
-        """Gives every key that was not found, of `fitness` `[N]`, the value of its equal in `values` `[M]`."""
-        _spread(values, self.place, fitness)
+    entries: NDArray[np.int64]
+    first: int
 
 
 class FitnessCache:
@@ -91,9 +99,10 @@ class FitnessCache:
             entries=entries,
             values=entries.view(np.float64),
             keys=np.zeros((-(-key_words // BLOCK), rows, BLOCK), np.uint64),
-            facts=np.array([0, END, END, END, capacity, forget_every], np.int64),
+            facts=np.array([0, END, END, END, capacity, forget_every, 0, 0], np.int64),
         )
-        self._pending = np.empty(0, np.int64)  # entries of the last look-up's new keys
+        self._serial = 0  # of the next new key
+        self._latest = np.empty(0)  # values that were filled in last
 
     def __len__(self) -> int:
         return int(self._table.facts[_USED])
@@ -106,23 +115,43 @@ class FitnessCache:
           fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
 
         Returns:
-          What is unknown; an entry of each new key, the most recently used, waits for `fill`.
+          What is unknown; an entry of each new key, the most recently used, waits for `fill`. At most one look-up
+          before this one may still be waiting.
         """
-        place, new, pending = (np.empty(len(fitness), np.int64) for _ in range(3))
-        count, _ = _look_up_batch(hashes.view(np.int64), *self._table, fitness, place, new, pending)
-        self._pending = pending[:count]
-        return Unknown(new[:count], place)
+        place, new, entries = (np.empty(len(fitness), np.int64) for _ in range(3))
+        self._begin()
+        count, _ = _look_up_batch(hashes.view(np.int64), *self._table, fitness, place, new, entries)
+        return self._unknown(count, new, place, entries)
 
-    def fill(self, fitness: NDArray[np.float64]) -> None:
-        """Gives the new keys of the last look-up, M, their values `[M]`.
+    def fill(self, unknown: Unknown, values: NDArray[np.float64], fitness: NDArray[np.float64]) -> None:
+        """Gives the new keys of a look-up their values, and with them the batch; look-ups are filled in their order.
+
+        Args:
+          unknown: what the look-up gave.
+          values: `[M]` of the new keys, never NaN.
+          fitness: `[N]` of the batch; filled in where it is still unknown.
 
         Raises:
           ValueError: another number of values.
         """
-        if len(fitness) != len(self._pending):
-            raise ValueError(f"fitness has {len(fitness)} values; the last look-up found {len(self._pending)} new keys")
+        if len(values) != len(unknown.new):
+            raise ValueError(f"{len(values)} values; the look-up found {len(unknown.new)} new keys")
         if self.capacity > 0:
-            _fill(fitness, self._pending, self._table.entries, self._table.values)
+            _fill(values, unknown.entries, unknown.first, self._table.entries, self._table.values)
+        _spread(values, self._latest, unknown.place, fitness)
+        self._latest = values
+
+    def _begin(self) -> None:
+        """Before a look-up: from here on new keys are its own."""
+        facts = self._table.facts
+        facts[_FIRST_BEFORE], facts[_FIRST] = facts[_FIRST], self._serial
+
+    def _unknown(
+        self, count: int, new: NDArray[np.int64], place: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> Unknown:
+        """After a look-up that has found `count` new keys."""
+        first, self._serial = self._serial, self._serial + count
+        return Unknown(new[:count], place, entries[:count], first)
 
     def state(self) -> State:
         """Hashes, fitness and sightings of the entries, `[E]` each, least recently used first."""
@@ -145,15 +174,17 @@ class FitnessCache:
 
 
 @njit(cache=True, nogil=True)
-def _spread(values, place, fitness):  # type: ignore[no-untyped-def]
+def _spread(values, values_before, place, fitness):  # type: ignore[no-untyped-def]
     for n in range(len(place)):
         if place[n] >= 0:
             fitness[n] = values[place[n]]
+        elif place[n] <= BEFORE:
+            fitness[n] = values_before[BEFORE - place[n]]
 
 
 @njit(cache=True, nogil=True)
 def _look_up_batch(  # type: ignore[no-untyped-def]
-    hashes, buckets, entries, values, keys, facts, fitness, place, new, pending
+    hashes, buckets, entries, values, keys, facts, fitness, place, new, waiting
 ):
     count = 0
     no_key = np.empty(0, np.uint64)
@@ -163,7 +194,7 @@ def _look_up_batch(  # type: ignore[no-untyped-def]
             touched += touch(hashes, n, min(n + TOGETHER, len(hashes)), buckets, entries, keys)
         place[n] = END
         if np.isnan(fitness[n]):
-            place[n], pending[count] = look_up_one(
+            place[n], waiting[count] = look_up_one(
                 hashes[n], no_key, 0, 0, buckets, entries, values, keys, facts, n, count, fitness
             )
             new[count] = n
@@ -186,35 +217,39 @@ def look_up_one(  # type: ignore[no-untyped-def]
       entries: `[R, 6]`, of the `Table`.
       values: `[R, 6]`, of the `Table`.
       keys: `[W / 8, R, 8]`, of the `Table`.
-      facts: `[6]`, of the `Table`.
+      facts: `[8]`, of the `Table`.
       n: its place in the batch.
       count: how many of the keys before it are new.
       fitness: `[N]` of the batch.
 
     Returns:
-      Its place among the new keys (`count` if it is another one, -1 if it is known), and its entry.
+      Its place as in `Unknown` (`count` if it is another new one), and its entry.
     """
     if facts[CAPACITY] == 0:
         return count, 0
     entry = _find(hashed, key, start, words, buckets, entries, keys)
     if entry == END:
         entry = insert(hashed, key, start, words, buckets, entries, keys, facts)
-        entries[entry, _SIGHTINGS] = -1 - count
+        entries[entry, _SIGHTINGS] = 1
+        entries[entry, _FITNESS] = _PENDING | (facts[_FIRST] + count)
         return count, entry
-    sightings = entries[entry, _SIGHTINGS]
-    if sightings < 0:
-        return -1 - sightings, entry
-    fitness[n] = values[entry, _FITNESS]
-    entries[entry, _SIGHTINGS] = sightings + 1
+    place = END
+    if np.isnan(values[entry, _FITNESS]):
+        serial = entries[entry, _FITNESS] & _SERIAL
+        is_own = serial >= facts[_FIRST]
+        place = serial - facts[_FIRST] if is_own else BEFORE - (serial - facts[_FIRST_BEFORE])
+    else:
+        fitness[n] = values[entry, _FITNESS]
+    entries[entry, _SIGHTINGS] += 1
     _unlink(entry, entries, facts)
-    if 0 < facts[_FORGET_EVERY] <= sightings + 1:
+    if 0 < facts[_FORGET_EVERY] <= entries[entry, _SIGHTINGS]:
         _leave_bucket(entry, buckets, entries)
         entries[entry, _NEXT] = facts[_FREE]
         facts[_FREE] = entry
         facts[_USED] -= 1
     else:
         _make_newest(entry, entries, facts)
-    return END, entry
+    return place, entry
 
 
 @inlined
@@ -280,16 +315,16 @@ def _bucket(hashed, buckets):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill(fitness, pending, entries, values):  # type: ignore[no-untyped-def]
-    for place in range(len(fitness)):
-        entry = pending[place]
-        if entries[entry, _SIGHTINGS] == -1 - place:  # else, in a small cache, a later key of the batch took the entry
-            set_entry(entry, 1, fitness[place], entries, values)
+def _fill(values_of_new, waiting, first, entries, values):  # type: ignore[no-untyped-def]
+    for place in range(len(waiting)):
+        entry = waiting[place]
+        if entries[entry, _FITNESS] == _PENDING | (first + place):  # else a later key has taken the entry
+            values[entry, _FITNESS] = values_of_new[place]
 
 
 @inlined
 def set_entry(entry, sightings, fitness, entries, values):  # type: ignore[no-untyped-def]
-    """Gives an entry a value, and so ends its being pending."""
+    """Gives an entry what it had before."""
     entries[entry, _SIGHTINGS] = sightings
     values[entry, _FITNESS] = fitness
 

@@ -45,7 +45,7 @@ class Screened(NamedTuple):
 
     Attributes:
       unknown: what was not found.
-      programs: `[M]` the new ones, pruned; overwritten by the next look-up.
+      programs: `[M]` the new ones, pruned; overwritten by the next look-up but one.
       constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it, or
         `ZERO` if none does; `NOT_CONSTANT` of the others.
       instructions: live instructions of all programs whose fitness was asked for.
@@ -75,7 +75,7 @@ class ProgramCache(FitnessCache):
         super().__init__(capacity, key_words=1 + 3 * space.length)
         self._space = space
         self._tables = space_tables(space, metric)
-        self._rows = empty_programs(0, space)
+        self._rows = [empty_programs(0, space) for _ in range(2)]  # of this look-up and of the one before
         self._metric = METRIC_CODE[metric] if find_constants else NO_CONSTANTS
 
     def screen(self, programs: Programs, fitness: NDArray[np.float64]) -> Screened:
@@ -85,9 +85,12 @@ class ProgramCache(FitnessCache):
           programs: N programs of the space.
           fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
         """
-        if len(self._rows) < len(programs):
-            self._rows = empty_programs(len(programs), self._space)
-        place, new, pending, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
+        self._rows.reverse()
+        if len(self._rows[0]) < len(programs):
+            self._rows[0] = empty_programs(len(programs), self._space)
+        rows = self._rows[0]
+        place, new, entries, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
+        self._begin()
         count, instructions, _ = _screen(
             *_words(programs),
             *self._tables,
@@ -96,12 +99,11 @@ class ProgramCache(FitnessCache):
             fitness,
             place,
             new,
-            pending,
+            entries,
             constant_slots,
-            *_words(self._rows),
+            *_words(rows),
         )
-        self._pending = pending[:count]
-        return Screened(Unknown(new[:count], place), self._rows[:count], constant_slots, instructions)
+        return Screened(self._unknown(count, new, place, entries), rows[:count], constant_slots, instructions)
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""
@@ -156,7 +158,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
     @njit(cache=True, nogil=True)
     def screen(  # type: ignore[no-untyped-def]
         opcodes, addresses, constants, sizes, op_table, registers, facts, metric,
-        buckets, entries, values, keys, table_facts, fitness, place, new, pending, constant_slots,
+        buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
         to_opcodes, to_addresses, to_constants, to_sizes,
     ):  # fmt: skip
         """Returns how many programs are new, how many live instructions there were, and a number of no meaning."""
@@ -194,7 +196,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
             touched += touch(hashes, 0, block, buckets, entries, keys)
             for b in range(block):
                 n = asked[b]
-                place[n], pending[count] = look_up_one(
+                place[n], waiting[count] = look_up_one(
                     hashes[b],
                     block_keys,
                     b * most_words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,11 +13,56 @@ from azero_jax.state import State
 from azero_jax.timings import Timings
 
 
-class Evaluate(Protocol):
-    """What gives candidates their fitness."""
+class Evaluation(Protocol):
+    """A batch of N candidates on its way to its fitness."""
 
-    def __call__(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> NDArray[np.float64]:
-        """`[N]` fitness of N programs; `known` `[N]` is that of exact copies of evaluated programs, NaN elsewhere."""
+    def take(self) -> NDArray[np.float64]:
+        """`[N]` fitness, once it is there; to be called once."""
+
+    def state(self) -> State:
+        """What `Evaluate.resume` makes an evaluation of that is still to be taken; waits for the fitness."""
+
+
+class Evaluate(Protocol):
+    """What gives candidates their fitness, maybe while the search makes the next ones."""
+
+    def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
+        """Starts the evaluation of N programs, which may be overwritten from then on.
+
+        `known` `[N]` is the fitness of exact copies of evaluated programs, NaN elsewhere. Evaluations are taken in the
+        order in which they were submitted; at most two are on their way.
+        """
+
+    def resume(self, state: State) -> Evaluation:
+        """The evaluation that gave this state."""
+
+
+class AtOnce:
+    """Evaluates with a plain function of programs, on the spot."""
+
+    def __init__(self, function: Callable[[Programs], NDArray[np.float64]]) -> None:
+        """`function` gives N programs their fitness `[N]`."""
+        self._function = function
+
+    def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
+        """The fitness of N programs; see `Evaluate`."""
+        fitness = self._function(programs)
+        return _Evaluated(fitness if known is None else np.where(np.isnan(known), fitness, known))
+
+    def resume(self, state: State) -> Evaluation:
+        """The evaluation that gave this state."""
+        return _Evaluated(state["fitness"].copy())
+
+
+class _Evaluated:
+    def __init__(self, fitness: NDArray[np.float64]) -> None:
+        self._fitness = fitness
+
+    def take(self) -> NDArray[np.float64]:
+        return self._fitness
+
+    def state(self) -> State:
+        return {"fitness": self._fitness}
 
 
 class NewBest(NamedTuple):
@@ -66,7 +112,7 @@ class SearchAlgorithm(Protocol):
     timings: Timings
 
     def step(self) -> None:
-        """Makes and evaluates one batch of candidates."""
+        """Takes the fitness of one batch of candidates, after the next ones have been made and submitted."""
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
         """The best current program of each island (one of random search), and their fitnesses."""
@@ -85,4 +131,7 @@ class SearchAlgorithm(Protocol):
         """What happened since the last call."""
 
     def state(self) -> State:
-        """Everything that the following steps depend on, apart from what `evaluate` remembers."""
+        """Everything that the following steps depend on, apart from what `evaluate` remembers.
+
+        It waits for the fitness of what is on its way.
+        """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.evolve.algorithm import Evaluate, Event, NewBest
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.mutate import no_op_programs, randomize
 from azero_jax.program import Programs, empty_programs
@@ -25,6 +25,8 @@ from azero_jax.timings import Timings
 class RandomSearch:
     """Random programs, of which the best is kept.
 
+    While one batch is evaluated, the next one is drawn.
+
     Attributes:
       candidates: programs evaluated so far.
       timings: where the time of the search itself goes.
@@ -42,7 +44,7 @@ class RandomSearch:
         self._space = space
         self._evaluate = evaluate
         self._count = settings.islands * settings.batch
-        self._programs = no_op_programs(space, self._count)
+        self._next, self._spare = (no_op_programs(space, self._count) for _ in range(2))
         self._generator = generator
         self._best = empty_programs(1, space)
         self._best_fitness = -np.inf
@@ -51,7 +53,9 @@ class RandomSearch:
         self.candidates = 0
         self.timings = Timings()
         self._events: list[Event] = []
+        self._ahead: Evaluation  # of `self._next`
         if state is None:
+            self._submit()
             self.step()
         else:
             self._restore(state)
@@ -62,13 +66,14 @@ class RandomSearch:
         return 0
 
     def step(self) -> None:
-        """Draws and evaluates one batch."""
-        with self.timings.phase("breed"):
-            randomize(self._programs, self._space, self._generator)
-        fitness = self._evaluate(self._programs)
+        """Draws one batch, and takes the fitness of the one before it."""
+        programs, evaluation = self._next, self._ahead
+        self._next, self._spare = self._spare, programs
+        self._submit()
+        fitness = evaluation.take()
         winner = int(fitness.argmax())
         if fitness[winner] > self._best_fitness:
-            self._best = self._programs[winner : winner + 1].copy()
+            self._best = programs[winner : winner + 1].copy()
             self._best_fitness = float(fitness[winner])
             self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
         self._latest, self._summary = fitness, None
@@ -92,13 +97,21 @@ class RandomSearch:
         return events
 
     def state(self) -> State:
-        """The best program, random generator and counts."""
+        """The best program, the batch that is on its way, random generator and counts."""
         return {
             **with_prefix("best", programs_state(self._best)),
+            **with_prefix("ahead", self._ahead.state()),
+            **with_prefix("next", programs_state(self._next)),
             "fitness": np.array([self._best_fitness, *self._summarize()]),
             "candidates": np.array(self.candidates),
             "generator": generator_state(self._generator),
         }
+
+    def _submit(self) -> None:
+        """Draws a batch and submits it."""
+        with self.timings.phase("breed"):
+            randomize(self._next, self._space, self._generator)
+        self._ahead = self._evaluate.submit(self._next)
 
     def _summarize(self) -> tuple[float, float]:
         """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""
@@ -108,6 +121,8 @@ class RandomSearch:
 
     def _restore(self, state: State) -> None:
         self._best = restore_programs(without_prefix("best", state))
+        self._next = restore_programs(without_prefix("next", state))
+        self._ahead = self._evaluate.resume(without_prefix("ahead", state))
         self._best_fitness, *summary = state["fitness"].tolist()
         self._summary = summary[0], summary[1]
         self.candidates = int(state["candidates"])

@@ -4,10 +4,14 @@ Every island has its own population, in slots in order of age. A child's parent 
 replacement; the child, mutated, takes the slot of the island's oldest program, whatever their fitnesses. With one
 island and a batch of one child a step this is the original's loop; larger batches draw all their parents from the
 population before any of their children is in it.
+
+The islands work in two halves: while the children of one are evaluated, those of the other are bred. As islands have
+nothing to do with each other, that changes nothing about any of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Final
 
@@ -17,7 +21,7 @@ from numpy.typing import NDArray
 
 from azero_jax import mutate
 from azero_jax.compiled import inlined, source_digest
-from azero_jax.evolve.algorithm import Evaluate, Event, NewBest, Restart
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.mutate import Mutation, mutate_one, no_op_programs, random_programs, space_arrays
 from azero_jax.program import Programs, concatenate, empty_programs
@@ -42,6 +46,7 @@ class Evolution:
       fitness: `[I, P]` float64.
       oldest: the slot that each island's next child takes.
       candidates: programs evaluated so far, the initial ones included.
+      restarts: how many islands have started again.
       timings: where the time of evolution itself goes.
     """
 
@@ -58,7 +63,7 @@ class Evolution:
 
         Args:
           space: what programs may look like.
-          evaluate: fitness of a batch.
+          evaluate: gives batches their fitness; `AtOnce` makes one of a function.
           settings: islands, populations, tournaments, mutations and restarts.
           generator: the only source of randomness.
           seeds: programs to start from; every island repeats them until its population is full. None starts from
@@ -73,54 +78,37 @@ class Evolution:
         self._arrays = space_arrays(space)
         self._policy = settings.mutation_policy()
         self._cumulative = self._policy.cumulative()
-        islands, population = settings.islands, settings.population
-        self._children = empty_programs(islands * settings.batch, space)
-        self._origins = np.zeros((islands * settings.batch, 2), np.int64)  # of each child: parent, mutation
         self.timings = Timings()
         self._events: list[Event] = []
-        if state is not None:
+        if state is None:
+            self._begin()
+        else:
             self._restore(state)
-            return
+
+    def _begin(self) -> None:
+        islands, population = self._settings.islands, self._settings.population
         self.programs = concatenate([self._initial_programs() for _ in range(islands)])
-        self.fitness = evaluate(self.programs).reshape(islands, population)
+        self.fitness = self._evaluate.submit(self.programs).take().reshape(islands, population)
         self.oldest = 0
         self.candidates = islands * population
+        self.restarts = 0
         self._best = self.fitness.max(axis=1)
         self._since_gain = np.zeros(islands, np.int64)  # candidates of each island since its last gain
-        self._restarts = 0
         self._record = -np.inf
-        self._note_new_best(self.programs, self.fitness)
-
-    @property
-    def restarts(self) -> int:
-        """How many islands have started again."""
-        return self._restarts
+        self._note_new_best(self.programs, self.fitness.reshape(-1))
+        self._halves = self._make_halves()
+        if len(self._halves) > 1:
+            self._breed(self._halves[0])
 
     def step(self) -> None:
-        """Breeds, evaluates and ages one batch on every island."""
-        settings = self._settings
-        with self.timings.phase("breed"):
-            _breed(
-                self.programs.arrays(),
-                self.fitness,
-                self._children.arrays(),
-                settings.tournament,
-                self._arrays,
-                self._policy.probability,
-                self._cumulative,
-                self._generator,
-                self._origins,
-            )
-            copies = self._origins[:, 1] < 0
-            known = np.where(copies, self.fitness.reshape(-1)[self._origins[:, 0]], np.nan)
-        fitness = self._evaluate(self._children, known).reshape(settings.islands, settings.batch)
-        with self.timings.phase("age"):
-            self._note_new_best(self._children, fitness, self._origins)
-            _replace_oldest(self.programs.arrays(), self.fitness, self._children.arrays(), fitness, self.oldest)
-        self.oldest = (self.oldest + settings.batch) % settings.population
-        self.candidates += fitness.size
-        if settings.restart_after > 0:
-            self._restart_stuck(fitness.max(axis=1))
+        """One batch on every island: each half is bred while the other one's children are evaluated."""
+        *ahead, last = self._halves
+        self._breed(last)
+        for half in ahead:
+            self._age(half)
+            self._breed(half)
+        self._age(last)
+        self.oldest = (self.oldest + self._settings.batch) % self._settings.population
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
         """The best current program of each island, `[I]`, and their fitnesses."""
@@ -142,37 +130,94 @@ class Evolution:
         return events
 
     def state(self) -> State:
-        """Populations, random generator and counts; the arrays are not copied."""
-        return {
+        """Populations, children on their way, random generator and counts; the arrays are not copied."""
+        state = {
             **with_prefix("programs", programs_state(self.programs)),
             "fitness": self.fitness,
             "best": self._best,
             "since_gain": self._since_gain,
             "record": np.array(self._record),
-            "counts": np.array([self.oldest, self.candidates, self._restarts]),
+            "counts": np.array([self.oldest, self.candidates, self.restarts]),
             "generator": generator_state(self._generator),
         }
+        first = self._halves[0]
+        if first.evaluation is not None:
+            state |= with_prefix("children", programs_state(first.children))
+            state |= with_prefix("ahead", first.evaluation.state())
+            state["origins"] = first.origins
+        return state
 
     def _restore(self, state: State) -> None:
         self.programs = restore_programs(without_prefix("programs", state))
         self.fitness, self._best, self._since_gain = (state[name].copy() for name in ("fitness", "best", "since_gain"))
         self._record = float(state["record"])
-        self.oldest, self.candidates, self._restarts = state["counts"].tolist()
+        self.oldest, self.candidates, self.restarts = state["counts"].tolist()
         restore_generator(self._generator, state["generator"])
+        self._halves = self._make_halves()
+        if "origins" in state:
+            first = self._halves[0]
+            first.children.put(slice(None), restore_programs(without_prefix("children", state)))
+            first.origins[:] = state["origins"]
+            first.evaluation = self._evaluate.resume(without_prefix("ahead", state))
 
-    def _note_new_best(
-        self, programs: Programs, fitness: NDArray[np.float64], origins: NDArray[np.int64] | None = None
-    ) -> None:
+    def _make_halves(self) -> list[_Half]:
+        islands, batch = self._settings.islands, self._settings.batch
+        middle = islands // 2
+        return [
+            _Half(
+                islands=slice(begin, end),
+                programs=self.programs[begin * self._settings.population : end * self._settings.population],
+                fitness=self.fitness[begin:end],
+                children=empty_programs((end - begin) * batch, self._space),
+                origins=np.zeros(((end - begin) * batch, 2), np.int64),
+            )
+            for begin, end in ((0, middle), (middle, islands))
+            if end > begin
+        ]
+
+    def _breed(self, half: _Half) -> None:
+        """Makes the next children of one half of the islands, and submits them."""
+        with self.timings.phase("breed"):
+            _breed(
+                half.programs.arrays(),
+                half.fitness,
+                half.children.arrays(),
+                self._settings.tournament,
+                self._arrays,
+                self._policy.probability,
+                self._cumulative,
+                self._generator,
+                half.origins,
+            )
+            copies = half.origins[:, 1] < 0
+            known = np.where(copies, half.fitness.reshape(-1)[half.origins[:, 0]], np.nan)
+        half.evaluation = self._evaluate.submit(half.children, known)
+
+    def _age(self, half: _Half) -> None:
+        """Replaces the oldest programs of one half of the islands by its children; islands that are stuck restart."""
+        assert half.evaluation is not None
+        fitness = half.evaluation.take()
+        half.evaluation = None
+        with self.timings.phase("age"):
+            self._note_new_best(half.children, fitness, half)
+            newest = fitness.reshape(-1, self._settings.batch)
+            _replace_oldest(half.programs.arrays(), half.fitness, half.children.arrays(), newest, self.oldest)
+        self.candidates += len(fitness)
+        if self._settings.restart_after > 0:
+            self._restart_stuck(half.islands, newest.max(axis=1))
+
+    def _note_new_best(self, programs: Programs, fitness: NDArray[np.float64], half: _Half | None = None) -> None:
+        """Notes the best of N programs with fitness `[N]`, a half's children or initial programs, if it is a record."""
         winner = int(fitness.argmax())
-        best = float(fitness.reshape(-1)[winner])
+        best = float(fitness[winner])
         if not best > self._record:
             return
         self._record = best
         event = NewBest(self.candidates, best, programs[winner : winner + 1].copy())
-        if origins is not None:
-            parent, mutation = origins[winner].tolist()
+        if half is not None:
+            parent, mutation = half.origins[winner].tolist()
             name = Mutation(mutation).name.lower() if mutation >= 0 else ""
-            event = event._replace(parent=self.programs[parent : parent + 1].copy(), mutation=name)
+            event = event._replace(parent=half.programs[parent : parent + 1].copy(), mutation=name)
         self._events.append(event)
 
     def _initial_programs(self) -> Programs:
@@ -183,26 +228,49 @@ class Evolution:
             return no_op_programs(self._space, count)
         return random_programs(self._space, count, self._generator)
 
-    def _restart_stuck(self, newest: NDArray[np.float64]) -> None:
-        gained = newest > self._best + (1 - self._best) * self._settings.restart_gain
-        self._best = np.where(gained, newest, self._best)
-        self._since_gain = np.where(gained, 0, self._since_gain + self._settings.batch)
+    def _restart_stuck(self, islands: slice, newest: NDArray[np.float64]) -> None:
+        best = self._best[islands]
+        gained = newest > best + (1 - best) * self._settings.restart_gain
+        self._best[islands] = np.where(gained, newest, best)
+        self._since_gain[islands] = np.where(gained, 0, self._since_gain[islands] + self._settings.batch)
         stuck = self._since_gain >= self._settings.restart_after
         stuck[self._best.argmax()] = False
-        for island in np.flatnonzero(stuck):
-            self._restart(int(island))
+        for island in range(islands.start, islands.stop):
+            if stuck[island]:
+                self._restart(island)
 
     def _restart(self, island: int) -> None:
         self._events.append(Restart(self.candidates, island, float(self._best[island])))
         population = self._settings.population
         fresh = self._initial_programs()
         self.programs.put(slice(island * population, (island + 1) * population), fresh)
-        self.fitness[island] = self._evaluate(fresh)
+        self.fitness[island] = self._evaluate.submit(fresh).take()
         self.candidates += population
         self._note_new_best(fresh, self.fitness[island])
         self._best[island] = self.fitness[island].max()
         self._since_gain[island] = 0
-        self._restarts += 1
+        self.restarts += 1
+
+
+@dataclasses.dataclass
+class _Half:
+    """Some islands, whose children are bred, evaluated and taken in together.
+
+    Attributes:
+      islands: which.
+      programs: their populations, a view of all.
+      fitness: `[i, P]` of these, a view of all.
+      children: `[i * batch]` the latest.
+      origins: `[i * batch, 2]` of each child, its parent's place in `programs`, and its `Mutation`.
+      evaluation: of the children; None once it has been taken.
+    """
+
+    islands: slice
+    programs: Programs
+    fitness: NDArray[np.float64]
+    children: Programs
+    origins: NDArray[np.int64]
+    evaluation: Evaluation | None = None
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ from azero_jax.recording.files import TEMPORARY_SUFFIX, write_atomically
 from azero_jax.state import State
 
 FORMAT: Final = "azero_jax checkpoint"
-VERSION: Final = 2
+VERSION: Final = 3
 
 _NAME: Final = re.compile(r"checkpoint-(\d{6,})\.npz")
 

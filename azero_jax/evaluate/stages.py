@@ -1,0 +1,182 @@
+"""Running what is new in stages: a probe of its behaviour, hurdles, and everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.engines.base import Engine
+from azero_jax.evaluate.cache import FitnessCache
+from azero_jax.evaluate.counters import Counters
+from azero_jax.evaluate.equivalence import hash_errors
+from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.settings import EvaluatorSettings
+from azero_jax.program import Programs
+from azero_jax.state import State, with_prefix, without_prefix
+from azero_jax.tasks import Tasks
+from azero_jax.timings import Timings
+
+
+class _Stage(NamedTuple):
+    """One hurdle: where and on how many examples it runs candidates, and its threshold."""
+
+    engine: Engine
+    examples: tuple[int, int]
+    hurdle: Hurdle
+
+
+class StagedRuns:
+    """Runs programs, stopping each as soon as its fitness is known or looks poor.
+
+    Functional equivalence checking comes first: a program that makes the errors of a known one on a few examples has
+    its fitness. Then come the hurdles, then all examples of all tasks.
+
+    Attributes:
+      timings: where the time went; "probe", "hurdles" and "run in full" are the engine's.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: EvaluatorSettings,
+        make_engine: Callable[[Tasks], Engine] | None = None,
+    ) -> None:
+        """No behaviours known, and hurdles that everything passes; arguments and errors are those of `Evaluator`."""
+        self.timings = Timings()
+        self._engine, self._settings = engine, settings
+        self._behaviours = FitnessCache(settings.fec_size, forget_every=settings.fec_forget_every)
+        self._probe = (settings.fec_train_examples, settings.fec_valid_examples)
+        if settings.fec_size > 0:
+            _check_probe(self._probe, engine.tasks)
+        self._stages = [self._make_stage(index, make_engine) for index in range(len(settings.hurdle_examples))]
+
+    def run(self, programs: Programs, counters: Counters) -> NDArray[np.float64]:
+        """`[N]` fitness of N programs: of the hurdle that stopped one, or of all examples of all tasks.
+
+        `counters` are told what happened to them.
+        """
+        if self._settings.fec_size == 0 or len(programs) == 0:
+            return self._run_stages(programs, np.arange(len(programs)), counters)
+        with self.timings.phase("probe"):
+            outcome = self._engine.evaluate(programs, examples=self._probe, record=True)
+            counters.train_steps += outcome.total_steps
+            errors = np.asarray(outcome.errors)
+        with self.timings.phase("equivalence"):
+            fitness = np.full(len(programs), np.nan)
+            unknown = self._behaviours.look_up(hash_errors(errors, self._settings.fec_decimals), fitness)
+            counters.probed += len(programs)
+            counters.known_fec += len(programs) - len(unknown.new)
+            probed = self._combine(np.asarray(outcome.fitness)[unknown.new])
+        found = self._run_stages(programs, unknown.new, counters, probed)
+        with self.timings.phase("equivalence"):
+            self._behaviours.fill(unknown, found, fitness)
+        return fitness
+
+    def warm_up(self, programs: Programs) -> None:
+        """Runs some programs through every stage, so that nothing is left to compile."""
+        if self._settings.fec_size > 0:
+            self._engine.evaluate(programs, examples=self._probe, record=True)
+        for stage in self._stages:
+            stage.engine.evaluate(programs, examples=stage.examples)
+        self._engine.evaluate(programs)
+
+    def state(self) -> State:
+        """Known behaviours and the hurdles' thresholds."""
+        state = with_prefix("behaviours", self._behaviours.state())
+        for index, stage in enumerate(self._stages):
+            state |= with_prefix(f"hurdle{index}", stage.hurdle.state())
+        return state
+
+    def restore(self, state: State) -> None:
+        """Goes on from what `state()` gave; this object is new."""
+        self._behaviours.restore(without_prefix("behaviours", state))
+        for index, stage in enumerate(self._stages):
+            stage.hurdle.restore(without_prefix(f"hurdle{index}", state))
+
+    def _run_stages(
+        self,
+        programs: Programs,
+        chosen: NDArray[np.int64],
+        counters: Counters,
+        probed: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """`[M]` fitness after the hurdles.
+
+        Args:
+          programs: N programs.
+          chosen: `[M]` which of them are run, ascending.
+          counters: are told.
+          probed: `[M]` their fitness in the probe, which a hurdle takes that wants what the probe has run.
+        """
+        fitness = np.zeros(len(chosen))
+        running = np.arange(len(chosen))
+        for index, stage in enumerate(self._stages):
+            if len(running) == 0:
+                return fitness
+            with self.timings.phase("hurdles"):
+                if probed is not None and stage.engine is self._engine and stage.examples == self._probe:
+                    reached = probed[running]
+                else:
+                    reached = self._run(stage.engine, _select(programs, chosen[running]), stage.examples, counters)
+            fitness[running] = reached
+            passed = stage.hurdle.passes(reached)
+            counters.stopped_at_hurdle[index] += int((~passed).sum())
+            running = running[passed]
+        if len(running):
+            counters.run_in_full += len(running)
+            with self.timings.phase("run in full"):
+                fitness[running] = self._run(self._engine, _select(programs, chosen[running]), None, counters)
+        return fitness
+
+    def _run(
+        self, engine: Engine, programs: Programs, examples: tuple[int, int] | None, counters: Counters
+    ) -> NDArray[np.float64]:
+        outcome = engine.evaluate(programs, examples=examples)
+        counters.train_steps += outcome.total_steps
+        return self._combine(np.asarray(outcome.fitness))
+
+    def _combine(self, fitness: NDArray) -> NDArray[np.float64]:
+        return combine_tasks(fitness, self._settings.combine)
+
+    def _make_stage(self, index: int, make_engine: Callable[[Tasks], Engine] | None) -> _Stage:
+        settings, tasks = self._settings, self._engine.tasks
+        hurdle = Hurdle(settings.hurdle_percentile, settings.hurdle_window)
+        share = settings.hurdle_examples[index]
+        steps = tasks.train_examples * self._engine.settings.epochs
+        examples = (max(round(share * steps), 1), max(round(share * tasks.valid_examples), 1))
+        count = len(tasks)
+        if settings.hurdle_tasks:
+            count = max(round(settings.hurdle_tasks[index] * count), 1)
+        if count == len(tasks):
+            return _Stage(self._engine, examples, hurdle)
+        if make_engine is None:
+            raise ValueError("hurdle_tasks needs an engine for a part of the tasks")
+        return _Stage(make_engine(tasks.first(count)), examples, hurdle)
+
+
+def _select(programs: Programs, chosen: NDArray[np.int64]) -> Programs:
+    """The programs at some places, ascending; not copied if these are all places."""
+    return programs if len(chosen) == len(programs) else programs[chosen]
+
+
+def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
+    """`[N]` mean, or upper median, of `[N, T]` task fitnesses."""
+    if how == "mean":
+        # NumPy adds up fewer than 8 numbers one by one, so that the layout makes no difference but in time.
+        return fitness.astype(np.float64, order="F" if fitness.shape[1] < 8 else "C").mean(axis=1)
+    values = fitness.astype(np.float64)
+    middle = values.shape[1] // 2
+    return np.partition(values, middle, axis=1)[:, middle]
+
+
+def _check_probe(probe: tuple[int, int], tasks: Tasks) -> None:
+    for name, count, available in (
+        ("fec_train_examples", probe[0], tasks.train_examples),
+        ("fec_valid_examples", probe[1], tasks.valid_examples),
+    ):
+        if count > available:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{name} is {count}; a task has only {available}; take all with {flag} {available}")
