@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from azero_jax.comparison import Comparison, describe_fitness
+from azero_jax.evaluate import Counters
 from azero_jax.interrupt import STOP_SIGNALS
 from azero_jax.recording.overview import RunOverview
 from azero_jax.result import Progress, SearchResult
@@ -93,6 +94,7 @@ class Display:
             f"mean fitness: {result.search_fitness:.6f} on search tasks, {result.select_fitness:.6f} on select tasks,"
             f" [bold]{result.final_fitness:.6f} on unseen tasks[/bold]"
         )
+        console.print(Text(f"candidates: {counter_line(Counters(**result.counters))}"))
         if result.run_directory is not None:
             console.print(Text(f"recorded in {result.run_directory}"))
         if result.stopped_by in STOP_SIGNALS.values():
@@ -183,18 +185,18 @@ def progress_line(progress: Progress) -> str:
     return line
 
 
-def counter_line(progress: Progress) -> str:
+def counter_line(counters: Counters) -> str:
     """Shares of what happened to the candidates, in one line."""
-    counters = progress.counters
     total = max(counters.candidates, 1)
     parts = [
-        f"{counters.pruned_instructions / max(counters.instructions, 1):.0%} of instructions pruned",
-        f"{counters.known_canonical / total:.0%} known by canonical form",
-        f"{counters.known_fec / total:.0%} by behaviour",
+        f"{counters.known_canonical / total:.1%} known programs",
+        f"{counters.constant_predictors / total:.1%} constant",
+        f"{counters.known_fec / total:.1%} known by behaviour",
         *(f"{count / total:.1%} stopped at hurdle {n}" for n, count in enumerate(counters.stopped_at_hurdle, 1)),
+        *([f"{counters.over_budget / total:.1%} over the train budget"] if counters.over_budget else []),
         f"{counters.run_in_full / total:.1%} run in full",
+        f"{counters.pruned_instructions / max(counters.instructions, 1):.0%} of instructions pruned",
         f"{counters.train_steps:,} training steps",
-        f"{progress.restarts} restarts",
     ]
     return ", ".join(parts)
 
@@ -210,7 +212,7 @@ def _panel(progress: Progress, best: list[float]) -> Panel:
     lines = Group(
         Text(progress_line(progress), style="bold"),
         Text(f"best fitness {curve(best)}"),
-        Text(counter_line(progress), style="dim"),
+        Text(f"{counter_line(progress.counters)}, {progress.restarts} restarts", style="dim"),
         Text(progress.program, no_wrap=True, overflow="ellipsis"),
     )
     return Panel(lines, title="azero_jax: the best program so far", title_align="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -37,14 +38,11 @@ def test_progress_in_one_line() -> None:
 
 
 def test_counters_in_one_line() -> None:
-    line = counter_line(PROGRESS)
-    for part in (
-        "60% of instructions pruned",
-        "45% known by canonical form",
-        "10.0% stopped at hurdle 1",
-        "3 restarts",
-    ):
+    line = counter_line(PROGRESS.counters)
+    for part in ("60% of instructions pruned", "45.0% known programs", "10.0% stopped at hurdle 1"):
         assert part in line
+    assert "train budget" not in line
+    assert "2.5% over the train budget" in counter_line(dataclasses.replace(PROGRESS.counters, over_budget=25))
 
 
 @pytest.mark.parametrize(
