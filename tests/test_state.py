@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from azero_jax.evaluate.cache import FitnessCache
+from azero_jax.evaluate.cache import FitnessCache, Unknown
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.hurdles import Hurdle
 from azero_jax.evaluate.program_cache import ProgramCache
@@ -34,14 +34,19 @@ def assert_same_state(one: State, other: State) -> None:
         assert_array_equal(one[name], other[name], err_msg=name)
 
 
+def fill(cache: FitnessCache, unknown: Unknown, value: float) -> None:
+    """Gives all new keys of a look-up values near this one."""
+    count = len(unknown.new)
+    cache.fill(unknown, value + np.linspace(0, 1, count), np.empty(len(unknown.place)))
+
+
 def filled_cache(seed: int, forget_every: int) -> FitnessCache:
     """A cache of 50 after many look-ups of hashes."""
     generator = np.random.default_rng(seed)
     cache = FitnessCache(50, forget_every)
     hashes = np.arange(120, dtype=np.uint64) * np.uint64(64)  # many in one bucket
     for n in generator.integers(0, 120, 400):
-        unknown = cache.look_up(hashes[n : n + 1], np.full(1, np.nan))
-        cache.fill(np.full(len(unknown.new), n / 7))
+        fill(cache, cache.look_up(hashes[n : n + 1], np.full(1, np.nan)), n / 7)
     return cache
 
 
@@ -51,8 +56,7 @@ def filled_program_cache(seed: int) -> ProgramCache:
     cache = ProgramCache(50, SPACE, Metric.RMS_ERROR)
     programs = random_programs(SPACE, 120, generator)
     for n in generator.integers(0, 120, 400):
-        unknown = cache.screen(programs[n : n + 1], np.full(1, np.nan)).unknown
-        cache.fill(np.full(len(unknown.new), n / 7))
+        fill(cache, cache.screen(programs[n : n + 1], np.full(1, np.nan)).unknown, n / 7)
     return cache
 
 
@@ -96,7 +100,7 @@ def test_a_cache_forgets_the_same_after_it_came_back(seed: int, forget_every: in
     hashes = np.arange(1000, 1030, dtype=np.uint64)
     for each in (cache, restored):
         for some in (hashes, hashes[::2].copy()):
-            each.fill(np.linspace(0, 1, len(each.look_up(some, np.full(len(some), np.nan)).new)))
+            fill(each, each.look_up(some, np.full(len(some), np.nan)), 0.5)
     assert_same_state(restored.state(), cache.state())
 
 
@@ -109,14 +113,14 @@ def test_a_cache_of_programs_forgets_the_same_after_it_came_back(seed: int) -> N
     programs = random_programs(SPACE, 30, np.random.default_rng(seed + 1))
     for each in (cache, restored):
         for some in (programs, programs[::2]):
-            each.fill(np.linspace(0, 1, len(each.screen(some, np.full(len(some), np.nan)).programs)))
+            fill(each, each.screen(some, np.full(len(some), np.nan)).unknown, 0.5)
     assert_same_state(restored.state(), cache.state())
 
 
 def test_the_state_of_a_cache_holds_only_what_is_used() -> None:
     cache = ProgramCache(100_000, SPACE, Metric.RMS_ERROR)
     programs = random_programs(SPACE, 10, np.random.default_rng(0))
-    cache.fill(np.zeros(len(cache.screen(programs, np.full(10, np.nan)).programs)))
+    fill(cache, cache.screen(programs, np.full(10, np.nan)).unknown, 0.0)
     assert sum(array.nbytes for array in cache.state().values()) < 10 * (24 + 8 * (1 + 3 * SPACE.length))
 
 

@@ -47,10 +47,9 @@ class Outcome(NamedTuple):
     train_steps: NDArray[np.int32]
     errors: NDArray[Any] | None = None
 
-    @property
-    def total_steps(self) -> int:
-        """Training examples attempted by all programs on all tasks."""
-        return int(np.asarray(self.train_steps).sum(dtype=np.int64))
+    def count_steps(self, programs: slice) -> int:
+        """Training examples attempted by some of the programs on all tasks."""
+        return int(np.asarray(self.train_steps)[programs].sum(dtype=np.int64))
 
 
 class Memory(NamedTuple):

@@ -2,8 +2,8 @@
 
 A batch is submitted, and its fitness taken later, so that the search can make the next batch in the meantime. Up to two
 batches are on their way; they are answered in the order in which they were submitted. What is new in them runs in
-another thread where that pays: host and engine then work at the same time. Where it does not pay, it runs at once, with
-the same results to the last bit.
+another thread where that pays: host and engine then work at the same time. Where it does not pay, what is new in both
+runs together, in fewer calls of the engine. The results are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import functools
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import jax
@@ -28,9 +28,9 @@ from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.settings import EvaluatorSettings
-from azero_jax.evaluate.stages import StagedRuns, combine_tasks
+from azero_jax.evaluate.stages import Part, StagedRuns, combine_tasks
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
-from azero_jax.program import Programs
+from azero_jax.program import Programs, empty_programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
 from azero_jax.timings import Timings
@@ -46,19 +46,13 @@ class Evaluation:
       evaluator: where it was submitted.
       counters: what has happened to these candidates; the evaluator's own only learn of it when the fitness is taken.
       fitness: `[N]`, NaN where it is not known yet.
-      asked: `[M]` candidates that were looked up; None stands for all.
-      looked_up: `[M]` their fitness.
-      unknown: what the look-up did not find; None once all fitness is known.
-      found: the fitness of what is new.
+      waiting: what is waited for; None once all fitness is known.
     """
 
     evaluator: Evaluator
     counters: Counters
     fitness: NDArray[np.float64]
-    asked: NDArray[np.int64] | None = None
-    looked_up: NDArray[np.float64] | None = None
-    unknown: Unknown | None = None
-    found: Future[NDArray[np.float64]] | None = None
+    waiting: _Waiting | None = None
 
     def take(self) -> NDArray[np.float64]:
         """`[N]` fitness, 0 (worst) to 1; to be called once."""
@@ -70,6 +64,25 @@ class Evaluation:
         """Fitness and counters; `Evaluator.resume` makes an evaluation of them that is still to be taken."""
         self.evaluator.settle(self)
         return {"fitness": self.fitness, **with_prefix("counters", self.counters.state())}
+
+
+@dataclasses.dataclass
+class _Waiting:
+    """What a batch waits for.
+
+    Attributes:
+      asked: `[M]` candidates that were looked up; None stands for all.
+      fitness: `[M]` their fitness, NaN where it is not known yet.
+      unknown: what the look-up did not find.
+      new: of these, the programs to run, each once.
+      found: their fitness; None if they do not run yet.
+    """
+
+    asked: NDArray[np.int64] | None
+    fitness: NDArray[np.float64]
+    unknown: Unknown
+    new: Programs
+    found: Callable[[], NDArray[np.float64]] | None = None
 
 
 class Evaluator:
@@ -113,6 +126,7 @@ class Evaluator:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evaluate") if self.overlaps else None
         self._on_their_way: deque[Evaluation] = deque()
         self._space, self._tasks = engine.space, engine.tasks
+        self._rooms = [empty_programs(0, self._space) for _ in range(2)]  # for new programs
         self._programs = ProgramCache(
             settings.cache_size, self._space, self._tasks.metric, find_constants=settings.constants
         )
@@ -148,24 +162,29 @@ class Evaluator:
             counters.over_budget += int(costly.sum())
             fitness[costly] = 0.0
         evaluation = Evaluation(self, counters, fitness)
-        self._look_up(programs, evaluation)
+        evaluation.waiting = self._look_up(programs, evaluation)
         self._on_their_way.append(evaluation)
+        if self._thread is not None:
+            part = Part(len(evaluation.waiting.new), counters)
+            evaluation.waiting.found = self._thread.submit(self.runs.run, evaluation.waiting.new, [part]).result
         return evaluation
 
     def settle(self, evaluation: Evaluation) -> None:
         """Waits for the fitness of a batch, and of those before it."""
-        while evaluation.unknown is not None:
+        if evaluation.waiting is not None and evaluation.waiting.found is None:
+            self._run_together()
+        while evaluation.waiting is not None:
             first = self._on_their_way.popleft()
-            assert first.unknown is not None
-            assert first.found is not None
-            assert first.looked_up is not None
+            waiting = first.waiting
+            assert waiting is not None
+            assert waiting.found is not None
             with self.timings.phase("wait"):
-                found = first.found.result()
+                found = waiting.found()
             with self.timings.phase("insert"):
-                self._programs.fill(first.unknown, found, first.looked_up)
-                if first.asked is not None:
-                    first.fitness[first.asked] = first.looked_up
-            first.unknown = None
+                self._programs.fill(waiting.unknown, found, waiting.fitness)
+                if waiting.asked is not None:
+                    first.fitness[waiting.asked] = waiting.fitness
+            first.waiting = None
 
     def resume(self, state: State) -> Evaluation:
         """The evaluation that gave this state, still to be taken."""
@@ -198,36 +217,54 @@ class Evaluator:
         self.runs.restore(without_prefix("runs", state))
         self.counters.restore(without_prefix("counters", state))
 
-    def _look_up(self, programs: Programs, evaluation: Evaluation) -> None:
-        """Looks up the programs whose fitness is NaN, and runs those that are new."""
-        counters, fitness = evaluation.counters, evaluation.fitness
+    def _look_up(self, programs: Programs, evaluation: Evaluation) -> _Waiting:
+        """Looks up the programs whose fitness is NaN."""
+        counters, fitness, chosen = evaluation.counters, evaluation.fitness, None
         asked = np.flatnonzero(np.isnan(fitness))
         instructions = int(programs.sizes[asked].sum())
         counters.instructions += instructions
-        evaluation.looked_up = fitness
         if self._canonical:
             with self.timings.phase("canonicalize"):
                 programs = canonicalize(programs[asked], self._space, self._tasks.metric).programs
-            evaluation.asked, evaluation.looked_up = asked, np.full(len(asked), np.nan)
+            chosen, fitness = asked, np.full(len(asked), np.nan)
         with self.timings.phase("look up"):
             # Of canonical programs this finds the live instructions a second time: 0.06 microseconds a candidate of the
             # demo, where the canonical form takes 1, so that is not worth a loop of its own.
-            unknown, new, constant_slots, live = self._programs.screen(programs, evaluation.looked_up)
+            target = self._make_room(len(programs))
+            unknown, new, constant_slots, live = self._programs.screen(programs, fitness, target)
             counters.pruned_instructions += instructions - live
         with self.timings.phase("constants"):
-            constants = self._score_constants(programs, constant_slots, evaluation.looked_up)
+            constants = self._score_constants(programs, constant_slots, fitness)
             counters.constant_predictors += constants
             counters.known_canonical += len(asked) - len(new) - constants
-        evaluation.unknown = unknown
-        evaluation.found = self._run(new, counters)
+        return _Waiting(chosen, fitness, unknown, new)
 
-    def _run(self, programs: Programs, counters: Counters) -> Future[NDArray[np.float64]]:
-        """Has new programs run, in the other thread if there is one."""
-        if self._thread is not None:
-            return self._thread.submit(self.runs.run, programs, counters)
-        found: Future[NDArray[np.float64]] = Future()
-        found.set_result(self.runs.run(programs, counters))
-        return found
+    def _make_room(self, count: int) -> Programs:
+        """Room for new programs: behind those that they will run together with, or away from those that are running."""
+        used = 0
+        if self._thread is None:
+            used = sum(len(waiting.new) for _, waiting in self._not_running())
+        else:
+            self._rooms.reverse()
+        if len(self._rooms[0]) < used + count:
+            larger = empty_programs(used + count, self._space)
+            larger.put(slice(used), self._rooms[0][:used])
+            self._rooms[0] = larger
+        return self._rooms[0][used : used + count]
+
+    def _not_running(self) -> list[tuple[Evaluation, _Waiting]]:
+        """The batches whose new programs do not run yet."""
+        batches = [(evaluation, evaluation.waiting) for evaluation in self._on_their_way]
+        return [(evaluation, waiting) for evaluation, waiting in batches if waiting and waiting.found is None]
+
+    def _run_together(self) -> None:
+        """Runs the new programs of all batches that do not run yet."""
+        batches = self._not_running()
+        ends = np.cumsum([len(waiting.new) for _, waiting in batches])
+        parts = [Part(len(waiting.new), evaluation.counters) for evaluation, waiting in batches]
+        pieces = np.split(self.runs.run(self._rooms[0][: ends[-1]], parts), ends[:-1])
+        for (_, waiting), found in zip(batches, pieces, strict=True):
+            waiting.found = functools.partial(np.asarray, found)
 
     @functools.cached_property
     def _constant_fitness(self) -> ConstantFitness:

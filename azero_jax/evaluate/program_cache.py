@@ -45,7 +45,7 @@ class Screened(NamedTuple):
 
     Attributes:
       unknown: what was not found.
-      programs: `[M]` the new ones, pruned; overwritten by the next look-up but one.
+      programs: `[M]` the new ones, pruned.
       constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it, or
         `ZERO` if none does; `NOT_CONSTANT` of the others.
       instructions: live instructions of all programs whose fitness was asked for.
@@ -75,20 +75,18 @@ class ProgramCache(FitnessCache):
         super().__init__(capacity, key_words=1 + 3 * space.length)
         self._space = space
         self._tables = space_tables(space, metric)
-        self._rows = [empty_programs(0, space) for _ in range(2)]  # of this look-up and of the one before
         self._metric = METRIC_CODE[metric] if find_constants else NO_CONSTANTS
 
-    def screen(self, programs: Programs, fitness: NDArray[np.float64]) -> Screened:
+    def screen(self, programs: Programs, fitness: NDArray[np.float64], target: Programs | None = None) -> Screened:
         """Prunes programs, finds constants, and fills in the fitness of what is known, as `FitnessCache.look_up` does.
 
         Args:
           programs: N programs of the space.
           fitness: `[N]` float64, NaN where it is asked for; other places are left alone.
+          target: N programs, of which the first become the new ones; None makes room for them.
         """
-        self._rows.reverse()
-        if len(self._rows[0]) < len(programs):
-            self._rows[0] = empty_programs(len(programs), self._space)
-        rows = self._rows[0]
+        if target is None:
+            target = empty_programs(len(programs), self._space)
         place, new, entries, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
         self._begin()
         count, instructions, _ = _screen(
@@ -101,9 +99,9 @@ class ProgramCache(FitnessCache):
             new,
             entries,
             constant_slots,
-            *_words(rows),
+            *_words(target),
         )
-        return Screened(self._unknown(count, new, place, entries), rows[:count], constant_slots, instructions)
+        return Screened(self._unknown(count, new, place, entries), target[:count], constant_slots, instructions)
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""

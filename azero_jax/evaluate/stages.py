@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,18 @@ from azero_jax.program import Programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
 from azero_jax.timings import Timings
+
+
+class Part(NamedTuple):
+    """A batch among several that are run together.
+
+    Attributes:
+      size: its programs.
+      counters: are told what happens to them.
+    """
+
+    size: int
+    counters: Counters
 
 
 class _Stage(NamedTuple):
@@ -53,24 +65,27 @@ class StagedRuns:
             _check_probe(self._probe, engine.tasks)
         self._stages = [self._make_stage(index, make_engine) for index in range(len(settings.hurdle_examples))]
 
-    def run(self, programs: Programs, counters: Counters) -> NDArray[np.float64]:
+    def run(self, programs: Programs, parts: Sequence[Part]) -> NDArray[np.float64]:
         """`[N]` fitness of N programs: of the hurdle that stopped one, or of all examples of all tasks.
 
-        `counters` are told what happened to them.
+        Args:
+          programs: batches that are run together, one after another.
+          parts: of which they are; it makes no difference to a batch whether it is run together with others.
         """
         if self._settings.fec_size == 0 or len(programs) == 0:
-            return self._run_stages(programs, np.arange(len(programs)), counters)
+            return self._run_stages(programs, np.arange(len(programs)), parts)
         with self.timings.phase("probe"):
             outcome = self._engine.evaluate(programs, examples=self._probe, record=True)
-            counters.train_steps += outcome.total_steps
             errors = np.asarray(outcome.errors)
         with self.timings.phase("equivalence"):
             fitness = np.full(len(programs), np.nan)
             unknown = self._behaviours.look_up(hash_errors(errors, self._settings.fec_decimals), fitness)
-            counters.probed += len(programs)
-            counters.known_fec += len(programs) - len(unknown.new)
             probed = self._combine(np.asarray(outcome.fitness)[unknown.new])
-        found = self._run_stages(programs, unknown.new, counters, probed)
+            for part, rows, new in _cut(parts, unknown.new):
+                part.counters.train_steps += outcome.count_steps(rows)
+                part.counters.probed += part.size
+                part.counters.known_fec += part.size - (new.stop - new.start)
+        found = self._run_stages(programs, unknown.new, parts, probed)
         with self.timings.phase("equivalence"):
             self._behaviours.fill(unknown, found, fitness)
         return fitness
@@ -100,7 +115,7 @@ class StagedRuns:
         self,
         programs: Programs,
         chosen: NDArray[np.int64],
-        counters: Counters,
+        parts: Sequence[Part],
         probed: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """`[M]` fitness after the hurdles.
@@ -108,7 +123,7 @@ class StagedRuns:
         Args:
           programs: N programs.
           chosen: `[M]` which of them are run, ascending.
-          counters: are told.
+          parts: the batches that they are.
           probed: `[M]` their fitness in the probe, which a hurdle takes that wants what the probe has run.
         """
         fitness = np.zeros(len(chosen))
@@ -120,22 +135,32 @@ class StagedRuns:
                 if probed is not None and stage.engine is self._engine and stage.examples == self._probe:
                     reached = probed[running]
                 else:
-                    reached = self._run(stage.engine, _select(programs, chosen[running]), stage.examples, counters)
+                    reached = self._run(stage.engine, programs, chosen[running], parts, stage.examples)
             fitness[running] = reached
-            passed = stage.hurdle.passes(reached)
-            counters.stopped_at_hurdle[index] += int((~passed).sum())
+            passed = np.empty(len(running), np.bool_)
+            for part, _, rows in _cut(parts, chosen[running]):
+                passed[rows] = stage.hurdle.passes(reached[rows])
+                part.counters.stopped_at_hurdle[index] += int((~passed[rows]).sum())
             running = running[passed]
         if len(running):
-            counters.run_in_full += len(running)
+            for part, _, rows in _cut(parts, chosen[running]):
+                part.counters.run_in_full += rows.stop - rows.start
             with self.timings.phase("run in full"):
-                fitness[running] = self._run(self._engine, _select(programs, chosen[running]), None, counters)
+                fitness[running] = self._run(self._engine, programs, chosen[running], parts, None)
         return fitness
 
     def _run(
-        self, engine: Engine, programs: Programs, examples: tuple[int, int] | None, counters: Counters
+        self,
+        engine: Engine,
+        programs: Programs,
+        chosen: NDArray[np.int64],
+        parts: Sequence[Part],
+        examples: tuple[int, int] | None,
     ) -> NDArray[np.float64]:
-        outcome = engine.evaluate(programs, examples=examples)
-        counters.train_steps += outcome.total_steps
+        """`[M]` fitness of the chosen programs `[M]` on so many examples."""
+        outcome = engine.evaluate(_select(programs, chosen), examples=examples)
+        for part, _, rows in _cut(parts, chosen):
+            part.counters.train_steps += outcome.count_steps(rows)
         return self._combine(np.asarray(outcome.fitness))
 
     def _combine(self, fitness: NDArray) -> NDArray[np.float64]:
@@ -155,6 +180,16 @@ class StagedRuns:
         if make_engine is None:
             raise ValueError("hurdle_tasks needs an engine for a part of the tasks")
         return _Stage(make_engine(tasks.first(count)), examples, hurdle)
+
+
+def _cut(parts: Sequence[Part], chosen: NDArray[np.int64]) -> Iterator[tuple[Part, slice, slice]]:
+    """Of each part the rows among all programs, and among those that are chosen, `[M]` in ascending order."""
+    first = 0
+    for part in parts:
+        end = first + part.size
+        begin, stop = np.searchsorted(chosen, (first, end)).tolist() if len(parts) > 1 else (0, len(chosen))
+        yield part, slice(first, end), slice(begin, stop)
+        first = end
 
 
 def _select(programs: Programs, chosen: NDArray[np.int64]) -> Programs:
