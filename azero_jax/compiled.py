@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from numba import njit
 
+from azero_jax import ops, program
+
 _Function = TypeVar("_Function")
 
 
@@ -25,9 +27,9 @@ def inlined(function: _Function) -> _Function:
 def source_digest(*modules: ModuleType) -> str:
     """A hash of the source of modules.
 
-    The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of.
-    A digest of their modules, and of this one, that the function closes over, and so becomes part of its key, makes up
-    for that.
+    The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of,
+    nor at those of the constants in it. A digest of their modules that the function closes over, and so becomes part of
+    its key, makes up for that. This module, `ops` and `program` always count.
     """
-    files = (__file__, *(str(module.__file__) for module in modules))
+    files = (__file__, str(ops.__file__), str(program.__file__), *(str(module.__file__) for module in modules))
     return hashlib.sha256(b"".join(pathlib.Path(file).read_bytes() for file in files)).hexdigest()

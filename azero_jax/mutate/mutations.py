@@ -1,0 +1,234 @@
+"""Mutations, whole batches at once in compiled loops; whatever they make is valid for its space.
+
+All randomness comes from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from azero_jax import ops
+from azero_jax.compiled import inlined, source_digest
+from azero_jax.mutate import drawing
+from azero_jax.mutate.drawing import (
+    CONSTANTS,
+    FIRST_GAUSSIAN,
+    INDICES,
+    INPUTS,
+    MAX_SIZE,
+    MIN_SIZE,
+    OFFSET,
+    OP_COUNT,
+    below,
+    draw_field,
+    randomize_function,
+    randomize_instruction,
+    space_arrays,
+)
+from azero_jax.mutate.policy import Mutation, MutationPolicy
+from azero_jax.program import OUT, Programs
+from azero_jax.space import SearchSpace
+
+_SIGN_FLIP_PROBABILITY: Final = 0.1  # original; paper, section 3.1
+_NO_OP: Final = ops.NO_OP.number
+_REMOVE_PROBABILITY: Final = 2 / 3  # paper: "remove" twice as likely as "insert"
+
+
+def mutate(
+    programs: Programs, space: SearchSpace, policy: MutationPolicy, generator: np.random.Generator
+) -> tuple[Programs, NDArray[np.int8]]:
+    """Mutated copies of all programs.
+
+    Returns:
+      The children, and `[N]` int8: which `Mutation` made each one, -1 where it is known to be a copy of its parent.
+    """
+    children = programs.copy()
+    applied = np.empty(len(programs), np.int8)
+    arrays = space_arrays(space)
+    _mutate_all(children.arrays(), applied, arrays, policy.probability, policy.cumulative(), generator)
+    return children, applied
+
+
+def _compile(version: str) -> Callable[..., None]:
+    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
+
+    @njit(cache=True, nogil=True)
+    def mutate_all(programs, applied, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+        _ = version
+        for n in range(programs.opcodes.shape[0]):
+            applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
+
+    return mutate_all
+
+
+@inlined
+def mutate_one(programs, n, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+    """Mutates one program in place; for compiled loops.
+
+    Args:
+      programs: `ProgramArrays`.
+      n: which of them.
+      space: `SpaceArrays`.
+      probability: that it is mutated at all.
+      cumulative: `[10]`, see `MutationPolicy.cumulative`.
+      generator: source of randomness.
+
+    Returns:
+      The `Mutation` that was applied, or -1 if the program is known to be as before.
+    """
+    if probability < 1.0 and generator.random() >= probability:
+        return -1
+    draw = generator.random()
+    mutation = 0
+    while cumulative[mutation] <= draw:
+        mutation += 1
+    if mutation == Mutation.IDENTITY.value:
+        return -1
+    if mutation == Mutation.RANDOMIZE_ALGORITHM.value:
+        for function in range(3):
+            randomize_function(programs, n, function, space, generator)
+        return mutation
+    function = _draw_function(space, generator)
+    if function < 0 or not _mutate_function(mutation, programs, n, function, space, generator):
+        return -1
+    return mutation
+
+
+@inlined
+def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+    """Mutates one function; False if that is known to have changed nothing."""
+    size = programs.sizes[n, function]
+    first = space.functions[function, OFFSET]
+    if mutation == Mutation.INSERT_OR_REMOVE_INSTRUCTION.value:
+        remove = generator.random() < _REMOVE_PROBABILITY
+        mutation = Mutation.REMOVE_INSTRUCTION.value if remove else Mutation.INSERT_INSTRUCTION.value
+    if mutation == Mutation.INSERT_INSTRUCTION.value:
+        if size >= space.functions[function, MAX_SIZE]:
+            return False
+        slot = first + below(size + 1, generator)
+        _open_slot(programs, n, slot, first + size)
+        randomize_instruction(programs, n, slot, function, space, generator)
+        programs.sizes[n, function] = size + 1
+    elif size == 0:
+        return False
+    elif mutation == Mutation.REMOVE_INSTRUCTION.value:
+        if size <= space.functions[function, MIN_SIZE]:
+            return False
+        _close_slot(programs, n, first + below(size, generator), first + size)
+        programs.sizes[n, function] = size - 1
+    elif mutation == Mutation.TRADE_INSTRUCTION.value:
+        inserted = below(size + 1, generator)
+        removed = below(size + 1, generator)  # counted after the insertion
+        if removed == inserted:
+            return False
+        _close_slot(programs, n, first + removed - (removed > inserted), first + size)
+        slot = first + inserted - (removed < inserted)
+        _open_slot(programs, n, slot, first + size - 1)
+        randomize_instruction(programs, n, slot, function, space, generator)
+    elif mutation == Mutation.RANDOMIZE_INSTRUCTION.value:
+        randomize_instruction(programs, n, first + below(size, generator), function, space, generator)
+    elif mutation == Mutation.RANDOMIZE_COMPONENT_FUNCTION.value:
+        randomize_function(programs, n, function, space, generator)
+    else:
+        log_normal = mutation == Mutation.ALTER_PARAM.value
+        return _alter(programs, n, first + below(size, generator), log_normal, space, generator)
+    return True
+
+
+@inlined
+def _draw_function(space, generator):  # type: ignore[no-untyped-def]
+    """A function that has ops to use, uniformly; -1 if none has."""
+    usable = 0
+    for function in range(3):
+        usable += space.functions[function, OP_COUNT] > 0
+    chosen = below(usable, generator)
+    for function in range(3):
+        if space.functions[function, OP_COUNT] > 0:
+            if chosen == 0:
+                return function
+            chosen -= 1
+    return -1
+
+
+@inlined
+def _open_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+    for slot in range(end, position, -1):
+        _move(programs, n, slot - 1, slot)
+
+
+@inlined
+def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+    for slot in range(position, end - 1):
+        _move(programs, n, slot + 1, slot)
+    programs.opcodes[n, end - 1] = 0
+    for column in range(3):
+        programs.addresses[n, end - 1, column] = 0
+    for column in range(2):
+        programs.constants[n, end - 1, column] = 0.0
+
+
+@inlined
+def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
+    programs.opcodes[n, target] = programs.opcodes[n, source]
+    for column in range(3):
+        programs.addresses[n, target, column] = programs.addresses[n, source, column]
+    for column in range(2):
+        programs.constants[n, target, column] = programs.constants[n, source, column]
+
+
+@inlined
+def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
+    """Changes one parameter of an instruction: an input, the output, or what it writes; whether it is another now."""
+    op = programs.opcodes[n, slot]
+    if op == _NO_OP:
+        return False
+    inputs = space.fields[op, INPUTS]
+    choice = below(max(inputs, 1) + 1, generator)
+    if choice == max(inputs, 1):
+        return _redraw(programs, n, slot, OUT, space, generator)
+    if inputs > 0:
+        return _redraw(programs, n, slot, choice, space, generator)
+    choice = below(space.fields[op, INDICES] + space.fields[op, CONSTANTS], generator)
+    if choice < space.fields[op, INDICES]:
+        return _redraw(programs, n, slot, choice, space, generator)
+    _alter_data(programs, n, slot, choice - space.fields[op, INDICES], log_normal, space, generator)
+    return True
+
+
+@inlined
+def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-untyped-def]
+    """Draws an address or index anew; whether it is another one."""
+    before = programs.addresses[n, slot, field]
+    programs.addresses[n, slot, field] = draw_field(programs.opcodes[n, slot], field, space, generator)
+    return programs.addresses[n, slot, field] != before
+
+
+@inlined
+def _alter_data(programs, n, slot, column, log_normal, space, generator):  # type: ignore[no-untyped-def]
+    op = programs.opcodes[n, slot]
+    gaussian = op >= FIRST_GAUSSIAN
+    may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign
+    altered = _alter_constant(programs.constants[n, slot, column], may_flip, log_normal, generator)
+    programs.constants[n, slot, column] = altered
+    low, high = programs.constants[n, slot, 0], programs.constants[n, slot, 1]
+    if space.fields[op, CONSTANTS] == 2 and not gaussian and low > high:
+        programs.constants[n, slot, 0] = high  # an altered interval is put the right way round
+        programs.constants[n, slot, 1] = low
+
+
+@inlined
+def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-untyped-def]
+    if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
+        return -value
+    if log_normal:
+        size = abs(value) * np.exp(generator.standard_normal())
+        return size if value > 0 else -size
+    return value * (0.5 + 1.5 * generator.random())
+
+
+_mutate_all: Final = _compile(source_digest(drawing))
