@@ -3,16 +3,17 @@
 A program is pruned and taken apart into values: what an instruction reads is what some other instruction computed, or
 what its function found in a register. That graph is put together again in one fixed way:
 
-1. Every instruction gets a colour, a hash of how its result is computed, which depends neither on the names of
-   registers nor on the order of independent instructions.
+1. Every instruction gets a colour, a hash of how its result is computed and, where this leaves twins, of how it is used
+   (`azero_jax.use_colours`), which depends neither on the names of registers nor on the order of independent
+   instructions.
 2. Each function's instructions, and the operands of commutative ops, are put in the order of their colours, as far as
-   they do not depend on one another (both in `azero_jax.value_graph`).
+   they do not depend on one another (`azero_jax.value_graph`, as the colours of step 1).
 3. Registers are handed out afresh, in the order of use (`azero_jax.allocation`).
 
 Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the instructions are
-ordered again within what the original registers allow, and these are only renamed. The form is canonical as far as
-colours go: two instructions of one colour, such as two draws from the same distribution, are told apart by their place
-in the original program.
+coloured and ordered again within what the original registers allow, and these are only renamed: there, which values
+share a register remains part of the form. Otherwise only instructions that can be exchanged for one another, such as
+two draws from one distribution whose sum is all that is used, are left in the order of the original program.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import allocation, prune, value_graph
+from azero_jax import allocation, prune, use_colours, value_graph
 from azero_jax.allocation import allocate, rename_by_first_use
 from azero_jax.compiled import inlined, source_digest
 from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
@@ -47,6 +48,7 @@ from azero_jax.prune import (
 )
 from azero_jax.space import SearchSpace
 from azero_jax.tasks import Metric
+from azero_jax.use_colours import tell_apart, tell_apart_by_name
 from azero_jax.value_graph import (
     CODE_COLUMNS,
     NEW_IN1,
@@ -240,12 +242,15 @@ def _compile(version: str) -> Callable[..., None]:
             find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
             list_live(program, sizes, facts, slots, 0, live, begins)
             collect_live(program, opcodes, addresses, constant_bits, op_table, facts, live, begin, code, state)
-            colour_code(registers, facts, begin, code, state)
+            has_twins = colour_code(registers, facts, begin, code, state)
+            if has_twins:
+                tell_apart(registers, facts, live_sets, begin, code, state)
             for function in range(3):
                 if begin[function] < begin[function + 1]:
                     link_values(function, registers, facts, live_sets, begin, code, webs, state)
                     schedule(function, begin, code)
             if not allocate(registers, facts, live_sets, begin, code, webs, state):
+                tell_apart_by_name(has_twins, registers, facts, live_sets, begin, code, state)
                 for function in range(3):
                     wait_for_registers(function, begin, code)
                     schedule(function, begin, code)
@@ -269,4 +274,4 @@ def _compile(version: str) -> Callable[..., None]:
     return canonicalize_batch
 
 
-_canonicalize_batch: Final = _compile(source_digest(prune, value_graph, allocation))
+_canonicalize_batch: Final = _compile(source_digest(prune, value_graph, use_colours, allocation))

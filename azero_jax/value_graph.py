@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.compiled import inlined
+from azero_jax.ops import LABEL_ADDRESS
 from azero_jax.program import IN1, IN2, OUT
 from azero_jax.prune import (
     AFTER,
@@ -38,27 +39,31 @@ MOST_SCHEDULED: Final = 64  # instructions of one function, a bit of a word each
 NOWHERE: Final = -1
 
 # Columns of a `code` table, a row a live instruction, beside IN1, IN2 and OUT: its slot and opcode; whether it is a
-# partial write, and commutative; hash of op, constants and indices, and of how its result is computed; the webs that it
-# reads and writes; bits of the instructions of its function that it waits for; the instruction at this place of the
-# order; and the registers that `azero_jax.allocation` gives it.
-SLOT, OP, PARTIAL, SWAPS, SEED, COLOUR, WEB1, WEB2, WEB, WAITS, ORDER, NEW_IN1, NEW_IN2, NEW_OUT = range(3, 17)
+# partial write, and commutative; hash of op, constants and indices, of how its result is computed, and the latter as it
+# was before twins were told apart; the webs that it reads and writes; bits of the instructions of its function that it
+# waits for; the instruction at this place of the order; and the registers that `azero_jax.allocation` gives it.
+SLOT, OP, PARTIAL, SWAPS, SEED, COLOUR, PLAIN, WEB1, WEB2, WEB, WAITS, ORDER, NEW_IN1, NEW_IN2, NEW_OUT = range(3, 18)
 # Columns of a `webs` table: bits of the instructions that use the web; register whose value it is after the function,
 # or R + 3; whether a partial write starts it from zeros; and, for `azero_jax.allocation`, the register that it gets
 # and the last place in the order where it is used.
 USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
 # Columns of a `state` table, a row a register: the web in it, bit of the last instruction that wrote it, whether any
 # function writes it, its colour now, after Setup and after Predict; and, for `azero_jax.allocation`, the place until
-# which it is taken, the place from which it holds what leaves the function, and whether it still holds initial zeros.
+# which it is taken, the place from which it holds what leaves the function, and whether it still holds initial zeros;
+# and, for `azero_jax.use_colours`, how its value is used from here on, from Predict on and from Learn on, and the hash
+# of what it carries between functions.
 CURRENT, WRITER, WRITTEN, HUE, AFTER_SETUP, AFTER_PREDICT, BUSY_UNTIL, CLAIMED_AT, CLEAN = range(9)
+USE, PREDICT_USE, LEARN_USE, KEY = range(9, 13)
 
-CODE_COLUMNS, WEB_COLUMNS, STATE_COLUMNS = 17, 5, 9
+CODE_COLUMNS, WEB_COLUMNS, STATE_COLUMNS = 18, 5, 13
 
 # Odd multipliers as signed numbers: 2**64 over the golden ratio, and the two of splitmix64 (Steele, Lea, Flood 2014).
 _GOLDEN: Final = 0x9E3779B97F4A7C15 - 2**64
 _MIX1: Final = 0xBF58476D1CE4E5B9 - 2**64
 _MIX2: Final = 0x94D049BB133111EB - 2**64
 
-_FEATURES_HUE, _LABEL_HUE = 4, 5  # what comes from outside; zeros have the colour 1 + kind
+# What comes from outside; zeros have the colour 1 + kind, but those of a register that has to keep its name their own.
+_FEATURES_HUE, _LABEL_HUE, _NAMED_ZEROS_HUE = 4, 5, 6
 
 
 @inlined
@@ -93,8 +98,8 @@ def collect_live(
       facts: `SpaceTables.facts`.
       live: `[1, L + 1]` live slots, from `list_live`.
       begin: `[4]` where those of the functions begin, and how many there are.
-      code: `[L + 1, 17]`, becomes the columns up to SEED.
-      state: `[R + 2, 9]`, becomes WRITTEN.
+      code: `[L + 1, 18]`, becomes the columns up to SEED.
+      state: `[R + 2, 13]`, becomes WRITTEN.
     """
     for register in range(facts[TOTAL]):
         state[register, WRITTEN] = 0
@@ -108,54 +113,65 @@ def collect_live(
         code[k, PARTIAL] = op_table[op, KEEPS]
         code[k, SWAPS] = op_table[op, COMMUTATIVE]
         state[code[k, OUT], WRITTEN] = 1
-        seed = (op + 1) * _GOLDEN
+        seed = (op + 1) * _MIX2  # not of _GOLDEN, by which colours are multiplied: small ones would add up to other ops
         if op_table[op, KEEPS]:
             seed = mix(seed, np.int64(addresses[program, slot, IN1]) << 16 | addresses[program, slot, IN2])
         for constant in range(op_table[op, CONSTANTS]):
             seed = mix(seed, constant_bits[program, slot, constant])
         code[k, SEED] = seed
+    for function in range(3):
+        if begin[function + 1] - begin[function] > MOST_SCHEDULED:  # its place is part of what an instruction is
+            for k in range(begin[function], begin[function + 1]):
+                code[k, SEED] = mix(code[k, SEED], k)
 
 
 @inlined
-def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> None:
+def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
     """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
 
     The first colours are those of the first training example. At the second look a register that any function writes
     has the colour of what Setup, the first Predict and the first Learn left in it.
+
+    Returns whether twins are left: instructions of one colour in one function.
     """
     total = facts[TOTAL]
     for register in range(total):
         state[register, HUE] = 1 + registers[register, KIND]
     state[total, HUE] = 0
-    _colour_function(SETUP, begin, code, state)
+    colour_function(SETUP, begin, code, state)
     for register in range(total):
         state[register, AFTER_SETUP] = state[register, HUE]
-    is_open = _colour_loop(registers, facts, begin, code, state)
-    if is_open or _has_twins(begin, code):
-        for register in range(total):
-            hue = state[register, AFTER_SETUP]
-            if state[register, WRITTEN]:
-                hue = mix(mix(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
-            state[register, HUE] = hue
-        _colour_loop(registers, facts, begin, code, state)
+    is_open = colour_loop(registers, facts, begin, code, state)
+    if not (is_open or _has_twins(begin, code)):
+        return False
+    for register in range(total):
+        hue = state[register, AFTER_SETUP]
+        if state[register, WRITTEN]:
+            hue = mix(mix(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
+        state[register, HUE] = hue
+    colour_loop(registers, facts, begin, code, state)
+    return _has_twins(begin, code)
 
 
 @inlined
-def _colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+def colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+    """Runs Predict and Learn on colours, as `colour_function` does."""
     for register in range(facts[TOTAL]):
         if registers[register, SET_OUTSIDE]:
-            state[register, HUE] = 1 + registers[register, KIND]
+            state[register, HUE] = _NAMED_ZEROS_HUE
+    state[LABEL_ADDRESS, HUE] = 1  # s0 is where Predict reads zeros
     state[facts[FEATURES], HUE] = _FEATURES_HUE
-    is_open = _colour_function(PREDICT, begin, code, state)
+    is_open = colour_function(PREDICT, begin, code, state)
     for register in range(facts[TOTAL]):
         state[register, AFTER_PREDICT] = state[register, HUE]
+    state[LABEL_ADDRESS, HUE] = _NAMED_ZEROS_HUE
     state[facts[LABEL], HUE] = _LABEL_HUE
-    is_open |= _colour_function(LEARN, begin, code, state)
+    is_open |= colour_function(LEARN, begin, code, state)
     return is_open
 
 
 @inlined
-def _colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
+def colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
     """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
 
     Returns whether that order is open: operands of one colour, but not for sure of one value.
