@@ -21,6 +21,7 @@ from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
+from azero_jax.evaluate.zeros import data_bounds
 from azero_jax.program import Programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
@@ -48,7 +49,7 @@ class EvaluatorSettings:
       hurdle_percentile: of the unique fitnesses seen at a hurdle, which a candidate must reach.
       hurdle_window: how many of the latest fitnesses count for it.
       train_budget: most training cost, as a multiple of the reference neural net's; 0 sets no limit.
-      constants: score constant predictors without running them.
+      constants: score constant predictors, and those that provably predict zero, without running them.
       combine: "mean" or "median" (the upper one) of the tasks' fitnesses.
 
     Raises:
@@ -131,7 +132,11 @@ class Evaluator:
         self._space = engine.space
         self._tasks = engine.tasks
         self._programs = ProgramCache(
-            settings.cache_size, self._space, self._tasks.metric, find_constants=settings.constants
+            settings.cache_size,
+            self._space,
+            self._tasks.metric,
+            find_constants=settings.constants,
+            bounds=data_bounds(self._tasks),
         )
         self._behaviours = FitnessCache(settings.fec_size, forget_every=settings.fec_forget_every)
         self._canonical = settings.canonical or any(ops.OPS[op].random for op in self._space.ops)
