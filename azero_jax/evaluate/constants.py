@@ -17,11 +17,11 @@ _SET_SCALAR: Final = ops.op_number("SCALAR_CONST_SET")
 _PREDICTION: Final = ops.PREDICTION_ADDRESS
 
 NOT_CONSTANT: Final = -1  # in place of a slot: the program is no constant predictor,
-ZERO: Final = -2  # or predicts the zero that memory starts with
-NO_CONSTANTS, _REGRESSION, _TWO_CLASSES = range(3)
+ZERO: Final = -2  # or it predicts zero, but sets no constant
+NO_CONSTANTS, REGRESSION, TWO_CLASSES = range(3)
 METRIC_CODE: Final = {
-    Metric.RMS_ERROR: _REGRESSION,
-    Metric.ACCURACY: _TWO_CLASSES,
+    Metric.RMS_ERROR: REGRESSION,
+    Metric.ACCURACY: TWO_CLASSES,
     Metric.MULTICLASS_ACCURACY: NO_CONSTANTS,
 }
 
@@ -46,11 +46,11 @@ def find_constant(program, opcodes, addresses, b, live, begin, metric):  # type:
     if metric == NO_CONSTANTS or begin[b, 3] > 1:
         return NOT_CONSTANT
     if begin[b, 3] == 0:
-        return ZERO if metric == _REGRESSION else NOT_CONSTANT
+        return ZERO if metric == REGRESSION else NOT_CONSTANT
     slot = live[b, 0]
     is_predict = begin[b, 2] - begin[b, 1]
     is_learn = begin[b, 3] - begin[b, 2]
-    stays = not is_learn and (is_predict or metric == _REGRESSION)
+    stays = not is_learn and (is_predict or metric == REGRESSION)
     if stays and opcodes[program, slot] == _SET_SCALAR and addresses[program, slot, OUT] == _PREDICTION:
         return slot
     return NOT_CONSTANT

@@ -30,6 +30,7 @@ from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.settings import EvaluatorSettings
 from azero_jax.evaluate.stages import Part, StagedRuns, combine_tasks
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
+from azero_jax.evaluate.zeros import data_bounds
 from azero_jax.program import Programs, empty_programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
@@ -128,7 +129,11 @@ class Evaluator:
         self._space, self._tasks = engine.space, engine.tasks
         self._rooms = [empty_programs(0, self._space) for _ in range(2)]  # for new programs
         self._programs = ProgramCache(
-            settings.cache_size, self._space, self._tasks.metric, find_constants=settings.constants
+            settings.cache_size,
+            self._space,
+            self._tasks.metric,
+            find_constants=settings.constants,
+            bounds=data_bounds(self._tasks),
         )
         self._canonical = settings.canonical or any(ops.OPS[op].random for op in self._space.ops)
         self._most_cost = np.inf

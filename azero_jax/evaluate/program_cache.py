@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from azero_jax import prune
 from azero_jax.compiled import inlined, source_digest
-from azero_jax.evaluate import cache, constants, hashing
+from azero_jax.evaluate import cache, constants, hashing, zeros
 from azero_jax.evaluate.cache import (
     BLOCK,
     CAPACITY,
@@ -28,8 +28,9 @@ from azero_jax.evaluate.cache import (
     set_entry,
     touch,
 )
-from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT, find_constant
+from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT, TWO_CLASSES, ZERO, find_constant
 from azero_jax.evaluate.hashing import finish, mix
+from azero_jax.evaluate.zeros import NO_BOUNDS, DataBounds, predicts_zero, transfer_table
 from azero_jax.program import Programs, empty_programs
 from azero_jax.prune import SLOT_COLUMNS, WORDS, find_live, list_live, make_live_sets, space_tables, write_live
 from azero_jax.space import SearchSpace
@@ -47,7 +48,7 @@ class Screened(NamedTuple):
       unknown: what was not found.
       programs: `[M]` the new ones, pruned.
       constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it, or
-        `ZERO` if none does; `NOT_CONSTANT` of the others.
+        `ZERO` if they predict zero all the same; `NOT_CONSTANT` of the others.
       instructions: live instructions of all programs whose fitness was asked for.
     """
 
@@ -60,7 +61,15 @@ class Screened(NamedTuple):
 class ProgramCache(FitnessCache):
     """Fitness by pruned program, bounded, least recently used first out."""
 
-    def __init__(self, capacity: int, space: SearchSpace, metric: Metric, *, find_constants: bool = True) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        space: SearchSpace,
+        metric: Metric,
+        *,
+        find_constants: bool = True,
+        bounds: DataBounds = NO_BOUNDS,
+    ) -> None:
         """An empty cache.
 
         Args:
@@ -68,6 +77,7 @@ class ProgramCache(FitnessCache):
           space: of the programs.
           metric: how predictions are judged, which decides what is dead.
           find_constants: tell programs apart that predict one constant.
+          bounds: of the data that the programs are run on; it helps to find those that predict zero.
 
         Raises:
           ValueError: a negative capacity, or the metric needs registers that the space does not have.
@@ -76,6 +86,8 @@ class ProgramCache(FitnessCache):
         self._space = space
         self._tables = space_tables(space, metric)
         self._metric = METRIC_CODE[metric] if find_constants else NO_CONSTANTS
+        self._transfer = transfer_table(space.features)
+        self._bounds = bounds
 
     def screen(self, programs: Programs, fitness: NDArray[np.float64], target: Programs | None = None) -> Screened:
         """Prunes programs, finds constants, and fills in the fitness of what is known, as `FitnessCache.look_up` does.
@@ -93,6 +105,8 @@ class ProgramCache(FitnessCache):
             *_words(programs),
             *self._tables,
             self._metric,
+            self._transfer,
+            *self._bounds,
             *self._table,
             fitness,
             place,
@@ -155,7 +169,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
 
     @njit(cache=True, nogil=True)
     def screen(  # type: ignore[no-untyped-def]
-        opcodes, addresses, constants, sizes, op_table, registers, facts, metric,
+        opcodes, addresses, constants, sizes, op_table, registers, facts, metric, transfer, features, label,
         buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
         to_opcodes, to_addresses, to_constants, to_sizes,
     ):  # fmt: skip
@@ -165,6 +179,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         most_words = 3 + 3 * length
         slots = np.zeros((length, SLOT_COLUMNS), np.int64)
         live_sets = make_live_sets(registers, facts[WORDS])
+        levels = np.zeros((2, len(registers)), np.int64)
         asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
         live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
         begin = np.zeros((TOGETHER, 4), np.int64)
@@ -185,6 +200,15 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                     instructions += begin[block, 3]
                     asked[block] = n
                     constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
+                    if (
+                        constant_slots[n] == NOT_CONSTANT
+                        and metric != NO_CONSTANTS
+                        and predicts_zero(
+                            n, opcodes, addresses, constants, op_table, facts, block, live, begin, live_sets,
+                            transfer, features, label, metric == TWO_CLASSES, levels,
+                        )
+                    ):  # fmt: skip
+                        constant_slots[n] = ZERO
                     if constant_slots[n] == NOT_CONSTANT:
                         if table_facts[CAPACITY] > 0:
                             words[block], hashes[block] = _encode(
@@ -220,7 +244,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
     return screen
 
 
-_screen: Final = _compile(source_digest(prune, cache, hashing, constants))
+_screen: Final = _compile(source_digest(prune, cache, hashing, constants, zeros))
 
 
 @inlined
