@@ -25,11 +25,14 @@ def inlined(function: _Function) -> _Function:
 
 
 def source_digest(*modules: ModuleType) -> str:
-    """A hash of the source of modules.
+    """A hash of the source of modules, and of all modules of a package.
 
     The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of,
     nor at those of the constants in it. A digest of their modules that the function closes over, and so becomes part of
     its key, makes up for that. This module, `ops` and `program` always count.
     """
-    files = (__file__, str(ops.__file__), str(program.__file__), *(str(module.__file__) for module in modules))
-    return hashlib.sha256(b"".join(pathlib.Path(file).read_bytes() for file in files)).hexdigest()
+    files = [pathlib.Path(__file__)]
+    for module in (ops, program, *modules):
+        path = pathlib.Path(str(module.__file__))
+        files += sorted(path.parent.glob("*.py")) if path.stem == "__init__" else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -32,7 +32,9 @@ from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT
 from azero_jax.evaluate.hashing import finish, mix
 from azero_jax.evaluate.zeros import NO_BOUNDS, DataBounds, predicts_zero, transfer_table
 from azero_jax.program import Programs, empty_programs
-from azero_jax.prune import SLOT_COLUMNS, WORDS, find_live, list_live, make_live_sets, space_tables, write_live
+from azero_jax.prune.liveness import SLOT_COLUMNS, find_live, list_live, make_live_sets
+from azero_jax.prune.pruning import write_live
+from azero_jax.prune.tables import WORDS, space_tables
 from azero_jax.space import SearchSpace
 from azero_jax.state import State
 from azero_jax.tasks import Metric

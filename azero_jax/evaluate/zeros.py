@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from azero_jax import ops
 from azero_jax.compiled import inlined
 from azero_jax.program import IN1, IN2, OUT
-from azero_jax.prune import (
-    BEFORE,
+from azero_jax.prune.liveness import BEFORE, is_in
+from azero_jax.prune.tables import (
     CONSTANTS,
     FEATURES,
     KEEPS,
@@ -45,7 +45,6 @@ from azero_jax.prune import (
     SETUP,
     TOTAL,
     find_register,
-    is_in,
 )
 from azero_jax.tasks import Tasks
 

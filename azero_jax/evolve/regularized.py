@@ -19,10 +19,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax import mutate
 from azero_jax.compiled import inlined, source_digest
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
 from azero_jax.evolve.settings import EvolutionSettings
-from azero_jax.mutate import Mutation, drawing, mutations, no_op_programs, random_programs
+from azero_jax.mutate import Mutation, no_op_programs, random_programs
 from azero_jax.mutate.drawing import space_arrays
 from azero_jax.mutate.mutations import mutate_one
 from azero_jax.program import Programs, concatenate, empty_programs
@@ -342,4 +343,4 @@ def _compile(version: str) -> Callable[..., None]:
     return breed
 
 
-_breed: Final = _compile(source_digest(drawing, mutations))
+_breed: Final = _compile(source_digest(mutate))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from azero_jax.compiled import inlined
 from azero_jax.ops import LABEL_ADDRESS
 from azero_jax.program import IN1, IN2, OUT
-from azero_jax.prune import (
-    AFTER,
+from azero_jax.prune.liveness import AFTER, is_in
+from azero_jax.prune.tables import (
     COMMUTATIVE,
     CONSTANTS,
     FEATURES,
@@ -32,7 +32,6 @@ from azero_jax.prune import (
     TOTAL,
     Table,
     find_register,
-    is_in,
 )
 
 MOST_SCHEDULED: Final = 64  # instructions of one function, a bit of a word each; longer functions keep their order
@@ -41,16 +40,16 @@ NOWHERE: Final = -1
 # Columns of a `code` table, a row a live instruction, beside IN1, IN2 and OUT: its slot and opcode; whether it is a
 # partial write, and commutative; hash of op, constants and indices, of how its result is computed, and the latter as it
 # was before twins were told apart; the webs that it reads and writes; bits of the instructions of its function that it
-# waits for; the instruction at this place of the order; and the registers that `azero_jax.allocation` gives it.
+# waits for; the instruction at this place of the order; and the registers that `allocation` gives it.
 SLOT, OP, PARTIAL, SWAPS, SEED, COLOUR, PLAIN, WEB1, WEB2, WEB, WAITS, ORDER, NEW_IN1, NEW_IN2, NEW_OUT = range(3, 18)
 # Columns of a `webs` table: bits of the instructions that use the web; register whose value it is after the function,
-# or R + 3; whether a partial write starts it from zeros; and, for `azero_jax.allocation`, the register that it gets
+# or R + 3; whether a partial write starts it from zeros; and, for `allocation`, the register that it gets
 # and the last place in the order where it is used.
 USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
 # Columns of a `state` table, a row a register: the web in it, bit of the last instruction that wrote it, whether any
-# function writes it, its colour now, after Setup and after Predict; and, for `azero_jax.allocation`, the place until
+# function writes it, its colour now, after Setup and after Predict; and, for `allocation`, the place until
 # which it is taken, the place from which it holds what leaves the function, and whether it still holds initial zeros;
-# and, for `azero_jax.use_colours`, how its value is used from here on, from Predict on and from Learn on, and the hash
+# and, for `use_colours`, how its value is used from here on, from Predict on and from Learn on, and the hash
 # of what it carries between functions.
 CURRENT, WRITER, WRITTEN, HUE, AFTER_SETUP, AFTER_PREDICT, BUSY_UNTIL, CLAIMED_AT, CLEAN = range(9)
 USE, PREDICT_USE, LEARN_USE, KEY = range(9, 13)

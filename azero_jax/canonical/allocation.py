@@ -1,7 +1,7 @@
 """Hands out registers to the values of a program whose instructions are in canonical order.
 
 For the compiled loops of `azero_jax.canonical`, one program at a time; webs, registers and tables are those of
-`azero_jax.value_graph`. Registers with a role keep it. A register that carries a value from one function to another
+`value_graph`. Registers with a role keep it. A register that carries a value from one function to another
 gets one address for the whole program, in the order in which the program first mentions them. Every other web takes the
 lowest address that is free from its first write to its last use. Zeros are read where nothing is ever written: `s0` in
 Setup and Predict, `v0` in Setup, else one register of the kind that the program leaves alone.
@@ -11,23 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from azero_jax.compiled import inlined
-from azero_jax.ops import LABEL_ADDRESS
-from azero_jax.program import OUT
-from azero_jax.prune import (
-    AFTER,
-    END,
-    FEATURES,
-    FIRST,
-    FIRST_OUTPUT,
-    FIXED,
-    LEARN,
-    SETUP,
-    TOTAL,
-    Table,
-    is_in,
-)
-from azero_jax.value_graph import (
+from azero_jax.canonical.value_graph import (
     BUSY_UNTIL,
     CLAIMED_AT,
     CLEAN,
@@ -42,6 +26,11 @@ from azero_jax.value_graph import (
     WEB,
     WEB1,
 )
+from azero_jax.compiled import inlined
+from azero_jax.ops import LABEL_ADDRESS
+from azero_jax.program import OUT
+from azero_jax.prune.liveness import AFTER, is_in
+from azero_jax.prune.tables import END, FEATURES, FIRST, FIRST_OUTPUT, FIXED, LEARN, SETUP, TOTAL, Table
 
 _ALWAYS: Final = 1 << 30  # a place after every instruction
 

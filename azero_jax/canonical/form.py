@@ -4,11 +4,11 @@ A program is pruned and taken apart into values: what an instruction reads is wh
 what its function found in a register. That graph is put together again in one fixed way:
 
 1. Every instruction gets a colour, a hash of how its result is computed and, where this leaves twins, of how it is used
-   (`azero_jax.use_colours`), which depends neither on the names of registers nor on the order of independent
+   (`azero_jax.canonical.use_colours`), which depends neither on the names of registers nor on the order of independent
    instructions.
 2. Each function's instructions, and the operands of commutative ops, are put in the order of their colours, as far as
-   they do not depend on one another (`azero_jax.value_graph`, as the colours of step 1).
-3. Registers are handed out afresh, in the order of use (`azero_jax.allocation`).
+   they do not depend on one another (`azero_jax.canonical.value_graph`, as the colours of step 1).
+3. Registers are handed out afresh, in the order of use (`azero_jax.canonical.allocation`).
 
 Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the instructions are
 coloured and ordered again within what the original registers allow, and these are only renamed: there, which values
@@ -25,31 +25,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import allocation, prune, use_colours, value_graph
-from azero_jax.allocation import allocate, rename_by_first_use
-from azero_jax.compiled import inlined, source_digest
-from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
-from azero_jax.prune import (
-    COMMUTATIVE,
-    CONSTANTS,
-    IN1_USED,
-    IS_LIVE,
-    KEEPS,
-    RANDOM,
-    SLOT_COLUMNS,
-    TOTAL,
-    WORDS,
-    SpaceTables,
-    Table,
-    find_live,
-    list_live,
-    make_live_sets,
-    space_tables,
-)
-from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric
-from azero_jax.use_colours import tell_apart, tell_apart_by_name
-from azero_jax.value_graph import (
+from azero_jax import prune
+from azero_jax.canonical import allocation, use_colours, value_graph
+from azero_jax.canonical.allocation import allocate, rename_by_first_use
+from azero_jax.canonical.use_colours import tell_apart, tell_apart_by_name
+from azero_jax.canonical.value_graph import (
     CODE_COLUMNS,
     NEW_IN1,
     OP,
@@ -64,6 +44,23 @@ from azero_jax.value_graph import (
     schedule,
     wait_for_registers,
 )
+from azero_jax.compiled import inlined, source_digest
+from azero_jax.program import IN1, IN2, OUT, Programs, empty_programs
+from azero_jax.prune.liveness import IS_LIVE, SLOT_COLUMNS, find_live, list_live, make_live_sets
+from azero_jax.prune.tables import (
+    COMMUTATIVE,
+    CONSTANTS,
+    IN1_USED,
+    KEEPS,
+    RANDOM,
+    TOTAL,
+    WORDS,
+    SpaceTables,
+    Table,
+    space_tables,
+)
+from azero_jax.space import SearchSpace
+from azero_jax.tasks import Metric
 
 
 class Canonical(NamedTuple):

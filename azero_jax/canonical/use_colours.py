@@ -13,10 +13,7 @@ register held before and holds after belongs to the colour of every write, as it
 
 from __future__ import annotations
 
-from azero_jax.compiled import inlined
-from azero_jax.program import IN1, IN2, OUT
-from azero_jax.prune import AFTER, BEFORE, KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, Table, is_in
-from azero_jax.value_graph import (
+from azero_jax.canonical.value_graph import (
     AFTER_PREDICT,
     AFTER_SETUP,
     COLOUR,
@@ -36,6 +33,10 @@ from azero_jax.value_graph import (
     colour_loop,
     mix,
 )
+from azero_jax.compiled import inlined
+from azero_jax.program import IN1, IN2, OUT
+from azero_jax.prune.liveness import AFTER, BEFORE, is_in
+from azero_jax.prune.tables import KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, Table
 
 _PREDICTED, _MARK = 7, 8  # the use of the prediction; what marks the first of several twins
 _FIRST_OPERAND, _SECOND_OPERAND, _KEPT = 1, 2, 3  # roles of the registers of an instruction
