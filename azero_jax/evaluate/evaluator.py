@@ -19,9 +19,9 @@ from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.counters import Counters
 from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle
+from azero_jax.evaluate.levels import data_bounds
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
-from azero_jax.evaluate.zeros import data_bounds
 from azero_jax.program import Programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
