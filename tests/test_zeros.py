@@ -17,8 +17,7 @@ from azero_jax.engines.base import RunSettings
 from azero_jax.engines.xla import XlaEngine
 from azero_jax.evaluate import Evaluator, EvaluatorSettings
 from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
-from azero_jax.evaluate.program_cache import ProgramCache
-from azero_jax.evaluate.zeros import (
+from azero_jax.evaluate.levels import (
     MOST,
     NO_BOUNDS,
     ONE_LEVEL,
@@ -29,6 +28,7 @@ from azero_jax.evaluate.zeros import (
     data_bounds,
     transfer_table,
 )
+from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.mutate import MutationPolicy, mutate
 from azero_jax.presets import PRESETS
 from azero_jax.program import Programs, concatenate

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from azero_jax import prune
 from azero_jax.compiled import inlined, source_digest
-from azero_jax.evaluate import cache, constants, hashing, zeros
+from azero_jax.evaluate import cache, constants, hashing, levels, zeros
 from azero_jax.evaluate.cache import (
     BLOCK,
     CAPACITY,
@@ -30,7 +30,8 @@ from azero_jax.evaluate.cache import (
 )
 from azero_jax.evaluate.constants import METRIC_CODE, NO_CONSTANTS, NOT_CONSTANT, TWO_CLASSES, ZERO, find_constant
 from azero_jax.evaluate.hashing import finish, mix
-from azero_jax.evaluate.zeros import NO_BOUNDS, DataBounds, predicts_zero, transfer_table
+from azero_jax.evaluate.levels import NO_BOUNDS, DataBounds, transfer_table
+from azero_jax.evaluate.zeros import predicts_zero
 from azero_jax.program import Programs, empty_programs
 from azero_jax.prune.liveness import SLOT_COLUMNS, find_live, list_live, make_live_sets
 from azero_jax.prune.pruning import write_live
@@ -181,7 +182,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         most_words = 3 + 3 * length
         slots = np.zeros((length, SLOT_COLUMNS), np.int64)
         live_sets = make_live_sets(registers, facts[WORDS])
-        levels = np.zeros((2, len(registers)), np.int64)
+        scratch_levels = np.zeros((2, len(registers)), np.int64)
         asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
         live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
         begin = np.zeros((TOGETHER, 4), np.int64)
@@ -207,7 +208,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                         and metric != NO_CONSTANTS
                         and predicts_zero(
                             n, opcodes, addresses, constants, op_table, facts, block, live, begin, live_sets,
-                            transfer, features, label, metric == TWO_CLASSES, levels,
+                            transfer, features, label, metric == TWO_CLASSES, scratch_levels,
                         )
                     ):  # fmt: skip
                         constant_slots[n] = ZERO
@@ -246,7 +247,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
     return screen
 
 
-_screen: Final = _compile(source_digest(prune, cache, hashing, constants, zeros))
+_screen: Final = _compile(source_digest(prune, cache, hashing, constants, levels, zeros))
 
 
 @inlined
