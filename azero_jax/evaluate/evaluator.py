@@ -26,11 +26,11 @@ from azero_jax.engines.base import Engine
 from azero_jax.evaluate.cache import Unknown
 from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.counters import Counters
+from azero_jax.evaluate.levels import data_bounds
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.settings import EvaluatorSettings
 from azero_jax.evaluate.stages import Part, StagedRuns, combine_tasks
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
-from azero_jax.evaluate.levels import data_bounds
 from azero_jax.program import Programs, empty_programs
 from azero_jax.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
