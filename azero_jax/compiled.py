@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from numba import njit
 
-from azero_jax import ops, program
+from azero_jax import ops, program, space
 
 _Function = TypeVar("_Function")
 
@@ -29,10 +29,10 @@ def source_digest(*modules: ModuleType) -> str:
 
     The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of,
     nor at those of the constants in it. A digest of their modules that the function closes over, and so becomes part of
-    its key, makes up for that. This module, `ops` and `program` always count.
+    its key, makes up for that. This module, `ops`, `program` and `space` always count.
     """
     files = [pathlib.Path(__file__)]
-    for module in (ops, program, *modules):
+    for module in (ops, program, space, *modules):
         path = pathlib.Path(str(module.__file__))
         files += sorted(path.parent.glob("*.py")) if path.stem == "__init__" else [path]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -83,7 +83,10 @@ class Experiment:
         search_tasks = task_sets.search(self._seed("search"))
         self.engine = make_engine(config.engine.engine, space, search_tasks, settings, say)
         self._select_engine = self._make_judge("select")
-        self.evaluator = Evaluator(self.engine, config.evaluator, self._make_engine)
+        has_halves = config.search.algorithm == "random" or config.search.islands > 1
+        self.evaluator = Evaluator(
+            self.engine, config.evaluator, self._make_engine, overlap=None if has_halves else False
+        )
         self._tried: dict[int, None] = {}  # hashes of programs, the latest last
 
     def warm_up(self) -> float:

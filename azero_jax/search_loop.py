@@ -82,6 +82,20 @@ class SearchLoop:
           report: is told how far the search has come.
           report_seconds: seconds between two reports.
         """
+        try:
+            reason = self._search(stop, report, report_seconds)
+        except BaseException:
+            self._experiment.evaluator.close(wait=False)
+            raise
+        self._write_checkpoint()  # before anything that a search which goes on would not do here
+        self._experiment.evaluator.close()
+        self._try_leaders()
+        self._write_metrics()
+        self._report(report, stop)
+        return self._finish(reason)
+
+    def _search(self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float) -> str:
+        """Searches until there is a reason to stop, which it returns; arguments are those of `run`."""
         self._begin()
         checkpoint_seconds = self._config.output.checkpoint_seconds
         next_display, next_checkpoint = 0.0, self._seconds() + checkpoint_seconds
@@ -99,11 +113,7 @@ class SearchLoop:
             self._advance()
         if reason in STOP_SIGNALS.values():
             self._say("stopping, as asked (the same signal again stops at once)")
-        self._write_checkpoint()  # before anything that a search which goes on would not do here
-        self._try_leaders()
-        self._write_metrics()
-        self._report(report, stop)
-        return self._finish(reason)
+        return reason
 
     def _begin(self) -> None:
         self._start = time.perf_counter()

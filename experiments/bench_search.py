@@ -66,6 +66,7 @@ def measure(config: Config, candidates: int, seeds: int) -> dict[str, Any]:
         while algorithm.candidates < first + candidates:
             algorithm.step()
         seconds += time.perf_counter() - begin
+        evaluator.close()
         evaluated += algorithm.candidates - first
         for timing in timings:
             for name, value in timing.seconds.items():

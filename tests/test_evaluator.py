@@ -1,5 +1,7 @@
 import dataclasses
+import gc
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from azero_jax.evaluate.equivalence import hash_errors
 from azero_jax.evaluate.hurdles import Hurdle, percentile
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
-from azero_jax.evolve import Evolution, EvolutionSettings
+from azero_jax.evolve import Evolution, EvolutionSettings, RandomSearch
 from azero_jax.program import Programs, concatenate
 from azero_jax.space import SearchSpace, make_space
 from azero_jax.tasks import Metric, Tasks, linear_tasks, make_tasks
@@ -135,10 +137,46 @@ def test_a_batch_counts_when_its_fitness_is_taken() -> None:
 
 def test_what_fails_while_running_is_told_where_the_fitness_is_taken() -> None:
     fitness = Evaluator(ENGINE, ON, overlap=True)
-    fitness.runs.run = lambda programs, counters: 1 / 0  # type: ignore[assignment,return-value]
+    fitness.runs.run = lambda programs, parts: 1 / 0  # type: ignore[assignment,return-value]
     evaluation = fitness.submit(some_programs(DEMO, 50, seed=0))
     with pytest.raises(ZeroDivisionError):
         evaluation.take()
+    for again in (evaluation.take, lambda: fitness.submit(some_programs(DEMO, 50, seed=1))):
+        with pytest.raises(RuntimeError, match="has ended with an error: ZeroDivisionError"):
+            again()
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_closed_evaluator_is_gone_with_what_was_on_its_way(overlap: bool) -> None:
+    fitness = Evaluator(ENGINE, ON, overlap=overlap)
+    evaluation = fitness.submit(some_programs(DEMO, 50, seed=0))
+    fitness.close()
+    with pytest.raises(RuntimeError, match="this evaluator is closed"):
+        evaluation.take()
+    gc.disable()
+    try:
+        there = weakref.ref(fitness)
+        del evaluation, fitness
+        assert there() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("cache_size", [0, 1000])
+def test_random_search_in_another_thread_finds_the_same(cache_size: int) -> None:
+    states = []
+    for overlap in (False, True):
+        fitness = Evaluator(ENGINE, dataclasses.replace(ON, cache_size=cache_size), overlap=overlap)
+        settings = EvolutionSettings(algorithm="random", islands=2, batch=50, population=50)
+        search = RandomSearch(DEMO, fitness, settings, np.random.default_rng(0))
+        for step in range(8):
+            search.step()
+            if step == 3 + overlap:  # a checkpoint, here earlier than there
+                search.state()
+        states.append(search.state() | fitness.state())
+        fitness.close()
+    for name, array in states[0].items():
+        assert np.array_equal(array, states[1][name]), name
 
 
 @pytest.mark.parametrize("hurdles", [(), (0.5,), (0.25, 0.5)])

@@ -142,12 +142,27 @@ class TestWhatIsRecognisedPredictsZero:
         assert_they_predict_zero(XlaEngine(WIDE, tasks, RunSettings(batch_size=512)), programs)
 
     @pytest.mark.parametrize("metric", [Metric.RMS_ERROR, Metric.ACCURACY])
-    def test_labels_beyond_the_largest_error_give_fitness_0_all_the_same(self, metric: Metric) -> None:
+    @pytest.mark.parametrize("largest", [0.25, 0.75])  # in classification, of training and of validation
+    @pytest.mark.parametrize("value", ["s2 * s3", "0.1"])
+    def test_labels_beyond_the_largest_error_give_fitness_0_all_the_same(
+        self, metric: Metric, largest: float, value: str
+    ) -> None:
         tasks = random_tasks(metric)
-        settings = RunSettings(max_abs_error=0.25)
-        program = parse_program("def Predict():\n s1 = s2 * s3\n", DEMO)
-        fitness = Evaluator(XlaEngine(DEMO, tasks, settings), EvaluatorSettings(fec_size=0)).evaluate(program)
-        assert fitness == XlaEngine(DEMO, tasks, settings).evaluate(program).fitness.max() == 0
+        engine = XlaEngine(DEMO, tasks, RunSettings(max_abs_error=largest))
+        program = parse_program(f"def Predict():\n s1 = {value}\n", DEMO)
+        fitness = Evaluator(engine, EvaluatorSettings(fec_size=0, cache_size=0)).evaluate(program)
+        assert fitness == engine.evaluate(program).fitness.max() == 0
+
+
+def test_all_zero_predictors_of_a_search_are_one_program_to_its_cache() -> None:
+    evaluator = Evaluator(
+        XlaEngine(DEMO, random_tasks()), EvaluatorSettings(fec_train_examples=5, fec_valid_examples=5)
+    )
+    texts = ("s1 = s2 * s3", "s1 = s2 - s2", "s1 = dot(v0, v1)", "s2 = s2 * s2", "s1 = s0 - s3")
+    programs = concatenate([parse_program(f"def Predict():\n {text}\n", DEMO) for text in texts])
+    fitness = evaluator.evaluate(programs)
+    assert len(set(fitness)) == 1
+    assert (evaluator.counters.probed, evaluator.counters.constant_predictors) == (1, 4)
 
 
 class TestNamedCases:
@@ -234,7 +249,7 @@ class TestNamedCases:
     def test_the_evaluator_scores_them_without_running_and_can_be_told_not_to(self) -> None:
         tasks = random_tasks()
         program = parse_program("def Predict():\n s1 = dot(v0, v1)\n", DEMO)
-        settings = EvaluatorSettings(fec_size=0)
+        settings = EvaluatorSettings(fec_size=0, cache_size=0)
         on, off = (
             Evaluator(XlaEngine(DEMO, tasks), dataclasses.replace(settings, constants=value)) for value in (True, False)
         )

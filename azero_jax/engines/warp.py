@@ -5,6 +5,8 @@ The kernel is compiled once for a search space and a precision, and kept on disk
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -34,6 +36,7 @@ from azero_jax.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 WARP_SIZE: Final = 32  # threads of a CUDA warp, which work on one program
+_TRACING: Final = threading.Lock()  # engines share kernels, which number their calls when they are traced, unlocked
 MOST_ELEMENTS: Final = 2**31 - 1  # of an array, which the kernel indexes with an int32
 
 
@@ -78,6 +81,7 @@ class WarpEngine(Engine):
         self._buffer = BatchBuffer(len(self._devices), share, space.length, self.settings.precision)
         self._kernel = load(self._spec)
         self._jitted_run = jax.jit(self._run_on_devices, static_argnums=0)
+        self._traced: set[_Shape] = set()
         with self._x64():
             self._data = on_devices(self._devices, (self._order.reshape(-1), self._arrange_examples()))
 
@@ -154,8 +158,9 @@ class WarpEngine(Engine):
         runs = self._groups * self._spec.lanes
         sizes = (runs, runs, runs, runs * recorded, self._traced_size * traced)  # of a program
         shape = _Shape(buffer.capacity, _room(recorded), self._traced_size * traced)
-        with self._x64():
+        with self._x64(), contextlib.nullcontext() if shape in self._traced else _TRACING:
             outputs = self._jitted_run(shape, buffer.array, self._data)
+            self._traced.add(shape)
             return [
                 self._of_programs(np.asarray(output), buffer.capacity, size, rows)
                 for output, size in zip(outputs, sizes, strict=True)

@@ -84,6 +84,8 @@ class ConstantFitness:
             if self._accuracy:
                 predictions = 1 / (1 + np.exp(-predictions))
                 fitness = np.where(predictions[:, None] > 0.5, self._positive, 1 - self._positive)
+                if self._max_abs_error < 1:  # that of a wrong class
+                    fitness = np.where(fitness < 1, 0, fitness)
             else:
                 losses = np.empty((len(self._valid), len(constants)), self._dtype)
                 _sum_squares(predictions, self._valid, losses)

@@ -20,7 +20,7 @@ class Counters:
       over_budget: candidates refused by the train budget.
       constant_predictors: candidates that predict one constant, zero mostly, scored without running.
       known_canonical: copies of their parent, and candidates whose canonical form (pruned form, where the canonical one
-        is switched off) was known or met in the same batch.
+        is switched off) was known, or being run already.
       probed: candidates run on the few examples of functional equivalence checking (FEC).
       known_fec: of these, how many behaved like a known program.
       stopped_at_hurdle: candidates stopped at each hurdle.
@@ -50,7 +50,7 @@ class Counters:
             setattr(self, name, value.tolist())
 
     def add(self, other: Counters) -> None:
-        """Adds another evaluator's totals."""
+        """Adds the totals of a batch, or of another evaluator."""
         hurdles = max(len(self.stopped_at_hurdle), len(other.stopped_at_hurdle))
         self.stopped_at_hurdle += [0] * (hurdles - len(self.stopped_at_hurdle))
         for hurdle, count in enumerate(other.stopped_at_hurdle):

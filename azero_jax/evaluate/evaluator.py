@@ -126,6 +126,7 @@ class Evaluator:
         self.overlaps = _overlap_pays() if overlap is None else overlap
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evaluate") if self.overlaps else None
         self._on_their_way: deque[Evaluation] = deque()
+        self._ended = ""  # why nothing can be evaluated any more
         self._space, self._tasks = engine.space, engine.tasks
         self._rooms = [empty_programs(0, self._space) for _ in range(2)]  # for new programs
         self._programs = ProgramCache(
@@ -152,6 +153,8 @@ class Evaluator:
           known: `[N]` fitness of those that are exact copies of programs evaluated before, NaN elsewhere; it counts as
             known by canonical form, and only if the cache is on.
         """
+        if self._ended:
+            raise RuntimeError(self._ended)
         while len(self._on_their_way) >= MOST_ON_THEIR_WAY:
             self.settle(self._on_their_way[0])
         counters = self._no_counts()
@@ -175,21 +178,34 @@ class Evaluator:
         return evaluation
 
     def settle(self, evaluation: Evaluation) -> None:
-        """Waits for the fitness of a batch, and of those before it."""
-        if evaluation.waiting is not None and evaluation.waiting.found is None:
-            self._run_together()
-        while evaluation.waiting is not None:
-            first = self._on_their_way.popleft()
-            waiting = first.waiting
-            assert waiting is not None
-            assert waiting.found is not None
-            with self.timings.phase("wait"):
-                found = waiting.found()
-            with self.timings.phase("insert"):
-                self._programs.fill(waiting.unknown, found, waiting.fitness)
-                if waiting.asked is not None:
-                    first.fitness[waiting.asked] = waiting.fitness
-            first.waiting = None
+        """Waits for the fitness of a batch, and of those before it.
+
+        Raises:
+          RuntimeError: the evaluator is closed, or an evaluation has failed before; the first time its own error comes.
+        """
+        if self._ended:
+            raise RuntimeError(self._ended)
+        try:
+            if evaluation.waiting is not None and evaluation.waiting.found is None:
+                self._run_together()
+            while evaluation.waiting is not None:
+                self._fill_in(self._on_their_way.popleft())
+        except BaseException as error:  # what has not been filled in would be looked for in vain
+            self._ended = f"this evaluator has ended with an error: {error!r}"
+            raise
+
+    def _fill_in(self, evaluation: Evaluation) -> None:
+        """Waits for the fitness of the batch that was submitted first."""
+        waiting = evaluation.waiting
+        assert waiting is not None
+        assert waiting.found is not None
+        with self.timings.phase("wait"):
+            found = waiting.found()
+        with self.timings.phase("insert"):
+            self._programs.fill(waiting.unknown, found, waiting.fitness)
+            if waiting.asked is not None:
+                evaluation.fitness[waiting.asked] = waiting.fitness
+        evaluation.waiting = None
 
     def resume(self, state: State) -> Evaluation:
         """The evaluation that gave this state, still to be taken."""
@@ -197,10 +213,17 @@ class Evaluator:
         counters.restore(without_prefix("counters", state))
         return Evaluation(self, counters, state["fitness"].copy())
 
-    def close(self) -> None:
-        """Ends the other thread, when nobody will take any more fitness; what is on its way is dropped."""
+    def close(self, *, wait: bool = True) -> None:
+        """Drops what is on its way and ends the other thread, when nobody will take any more fitness.
+
+        `wait`: for what that thread is running just now.
+        """
         if self._thread is not None:
-            self._thread.shutdown(cancel_futures=True)
+            self._thread.shutdown(wait=wait, cancel_futures=True)
+        for evaluation in self._on_their_way:  # which know their evaluator: the circle would keep the caches in memory
+            evaluation.waiting = None
+        self._on_their_way.clear()
+        self._ended = self._ended or "this evaluator is closed"
 
     def warm_up(self, programs: Programs) -> None:
         """Runs some programs through every stage, so that nothing is left to compile."""
@@ -236,12 +259,12 @@ class Evaluator:
             # Of canonical programs this finds the live instructions a second time: 0.06 microseconds a candidate of the
             # demo, where the canonical form takes 1, so that is not worth a loop of its own.
             target = self._make_room(len(programs))
-            unknown, new, constant_slots, live = self._programs.screen(programs, fitness, target)
+            unknown, new, constant_slots, live, known_zeros = self._programs.screen(programs, fitness, target)
             counters.pruned_instructions += instructions - live
         with self.timings.phase("constants"):
             constants = self._score_constants(programs, constant_slots, fitness)
-            counters.constant_predictors += constants
-            counters.known_canonical += len(asked) - len(new) - constants
+            counters.constant_predictors += constants + known_zeros
+            counters.known_canonical += len(asked) - len(new) - constants - known_zeros
         return _Waiting(chosen, fitness, unknown, new)
 
     def _make_room(self, count: int) -> Programs:

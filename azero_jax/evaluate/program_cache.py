@@ -50,15 +50,18 @@ class Screened(NamedTuple):
     Attributes:
       unknown: what was not found.
       programs: `[M]` the new ones, pruned.
-      constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it, or
-        `ZERO` if they predict zero all the same; `NOT_CONSTANT` of the others.
+      constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it;
+        `NOT_CONSTANT` of the others. Of those that provably predict zero it is `ZERO` in a cache that keeps nothing;
+        any other looks them up as one program.
       instructions: live instructions of all programs whose fitness was asked for.
+      known_zeros: zero predictors that were looked up and are not new.
     """
 
     unknown: Unknown
     programs: Programs
     constant_slots: NDArray[np.int64]
     instructions: int
+    known_zeros: int
 
 
 class ProgramCache(FitnessCache):
@@ -104,7 +107,7 @@ class ProgramCache(FitnessCache):
             target = empty_programs(len(programs), self._space)
         place, new, entries, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
         self._begin()
-        count, instructions, _ = _screen(
+        count, instructions, known_zeros, _ = _screen(
             *_words(programs),
             *self._tables,
             self._metric,
@@ -118,7 +121,9 @@ class ProgramCache(FitnessCache):
             constant_slots,
             *_words(target),
         )
-        return Screened(self._unknown(count, new, place, entries), target[:count], constant_slots, instructions)
+        return Screened(
+            self._unknown(count, new, place, entries), target[:count], constant_slots, instructions, known_zeros
+        )
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""
@@ -167,7 +172,11 @@ def _encode(program, opcodes, addresses, constants, b, live, begin, keys, first)
     return end - first, np.int64(finish(state))
 
 
-def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
+_ZERO_KEY: Final = np.uint64(0xFFFF)  # all zero predictors have it: more instructions in Setup than in all functions
+_ZERO_HASH: Final = np.int64(0)
+
+
+def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
     """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
 
     @njit(cache=True, nogil=True)
@@ -176,7 +185,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
         to_opcodes, to_addresses, to_constants, to_sizes,
     ):  # fmt: skip
-        """Returns how many programs are new, how many live instructions there were, and a number of no meaning."""
+        """How many programs are new, live instructions, known zero predictors; and a number of no meaning."""
         _ = version
         length = opcodes.shape[1]
         most_words = 3 + 3 * length
@@ -187,9 +196,10 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
         live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
         begin = np.zeros((TOGETHER, 4), np.int64)
         block_keys = np.zeros(TOGETHER * most_words, np.uint64)  # key, one after the other,
+        is_zero = np.zeros(TOGETHER, np.bool_)  # whether it predicts zero
         words = np.zeros(TOGETHER, np.int64)
         hashes = np.zeros(TOGETHER, np.int64)  # and hash
-        count = instructions = touched = next_program = 0
+        count = instructions = known_zeros = touched = next_program = 0
         while next_program < len(fitness):
             block = 0
             while block < TOGETHER and next_program < len(fitness):
@@ -212,8 +222,14 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                         )
                     ):  # fmt: skip
                         constant_slots[n] = ZERO
+                    is_zero[block] = constant_slots[n] == ZERO
+                    if is_zero[block] and table_facts[CAPACITY] > 0:
+                        constant_slots[n] = NOT_CONSTANT
                     if constant_slots[n] == NOT_CONSTANT:
-                        if table_facts[CAPACITY] > 0:
+                        if is_zero[block]:
+                            block_keys[block * most_words] = _ZERO_KEY
+                            words[block], hashes[block] = 1, _ZERO_HASH
+                        elif table_facts[CAPACITY] > 0:
                             words[block], hashes[block] = _encode(
                                 n, opcodes, addresses, constants, block, live, begin, block_keys, block * most_words
                             )
@@ -242,7 +258,9 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int]]:
                         count, to_opcodes, to_addresses, to_constants, to_sizes,
                     )  # fmt: skip
                     count += 1
-        return count, instructions, touched
+                elif is_zero[b]:
+                    known_zeros += 1
+        return count, instructions, known_zeros, touched
 
     return screen
 

@@ -5,8 +5,8 @@ replacement; the child, mutated, takes the slot of the island's oldest program, 
 island and a batch of one child a step this is the original's loop; larger batches draw all their parents from the
 population before any of their children is in it.
 
-The islands work in two halves: while the children of one are evaluated, those of the other are bred. As islands have
-nothing to do with each other, that changes nothing about any of them.
+The islands work in two halves: while the children of one are evaluated, those of the other are bred. An island sees
+nothing of the others, but for the best of all being spared from restarts.
 """
 
 from __future__ import annotations

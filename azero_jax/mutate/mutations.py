@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from azero_jax import ops
 from azero_jax.compiled import inlined, source_digest
 from azero_jax.mutate import drawing
+from azero_jax.mutate import policy as policy_module
 from azero_jax.mutate.drawing import (
     CONSTANTS,
     FIRST_GAUSSIAN,
@@ -231,4 +232,4 @@ def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-
     return value * (0.5 + 1.5 * generator.random())
 
 
-_mutate_all: Final = _compile(source_digest(drawing))
+_mutate_all: Final = _compile(source_digest(drawing, policy_module))
