@@ -18,7 +18,7 @@ class Counters:
       instructions: instructions of those among them that are no copies and within the train budget.
       pruned_instructions: how many of these were dead.
       over_budget: candidates refused by the train budget.
-      constant_predictors: candidates that predict one constant, zero mostly, scored without running.
+      constant_predictors: candidates that predict one constant, zero mostly, and are not run for that reason.
       known_canonical: copies of their parent, and candidates whose canonical form (pruned form, where the canonical one
         is switched off) was known, or being run already.
       probed: candidates run on the few examples of functional equivalence checking (FEC).
