@@ -23,7 +23,7 @@ from azero_jax.program import Programs
 from azero_jax.prune import prune
 from azero_jax.space import SearchSpace
 from azero_jax.state import State, with_prefix, without_prefix
-from azero_jax.task_sets import TaskSets
+from azero_jax.task_sets import GeneratedTasks, TaskSets
 from azero_jax.tasks import Tasks
 
 _SELECT_BATCH: Final = 64  # programs of one call on the select tasks: about the number of islands
@@ -138,19 +138,24 @@ class Experiment:
                 del self._tried[next(iter(self._tried))]
         chosen = canonical[new]
         select_fitness = _mean_fitness(self._select_engine, chosen)
-        sufficient = np.flatnonzero(select_fitness > self._config.budget.sufficient_fitness)
-        if len(sufficient):
-            confirmed = _mean_fitness(self._make_confirm_engine(), chosen[sufficient])
-            select_fitness[sufficient] = np.minimum(select_fitness[sufficient], confirmed)
+        self._confirm(chosen, select_fitness)
         return Trial(programs[new], chosen, fitness[new], select_fitness)
 
-    def _make_confirm_engine(self) -> Engine:
-        """Runs programs on a second set of select tasks.
+    def _confirm(self, programs: Programs, select_fitness: NDArray[np.float64]) -> None:
+        """Runs those that seem sufficient on a second set of select tasks; the smaller fitness `[M]` counts.
 
         Many programs are tried in the course of a search: one that is a little unstable passes now and then by luck,
-        and would end the search.
+        and would end the search. So the second set is larger, where tasks are drawn at random and cost nothing.
         """
-        return self._make_judge("confirm")
+        sufficient = np.flatnonzero(select_fitness > self._config.budget.sufficient_fitness)
+        if len(sufficient) == 0:
+            return
+        task_sets = self._task_sets
+        if isinstance(task_sets, GeneratedTasks):
+            task_sets = task_sets.with_more_select_tasks()
+        judge = make_judge(self._config, task_sets, self._space, self.number, "confirm")
+        confirmed = _mean_fitness(judge, programs[sufficient])
+        select_fitness[sufficient] = np.minimum(select_fitness[sufficient], confirmed)
 
     def _make_judge(self, purpose: str) -> Engine:
         return make_judge(self._config, self._task_sets, self._space, self.number, purpose)

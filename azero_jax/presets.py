@@ -114,8 +114,8 @@ def _all_examples(
 # Measured on the demo, candidates for a solution in millions (70 to 380 experiments each; experiments/time_to_solve.py
 # tells how long whole searches take). The mutations equally often, a hurdle for the better half: 2.6; replacing
 # single instructions more often and whole functions seldom: 2.4; a hurdle that stops only the worst quarter as well:
-# 1.9, for a fifth more time a candidate. The paper's hurdle, for the best quarter, stops too many that would have learned.
-# Batches of 400 took 2.5 where those of 200 took 2.1, 32 islands 2.8, 32 of 500 programs 3.4.
+# 1.9, for a tenth more time a candidate. The paper's hurdle, for the best quarter, stops too many that would have
+# learned. Batches of 400 took 2.5 where those of 200 took 2.1, 32 islands 2.8, 32 of 500 programs 3.4.
 _REGRESSION_SEARCH: Final = EvolutionSettings(islands=16, population=1000, tournament=10, batch=200)
 _LINEAR_MUTATIONS: Final = (
     ("alter_param", 1.0),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from azero_jax.config import Config
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.synthetic import TEACHERS
+
+_MORE_TASKS: Final = 10  # times as many
+_MOST_NUMBERS: Final = 10_000_000  # of all their features
 
 
 class TaskSets(Protocol):
@@ -67,6 +71,14 @@ class GeneratedTasks(NamedTuple):
         """See `TaskSets`."""
         tasks = self.config.tasks
         return self._draw(tasks.final_tasks, tasks.select_train_examples, tasks.select_valid_examples, seed)
+
+    def with_more_select_tasks(self) -> GeneratedTasks:
+        """The same with up to ten times as many select tasks, as long as they fit easily into memory."""
+        tasks = self.config.tasks
+        examples = (tasks.select_train_examples or 0) + (tasks.select_valid_examples or 0)
+        size = tasks.select_tasks * examples * (tasks.features or 0)
+        more = tasks.select_tasks * min(max(_MOST_NUMBERS // size, 1), _MORE_TASKS)
+        return GeneratedTasks(dataclasses.replace(self.config, tasks=dataclasses.replace(tasks, select_tasks=more)))
 
     def _draw(self, count: int, train_examples: int | None, valid_examples: int | None, seed: int) -> Tasks:
         tasks = self.config.tasks

@@ -211,3 +211,9 @@ def test_what_was_lucky_on_the_search_tasks_is_not_so_on_the_same_tasks_when_sel
     engines += [make_judge(config, sets, space, 0, purpose) for purpose in ("select", "confirm")]
     fitness = np.array([engine.evaluate(program).fitness[0] for engine in engines])
     assert len(np.unique(fitness, axis=0)) == 3
+
+
+def test_what_seems_sufficient_is_tried_on_many_more_tasks_where_they_cost_nothing() -> None:
+    demo, teacher = (GeneratedTasks(az.load_preset(name)) for name in ("linear", "teacher"))
+    assert len(demo.with_more_select_tasks().select(0)) == 10 * len(demo.select(0))
+    assert teacher.with_more_select_tasks().config.tasks.select_tasks == teacher.config.tasks.select_tasks
