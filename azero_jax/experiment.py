@@ -92,7 +92,7 @@ class Experiment:
     def warm_up(self) -> float:
         """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
         start = time.perf_counter()
-        evaluator = Evaluator(self.engine, self._config.evaluator, self._make_engine)
+        evaluator = Evaluator(self.engine, self._config.evaluator, self._make_engine, overlap=False)
         tiny = dataclasses.replace(self._config.search, islands=1, population=2, batch=1)
         evolution = Evolution(self._space, evaluator, tiny, np.random.default_rng(0))
         evolution.step()
