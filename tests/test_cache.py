@@ -177,11 +177,12 @@ def test_new_programs_come_out_pruned_each_once() -> None:
     assert len(unknown.new) == 0
 
 
-def test_live_instructions_are_counted() -> None:
+def test_instructions_are_counted() -> None:
     raw = some_programs(SPACE, 100, seed=6)
     asked = np.where(np.arange(100) < 60, np.nan, 0.5)
-    instructions = program_cache().screen(raw, asked).instructions
-    assert instructions == prune(raw[:60], SPACE, Metric.RMS_ERROR).sizes.sum()
+    screened = program_cache().screen(raw, asked)
+    assert (screened.asked, screened.instructions) == (60, raw.sizes[:60].sum())
+    assert screened.live_instructions == prune(raw[:60], SPACE, Metric.RMS_ERROR).sizes.sum()
 
 
 def test_what_is_known_already_is_left_alone() -> None:

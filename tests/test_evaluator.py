@@ -14,7 +14,7 @@ from azero_jax.engines.xla import XlaEngine
 from azero_jax.evaluate import Evaluator, EvaluatorSettings, combine_tasks
 from azero_jax.evaluate.constants import NOT_CONSTANT, ZERO, ConstantFitness
 from azero_jax.evaluate.equivalence import hash_errors
-from azero_jax.evaluate.hurdles import Hurdle, percentile
+from azero_jax.evaluate.hurdles import Hurdle, unique_percentile
 from azero_jax.evaluate.program_cache import ProgramCache
 from azero_jax.evaluate.train_budget import baseline_cost, training_cost
 from azero_jax.evolve import Evolution, EvolutionSettings, RandomSearch
@@ -274,8 +274,16 @@ class TestHurdle:
 
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 100))
     def test_the_percentile_is_numpy_s_to_the_last_bit(self, fitness: list[float], percent: float) -> None:
-        ascending = np.unique(fitness)
-        assert percentile(ascending, percent) == np.percentile(ascending, percent)
+        assert unique_percentile(np.sort(fitness), percent) == np.percentile(np.unique(fitness), percent)
+
+    @given(st.lists(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]), max_size=12)), st.floats(0, 100))
+    def test_the_window_slides_over_what_was_seen(self, batches: list[list[float]], percent: float) -> None:
+        hurdle, seen = Hurdle(percent, 10), np.empty(0)
+        for batch in batches:
+            hurdle.passes(np.array(batch))
+            seen = np.append(seen, batch)[-10:]
+            if len(seen):
+                assert hurdle.threshold == np.percentile(np.unique(seen), percent)
 
     def test_old_fitnesses_are_forgotten(self) -> None:
         hurdle = Hurdle(50, 4)

@@ -163,7 +163,7 @@ class Evaluator:
             fitness = np.full(len(programs), np.nan)
         else:
             fitness = known.copy()
-            counters.known_canonical += int((~np.isnan(known)).sum())
+            counters.known_canonical += len(known) - int(np.count_nonzero(np.isnan(known)))
         if self._most_cost < np.inf:
             costly = training_cost(programs, self._space, self._tasks.train_examples) > self._most_cost
             costly &= np.isnan(fitness)
@@ -248,24 +248,26 @@ class Evaluator:
     def _look_up(self, programs: Programs, evaluation: Evaluation) -> _Waiting:
         """Looks up the programs whose fitness is NaN."""
         counters, fitness, chosen = evaluation.counters, evaluation.fitness, None
-        asked = np.flatnonzero(np.isnan(fitness))
-        instructions = int(programs.sizes[asked].sum())
-        counters.instructions += instructions
         if self._canonical:
             with self.timings.phase("canonicalize"):
-                programs = canonicalize(programs[asked], self._space, self._tasks.metric).programs
-            chosen, fitness = asked, np.full(len(asked), np.nan)
+                chosen = np.flatnonzero(np.isnan(fitness))
+                fitness = np.full(len(chosen), np.nan)
+                programs = programs[chosen]
+                counters.pruned_instructions += int(programs.sizes.sum())
+                programs = canonicalize(programs, self._space, self._tasks.metric).programs
+                counters.pruned_instructions -= int(programs.sizes.sum())
+                counters.instructions += counters.pruned_instructions
         with self.timings.phase("look up"):
             # Of canonical programs this finds the live instructions a second time: 0.06 microseconds a candidate of the
             # demo, where the canonical form takes 1, so that is not worth a loop of its own.
-            target = self._make_room(len(programs))
-            unknown, new, constant_slots, live, known_zeros = self._programs.screen(programs, fitness, target)
-            counters.pruned_instructions += instructions - live
+            found = self._programs.screen(programs, fitness, self._make_room(len(programs)))
+            counters.instructions += found.instructions
+            counters.pruned_instructions += found.instructions - found.live_instructions
         with self.timings.phase("constants"):
-            constants = self._score_constants(programs, constant_slots, fitness)
-            counters.constant_predictors += constants + known_zeros
-            counters.known_canonical += len(asked) - len(new) - constants - known_zeros
-        return _Waiting(chosen, fitness, unknown, new)
+            constants = self._score_constants(programs, found.constant_slots, fitness)
+            counters.constant_predictors += constants + found.known_zeros
+            counters.known_canonical += found.asked - len(found.programs) - constants - found.known_zeros
+        return _Waiting(chosen, fitness, found.unknown, found.programs)
 
     def _make_room(self, count: int) -> Programs:
         """Room for new programs: behind those that they will run together with, or away from those that are running."""

@@ -53,14 +53,18 @@ class Screened(NamedTuple):
       constant_slots: `[N]` of programs that predict one constant, which are not looked up, the slot that sets it;
         `NOT_CONSTANT` of the others. Of those that provably predict zero it is `ZERO` in a cache that keeps nothing;
         any other looks them up as one program.
-      instructions: live instructions of all programs whose fitness was asked for.
+      asked: programs whose fitness was asked for.
+      instructions: of these programs.
+      live_instructions: how many of them are live.
       known_zeros: zero predictors that were looked up and are not new.
     """
 
     unknown: Unknown
     programs: Programs
     constant_slots: NDArray[np.int64]
+    asked: int
     instructions: int
+    live_instructions: int
     known_zeros: int
 
 
@@ -107,7 +111,7 @@ class ProgramCache(FitnessCache):
             target = empty_programs(len(programs), self._space)
         place, new, entries, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
         self._begin()
-        count, instructions, known_zeros, _ = _screen(
+        count, *counts, _ = _screen(
             *_words(programs),
             *self._tables,
             self._metric,
@@ -121,9 +125,7 @@ class ProgramCache(FitnessCache):
             constant_slots,
             *_words(target),
         )
-        return Screened(
-            self._unknown(count, new, place, entries), target[:count], constant_slots, instructions, known_zeros
-        )
+        return Screened(self._unknown(count, new, place, entries), target[:count], constant_slots, *counts)
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""
@@ -176,7 +178,7 @@ _ZERO_KEY: Final = np.uint64(0xFFFF)  # all zero predictors have it: more instru
 _ZERO_HASH: Final = np.int64(0)
 
 
-def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
+def _compile(version: str) -> Callable[..., tuple[int, int, int, int, int, int]]:
     """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
 
     @njit(cache=True, nogil=True)
@@ -185,7 +187,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
         buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
         to_opcodes, to_addresses, to_constants, to_sizes,
     ):  # fmt: skip
-        """How many programs are new, live instructions, known zero predictors; and a number of no meaning."""
+        """How many programs are new; the counts of `Screened`; and a number of no meaning."""
         _ = version
         length = opcodes.shape[1]
         most_words = 3 + 3 * length
@@ -199,7 +201,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
         is_zero = np.zeros(TOGETHER, np.bool_)  # whether it predicts zero
         words = np.zeros(TOGETHER, np.int64)
         hashes = np.zeros(TOGETHER, np.int64)  # and hash
-        count = instructions = known_zeros = touched = next_program = 0
+        count = asked_for = instructions = live_instructions = known_zeros = touched = next_program = 0
         while next_program < len(fitness):
             block = 0
             while block < TOGETHER and next_program < len(fitness):
@@ -210,7 +212,10 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
                 if np.isnan(fitness[n]):
                     find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
                     list_live(n, sizes, facts, slots, block, live, begin)
-                    instructions += begin[block, 3]
+                    asked_for += 1
+                    live_instructions += begin[block, 3]
+                    for function in range(3):
+                        instructions += sizes[n, function]
                     asked[block] = n
                     constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
                     if (
@@ -260,7 +265,7 @@ def _compile(version: str) -> Callable[..., tuple[int, int, int, int]]:
                     count += 1
                 elif is_zero[b]:
                     known_zeros += 1
-        return count, instructions, known_zeros, touched
+        return count, asked_for, instructions, live_instructions, known_zeros, touched
 
     return screen
 
