@@ -6,16 +6,25 @@
 
 A program has three functions, Setup, Predict and Learn, made of basic maths on a small memory of scalars, vectors and
 matrices. Tasks are arrays: features `[T, N, F]`, labels `[T, N]`, for T tasks of N examples with F features.
+
+Public are the names here, and those of `azero_jax.tasks`, `azero_jax.data` and `azero_jax.programs`; everything deeper
+may move.
 """
 
+# The doors of the command line come first: imported later, `azero_jax.search` would take the place of the function.
+import azero_jax.evaluate
+import azero_jax.search  # noqa: F401
 from azero_jax.api import evaluate_program, search
-from azero_jax.config import BudgetConfig, Config, EngineConfig, OutputConfig, SourceConfig, SpaceConfig, TaskConfig
-from azero_jax.evaluate import EvaluatorSettings
-from azero_jax.evolve import EvolutionSettings
-from azero_jax.presets import load_preset
-from azero_jax.result import Finalist, Progress, SearchResult
-from azero_jax.task_sets import FixedTasks, TaskSets
-from azero_jax.tasks import Metric, Tasks, affine_tasks, linear_tasks, make_tasks, teacher_tasks
+from azero_jax.config.presets import load_preset
+from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
+from azero_jax.engines.settings import EngineConfig
+from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.fitness.settings import EvaluatorSettings
+from azero_jax.language.roles import Metric
+from azero_jax.language.settings import SpaceConfig
+from azero_jax.protocol.result import Finalist, Progress, SearchResult
+from azero_jax.tasks import FixedTasks, Tasks, TaskSets, affine_tasks, linear_tasks, make_tasks, teacher_tasks
+from azero_jax.tasks.settings import SourceConfig, TaskConfig
 
 __all__ = [
     "BudgetConfig",

@@ -5,27 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.canonical import canonicalize
-from azero_jax.config import Config, run_settings
-from azero_jax.data import default_cache_dir
-from azero_jax.data_tasks import load_task_sets, spoken
-from azero_jax.engines import make_engine
-from azero_jax.identity import check_same_search
-from azero_jax.interrupt import StopSignals
-from azero_jax.presets import DEFAULT_PRESET, load_preset
-from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
-from azero_jax.result import Progress, SearchResult
-from azero_jax.search_loop import SearchLoop
-from azero_jax.task_sets import TaskSets
+from azero_jax.config.tree import Config
+from azero_jax.judge.run import judge_program
+from azero_jax.protocol.result import Progress, SearchResult
+from azero_jax.protocol.run import REPORT_SECONDS, run
 from azero_jax.tasks import Tasks
-from azero_jax.text import parse_program
+from azero_jax.tasks.sets import TaskSets
+from azero_jax.terminal.display import Display
 
 
 def search(
@@ -36,7 +27,7 @@ def search(
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], None] | None = None,
-    report_seconds: float = 1.0,
+    report_seconds: float = REPORT_SECONDS,
     say: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> SearchResult:
@@ -65,43 +56,21 @@ def search(
       ValueError: the configuration does not fit the tasks, the engine is not available, or the run directory cannot be
         used.
     """
-    if report is None and say is None and _in_notebook():
-        from azero_jax.display import Display  # here only, so that the search itself does not know how it is shown
-
-        with Display() as display:
-            return search(
-                config,
-                tasks=tasks,
-                start_from=start_from,
-                out=out,
-                resume=resume,
-                report=display.report,
-                report_seconds=report_seconds,
-                say=display.say,
-                warn=warn,
-            )
-    say = say or (lambda line: None)
-    warn = warn or (lambda line: warnings.warn(line, stacklevel=2))
-    if resume is not None:
-        if out is not None:
-            raise ValueError("out and resume cannot both be given; a run goes on in its own directory")
-        saved = read_run_config(Path(resume))
-        config = config or saved
-        check_same_search(config, saved, f"run directory {resume}")
-        start_from = start_from or read_start_programs(Path(resume))
-    config = config or load_preset(DEFAULT_PRESET)
-    path = out if resume is None else resume
-    if path is None and config.output.tensorboard:
-        raise ValueError("output.tensorboard is true; it needs a run directory")
-    if tasks is None and config.tasks.of_data:
-        tasks = load_task_sets(config, cache_dir=default_cache_dir(), progress=spoken(say))
     with contextlib.ExitStack() as stack:
-        directory = None
-        if path is not None:
-            directory = stack.enter_context(RunDirectory(Path(path), warn, resume=resume is not None))
-        loop = SearchLoop(config, tasks, start_from, directory, say)
-        stop = stack.enter_context(StopSignals())
-        return loop.run(stop, report or (lambda progress: None), report_seconds)
+        if report is None and say is None and _in_notebook():
+            display = stack.enter_context(Display())
+            report, say = display.report, display.say
+        return run(
+            config,
+            tasks=tasks,
+            start_from=start_from,
+            out=out,
+            resume=resume,
+            report=report,
+            report_seconds=report_seconds,
+            say=say,
+            warn=warn,
+        )
 
 
 def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> NDArray[np.float64]:
@@ -110,17 +79,15 @@ def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> N
     Args:
       text: the program, as `SearchResult.program` has it.
       tasks: what to run it on.
-      config: the search space and engine; None is the preset `linear`.
+      config: the search space and engine; None takes the smallest space that the program fits into.
 
     Raises:
       ValueError: the text is not a program of the search space.
     """
     if config is None:
-        config = load_preset(DEFAULT_PRESET)
+        return judge_program(text, tasks)
     space = config.space.build(tasks.features)
-    canonical = canonicalize(parse_program(text, space), space, tasks.metric).programs
-    engine = make_engine(config.engine.engine, space, tasks, run_settings(config, config.seed, 1))
-    return np.asarray(engine.evaluate(canonical).fitness)[0].astype(np.float64)
+    return judge_program(text, tasks, config.engine, space=space, epochs=config.tasks.epochs, seed=config.seed)
 
 
 def _in_notebook() -> bool:

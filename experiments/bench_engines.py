@@ -26,16 +26,17 @@ import numpy as np
 from naive import NaiveEngine
 from numpy.typing import NDArray
 
-from azero_jax.engines.base import EngineUnavailableError, RunSettings
-from azero_jax.engines.warp import WarpEngine
-from azero_jax.engines.warp_kernel.device import start_warp
-from azero_jax.engines.xla import XlaEngine
+from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.warp.device import start_warp
+from azero_jax.engines.warp.engine import WarpEngine
+from azero_jax.engines.xla.engine import XlaEngine
+from azero_jax.language.library import load_program
+from azero_jax.language.program import Programs, concatenate
+from azero_jax.language.space import SearchSpace, make_space
+from azero_jax.language.text import parse_program
 from azero_jax.mutate import random_programs
-from azero_jax.program import Programs, concatenate
-from azero_jax.programs import load_program
-from azero_jax.space import SearchSpace, make_space
 from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
-from azero_jax.text import parse_program
 
 # Recorded, not measured here: the original C++ system (-O2) on one core of a 2.6 GHz EPYC, 10 tasks, its cache off.
 RECORDED_ORIGINAL: Final = {"demo": 24_000, "neural_net": 660}

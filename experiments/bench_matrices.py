@@ -19,15 +19,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from azero_jax.engines.base import RunSettings
-from azero_jax.engines.warp import WarpEngine
-from azero_jax.engines.warp_kernel.layout import BLOCKS, GROUP_COST, choose_layout
-from azero_jax.engines.warp_kernel.spec import Layout
-from azero_jax.program import Programs
-from azero_jax.programs import parse_known, program_space
-from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric, Tasks, make_tasks
-from azero_jax.text import parse_program
+from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.warp.engine import WarpEngine
+from azero_jax.engines.warp.layout import BLOCKS, GROUP_COST, choose_layout
+from azero_jax.engines.warp.spec import Layout
+from azero_jax.language.library import parse_known, program_space
+from azero_jax.language.program import Programs
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
+from azero_jax.language.text import parse_program
+from azero_jax.tasks import Tasks, make_tasks
 
 COPIES: Final = 16  # of an instruction in a program
 MOST_EXAMPLES: Final = 2000

@@ -21,11 +21,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from azero_jax.config import Config, SpaceConfig, TaskConfig, run_settings
+from azero_jax.config.presets import load_preset
+from azero_jax.config.tree import Config
 from azero_jax.engines import make_engine
-from azero_jax.evaluate import Evaluator, EvaluatorSettings
 from azero_jax.evolve import Evolution, RandomSearch
-from azero_jax.presets import load_preset
+from azero_jax.fitness.evaluator import Evaluator
+from azero_jax.fitness.settings import EvaluatorSettings
+from azero_jax.language.settings import SpaceConfig
+from azero_jax.tasks.settings import TaskConfig
 from azero_jax.tasks.synthetic import TEACHERS
 
 ENGINE_PHASES: Final = ("probe", "hurdles", "run in full")
@@ -88,7 +91,9 @@ def start(config: Config, seed: int) -> tuple[Evolution | RandomSearch, Evaluato
         seed=seed,
     )
     space = config.space.build(config.tasks.features)
-    engine = make_engine(config.engine.engine, space, tasks, run_settings(config, seed))
+    engine = make_engine(
+        config.engine.engine, space, tasks, config.engine.run_settings(epochs=config.tasks.epochs, seed=seed)
+    )
     evaluator = Evaluator(engine, config.evaluator)
     algorithm = RandomSearch if config.search.algorithm == "random" else Evolution
     return algorithm(space, evaluator, config.search, np.random.default_rng(seed)), evaluator

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import azero_jax as az
-from azero_jax.settings import override
+from azero_jax.config.leaves import override
 
 
 def record(preset: str, engine: str, candidates: int, precision: str, folder: Path) -> list[dict[str, Any]]:

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import warp as wp
 
-from azero_jax import ops
-from azero_jax.engines.base import RunSettings
-from azero_jax.engines.warp import WarpEngine
-from azero_jax.engines.warp_kernel.device import compile_kernel
-from azero_jax.engines.warp_kernel.interpreter import make_dispatch, make_kernel
-from azero_jax.engines.warp_kernel.ops import make_op_function
-from azero_jax.engines.warp_kernel.random import Draw
-from azero_jax.engines.warp_kernel.spec import KernelSpec, has_matrix_ops
-from azero_jax.engines.warp_kernel.types import make_storage
-from azero_jax.program import IN1, IN2, OUT, Programs
-from azero_jax.space import SearchSpace
+from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.warp.device import compile_kernel
+from azero_jax.engines.warp.engine import WarpEngine
+from azero_jax.engines.warp.kernel.draws import Draw
+from azero_jax.engines.warp.kernel.functions import make_op_function
+from azero_jax.engines.warp.kernel.interpreter import make_dispatch, make_kernel
+from azero_jax.engines.warp.kernel.storage import make_storage
+from azero_jax.engines.warp.spec import KernelSpec, has_matrix_ops
+from azero_jax.language import ops
+from azero_jax.language.program import IN1, IN2, OUT, Programs
+from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 

@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from azero_jax import ops
-from azero_jax.engines.base import RunSettings
 from azero_jax.engines.random_bits import random_words
-from azero_jax.program import IN1, IN2, OUT, Programs
-from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric, Tasks
+from azero_jax.engines.settings import RunSettings
+from azero_jax.language import ops
+from azero_jax.language.program import IN1, IN2, OUT, Programs
+from azero_jax.language.roles import FEATURES, SCALAR_LABEL, SCALAR_PREDICTION, Metric
+from azero_jax.language.space import SearchSpace
+from azero_jax.tasks import Tasks
 
 FILES: Final = {ops.SCALAR: "scalars", ops.VECTOR: "vectors", ops.MATRIX: "matrices"}
 
@@ -84,7 +85,7 @@ def _run(space: SearchSpace, settings: RunSettings, train_examples: int, code: C
 
     def predict(registers: Registers, x: jax.Array, y: jax.Array, step: jax.Array) -> tuple[Registers, jax.Array]:
         registers = execute(1, _set_example(registers, x, jnp.float32(0)), step)
-        return registers, jnp.abs(y - registers.scalars[ops.PREDICTION_ADDRESS, 0])
+        return registers, jnp.abs(y - registers.scalars[SCALAR_PREDICTION.address, 0])
 
     def train(carry: tuple[Registers, jax.Array], example: Code) -> tuple[tuple[Registers, jax.Array], None]:
         registers, passed = carry
@@ -112,8 +113,8 @@ def _run(space: SearchSpace, settings: RunSettings, train_examples: int, code: C
 
 def _set_example(registers: Registers, x: jax.Array, label: jax.Array) -> Registers:
     return registers._replace(
-        scalars=registers.scalars.at[ops.LABEL_ADDRESS].set(label),
-        vectors=registers.vectors.at[ops.FEATURES_ADDRESS].set(x[:, None]),
+        scalars=registers.scalars.at[SCALAR_LABEL.address].set(label),
+        vectors=registers.vectors.at[FEATURES.address].set(x[:, None]),
     )
 
 

@@ -29,17 +29,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from azero_jax.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
-from azero_jax.data import ReadOptions, Source, default_cache_dir, load_source
-from azero_jax.engines import RunSettings, make_engine
-from azero_jax.pair_accuracy import accuracy_by_pair
-from azero_jax.programs import load_program, parse_known
+from azero_jax.data import Source, default_cache_dir, load_source
+from azero_jax.engines.settings import EngineConfig
+from azero_jax.judge.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
+from azero_jax.judge.pairs import accuracy_by_pair
+from azero_jax.judge.run import Judge
+from azero_jax.judge.tune import tune_constants
+from azero_jax.language.library import load_program, parse_known
 from azero_jax.recording.environment import describe_environment
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
 from azero_jax.tasks.pairs import Pair, choose_tasks, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
-from azero_jax.tune import tune_constants
 
 PROGRAMS: Final = ("evolved_cifar10", "evolved_cifar10_as_listed", "two_layer_net", "evolved_net", "logistic_regressor")
 BASELINES: Final[dict[str, Baseline]] = {"optax two-layer net": two_layer_net(), "optax logistic": linear_model()}
@@ -80,10 +81,10 @@ class Judgement(NamedTuple):
 def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> Judgement:
     """A known program on the test tasks, with its constants tuned on the others."""
     space, program = parse_known(name, tune.features)
-    tuning = make_engine(engine, space, tune, RunSettings(seed=seed, batch_size=sizes.trials))
-    tuned = tune_constants(tuning, program, sizes.trials, seed, rounds=sizes.rounds)
-    judging = make_engine(engine, space, test, RunSettings(seed=seed, batch_size=1))
-    accuracy = np.asarray(judging.evaluate(tuned.program).fitness[0], np.float64)
+    runs = EngineConfig(engine=engine)
+    judge = Judge(space, tune, runs, seed=seed, batch_size=sizes.trials)
+    tuned = tune_constants(judge, program, sizes.trials, seed, rounds=sizes.rounds)
+    accuracy = Judge(space, test, runs, seed=seed).fitness(tuned.program)[0]
     constants = tuned.program.constants[program.constants != 0]
     return Judgement(accuracy, [float(f"{value:.4g}") for value in constants], tuned.fitness)
 
@@ -230,7 +231,7 @@ def main(
     known = [{name: value for name, value in cell.items() if name not in RESULTS} for cell in cells]
     try:
         for path in paths:
-            source = load_source(path, ReadOptions(cache_dir=cache_dir))
+            source = load_source(path, cache_dir=cache_dir)
             for seed in range(seeds):
                 for width in features.split(","):
                     column = {"data": source.name, "features": width, **sizes._asdict(), "seed": seed}

@@ -24,7 +24,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from azero_jax.presets import load_preset
+from azero_jax.config.presets import load_preset
 
 
 def solve(preset: str, seed: int, max_seconds: float, option: str) -> dict[str, Any]:

@@ -6,15 +6,15 @@
 
 from azero_jax.data.bundled import BUNDLED_TABLES
 from azero_jax.data.cache import default_cache_dir
-from azero_jax.data.registry import FORMATS, ReadOptions, load_source
-from azero_jax.data.source import Examples, Progress, Source, make_source, no_progress
+from azero_jax.data.registry import FORMATS, load_source
+from azero_jax.data.source import Examples, Source, make_source
+from azero_jax.process.progress import Progress, no_progress
 
 __all__ = [
     "BUNDLED_TABLES",
     "FORMATS",
     "Examples",
     "Progress",
-    "ReadOptions",
     "Source",
     "default_cache_dir",
     "load_source",

@@ -21,7 +21,7 @@ _NAMES: Final = {
 }
 
 
-def load_npz(path: Path, *, regression: bool = False) -> Source:
+def load_npz(path: Path, *, regression: bool | None = None) -> Source:
     """Arrays x and y (or x_train, y_train, x_test, y_test; features and labels, ...) of a `.npz` file.
 
     Raises:
@@ -39,7 +39,7 @@ def load_npz(path: Path, *, regression: bool = False) -> Source:
     assert y is not None
     if (test_x is None) != (test_y is None):
         raise ValueError(f"{path}: has test features without test labels, or the other way round")
-    return make_source(path.name, x, y, test_x, test_y, regression=regression)
+    return make_source(path.name, x, y, test_x, test_y, regression=bool(regression))
 
 
 def _find(path: Path, archive: zipfile.ZipFile, members: dict[str, str], names: tuple[str, ...]) -> NDArray[Any] | None:

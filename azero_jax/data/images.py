@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from azero_jax.data.archive import open_zip, read_member
 from azero_jax.data.cache import Arrays, cached, digest
-from azero_jax.data.source import Progress, Source, make_source, no_progress, require
+from azero_jax.data.source import Source, make_source, require
+from azero_jax.process.progress import Progress, no_progress
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 MAX_PIXELS: Final = 1 << 24  # of one image; a header that announces more is refused before anything is decoded

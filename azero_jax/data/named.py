@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import Progress, Source, make_source, no_progress, require
+from azero_jax.data.source import Source, make_source, require
+from azero_jax.process.progress import Progress, no_progress
 
 
 class _Named(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,94 +13,98 @@ from azero_jax.data.cifar import has_cifar_batches, load_cifar
 from azero_jax.data.idx import has_idx_files, load_idx
 from azero_jax.data.images import has_class_folders, load_images
 from azero_jax.data.named import NAMED_SETS, load_named
-from azero_jax.data.source import Progress, Source, make_source, no_progress
+from azero_jax.data.source import Source, make_source
 from azero_jax.data.svhn import is_svhn, load_svhn
 from azero_jax.data.table import load_table, read_frame
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadOptions:
-    """How a source is read; each format takes what concerns it.
-
-    Attributes:
-      label: name of a table's label column.
-      regression: whether labels are numbers to predict; None decides by the values (tables) or means no.
-      download: whether a data set known by name may be fetched from the network.
-      cache_dir: where decoded images are kept; None keeps nothing.
-      progress: called while something slow goes on.
-    """
-
-    label: str | None = None
-    regression: bool | None = None
-    download: bool = False
-    cache_dir: Path | None = None
-    progress: Progress = no_progress
+from azero_jax.process.progress import Progress, no_progress
 
 
 class Format(NamedTuple):
-    """One kind of file or folder."""
+    """One kind of file or folder.
+
+    Attributes:
+      name: what messages call it.
+      recognises: whether a path is of this kind.
+      read: reads it.
+      options: those of `load_source` that `read` takes, as keywords.
+    """
 
     name: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, ReadOptions], Source]
+    read: Callable[..., Source]
+    options: tuple[str, ...] = ()
 
 
 FORMATS: Final = (
-    Format("idx files", has_idx_files, lambda path, _: load_idx(path)),
-    Format("CIFAR-10 batches", has_cifar_batches, lambda path, _: load_cifar(path)),
-    Format("SVHN .mat", is_svhn, lambda path, _: load_svhn(path)),
-    Format(".npz", lambda p: p.suffix.lower() == ".npz", lambda p, o: load_npz(p, regression=bool(o.regression))),
+    Format("idx files", has_idx_files, load_idx),
+    Format("CIFAR-10 batches", has_cifar_batches, load_cifar),
+    Format("SVHN .mat", is_svhn, load_svhn),
+    Format(".npz", lambda path: path.suffix.lower() == ".npz", load_npz, ("regression",)),
     Format(
         ".csv or .tsv table",
         lambda path: path.suffix.lower() in (".csv", ".tsv"),
-        lambda path, options: load_table(path, label=options.label, regression=options.regression),
+        load_table,
+        ("label", "regression"),
     ),
     Format(
         "folder or zip of class folders",
         lambda path: path.suffix.lower() == ".zip" or has_class_folders(path),
-        lambda path, options: load_images(path, cache_dir=options.cache_dir, progress=options.progress),
+        load_images,
+        ("cache_dir", "progress"),
     ),
 )
 
 
-def load_source(data: Any, options: ReadOptions | None = None) -> Source:
+def load_source(
+    data: Any,
+    *,
+    label: str | None = None,
+    regression: bool | None = None,
+    download: bool = False,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+) -> Source:
     """Labelled examples from wherever they are.
 
     Args:
       data: a path; a name (`digits` and others that scikit-learn brings; `cifar10`, `mnist`, `fashion_mnist`, `svhn`,
-        which are downloaded if `options` allow it); a pandas data frame; arrays (features, labels) or (features,
-        labels, test features, test labels); or a `Source`.
-      options: how to read it.
+        which are downloaded if that is allowed); a pandas data frame; arrays (features, labels) or (features, labels,
+        test features, test labels); or a `Source`.
+      label: name of a table's label column; None takes the one called label, class, target or y.
+      regression: whether labels are numbers to predict; None decides by the values (tables) or means no.
+      download: whether a data set known by name may be fetched from the network.
+      cache_dir: where decoded images are kept; None keeps nothing.
+      progress: called while something slow goes on.
 
     Raises:
       ValueError: nothing is there, it is of no known kind, or it is damaged; one line says what and where.
     """
-    options = options or ReadOptions()
     if isinstance(data, Source):
         return data
     if isinstance(data, str | os.PathLike):
-        return _load_path(data, options)
+        options = {"label": label, "regression": regression, "cache_dir": cache_dir, "progress": progress}
+        return _load_path(data, options, download)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return read_frame(data, "data frame", label=options.label, regression=options.regression)
+        return read_frame(data, "data frame", label=label, regression=regression)
     if isinstance(data, tuple) and len(data) in (2, 4):
-        return make_source("arrays", *data, regression=bool(options.regression))
+        return make_source("arrays", *data, regression=bool(regression))
     raise ValueError(f"a {type(data).__name__} is no data; give a path, a name, a data frame or (features, labels)")
 
 
-def _load_path(data: str | os.PathLike[str], options: ReadOptions) -> Source:
+def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: bool) -> Source:
     path = Path(data).expanduser()
     if not path.exists():
         name = os.fspath(data)
         if name in BUNDLED_NAMES:
             return load_bundled(name)
         if name in NAMED_SETS:
-            return load_named(name, download=options.download, progress=options.progress)
+            return load_named(name, download=download, progress=options["progress"])
         known = ", ".join((*BUNDLED_NAMES, *NAMED_SETS))
         raise ValueError(f"{name!r}: no such file or folder, nor a data set known by name ({known})")
     for form in FORMATS:
         if form.recognises(path):
             try:
-                return form.read(path, options)
+                return form.read(path, **{name: options[name] for name in form.options})
             except OSError as error:
                 raise ValueError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
     kinds = ", ".join(form.name for form in FORMATS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,14 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.data.cache import digest
 
-Progress = Callable[[str, int, int], None]
-"""What slow functions call as they go on: (what is done, steps done, steps in all)."""
-
 _MIN_CLASSES: Final = 2
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """A `Progress` that shows nothing."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from azero_jax.engines.base import Engine, EngineUnavailableError, RunSettings
+from azero_jax.engines.base import Engine, EngineUnavailableError
 from azero_jax.engines.outcome import Memory, Outcome, Stop, StopReason
-from azero_jax.space import SearchSpace
+from azero_jax.engines.settings import RunSettings
+from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
@@ -45,10 +46,10 @@ def make_engine(
 def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> Engine:
     # Imported only when asked for: Warp need not be installed, and takes its time to load.
     if name == "warp":
-        from azero_jax.engines.warp import WarpEngine
+        from azero_jax.engines.warp.engine import WarpEngine
 
         return WarpEngine(space, tasks, settings)
-    from azero_jax.engines.xla import XlaEngine
+    from azero_jax.engines.xla.engine import XlaEngine
 
     return XlaEngine(space, tasks, settings)
 

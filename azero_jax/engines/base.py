@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
@@ -14,44 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
 from azero_jax.engines.outcome import Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
-from azero_jax.program import Programs
-from azero_jax.space import SearchSpace
+from azero_jax.engines.settings import RunSettings
+from azero_jax.language.program import Programs
+from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 
 class EngineUnavailableError(ValueError):
     """This machine cannot run the engine; the message is one line that says why."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunSettings:
-    """How programs are run on tasks.
-
-    Attributes:
-      precision: "float32" or "float64".
-      epochs: passes over the training examples, each followed by a validation.
-      max_abs_error: an absolute error above this stops the run (the original's default is 100).
-      seed: of the random ops and of the order of examples in later epochs; 0 to 2**32 - 1.
-      batch_size: most programs that one jitted call evaluates; larger batches are split.
-    """
-
-    precision: str = "float32"
-    epochs: int = 1
-    max_abs_error: float = 100.0
-    seed: int = 0
-    batch_size: int = 4096
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("float32", "float64"):
-            raise ValueError(f"precision is {self.precision!r}; allowed: float32, float64")
-        if self.epochs < 1:
-            raise ValueError(f"epochs is {self.epochs}; it must be at least 1")
-        if not self.max_abs_error > 0:
-            raise ValueError(f"max_abs_error is {self.max_abs_error}; it must be above 0")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size is {self.batch_size}; it must be at least 1")
 
 
 class Engine(abc.ABC):

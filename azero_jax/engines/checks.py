@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from azero_jax import ops
-from azero_jax.program import Programs
-from azero_jax.space import FUNCTION_NAMES, SearchSpace
-from azero_jax.tasks import Metric, Tasks
-
-LABEL_VECTOR = 1  # MULTICLASS_ACCURACY: v1 holds the one-hot label,
-PREDICTION_VECTOR = 2  # v2 the logits
+from azero_jax.language import ops
+from azero_jax.language.program import Programs
+from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+from azero_jax.tasks import Tasks
 
 
 def check_tasks(space: SearchSpace, tasks: Tasks) -> None:
@@ -22,11 +19,7 @@ def check_tasks(space: SearchSpace, tasks: Tasks) -> None:
     """
     if tasks.features != space.features:
         raise ValueError(f"the tasks have {tasks.features} features, the search space {space.features}")
-    if tasks.metric is Metric.MULTICLASS_ACCURACY and space.vectors <= PREDICTION_VECTOR:
-        raise ValueError(
-            f"the search space has {space.vectors} vector addresses; {tasks.metric} needs {PREDICTION_VECTOR + 1}"
-            " (features, label, prediction)"
-        )
+    tasks.metric.check_vectors(space.vectors)
 
 
 def check_order(order: ArrayLike, epochs: int, train_examples: int) -> NDArray[np.int32]:

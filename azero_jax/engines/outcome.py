@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from azero_jax.space import SearchSpace
-from azero_jax.tasks import Metric
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
 
 
 class Stop(enum.IntEnum):
@@ -101,3 +101,13 @@ def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray
     fitness = np.maximum(1 - mean, 0)
     fitness[~is_finite] = 0
     return fitness
+
+
+def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
+    """`[N]` mean, or upper median, of `[N, T]` task fitnesses."""
+    if how == "mean":
+        # NumPy adds up fewer than 8 numbers one by one, so that the layout makes no difference but in time.
+        return fitness.astype(np.float64, order="F" if fitness.shape[1] < 8 else "C").mean(axis=1)
+    values = fitness.astype(np.float64)
+    middle = values.shape[1] // 2
+    return np.partition(values, middle, axis=1)[:, middle]

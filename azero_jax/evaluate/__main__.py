@@ -2,7 +2,7 @@
 
 import sys
 
-from azero_jax.cli_evaluate import main
+from azero_jax.terminal.evaluate_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

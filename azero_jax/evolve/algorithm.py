@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.program import Programs
-from azero_jax.state import State
-from azero_jax.timings import Timings
+from azero_jax.language.program import Programs
+from azero_jax.process.state import State
+from azero_jax.process.timings import Timings
 
 
 class Evaluation(Protocol):

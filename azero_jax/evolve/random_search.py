@@ -7,19 +7,11 @@ from numpy.typing import NDArray
 
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
+from azero_jax.language.space import SearchSpace
 from azero_jax.mutate import no_op_programs, randomize
-from azero_jax.program import Programs, empty_programs
-from azero_jax.space import SearchSpace
-from azero_jax.state import (
-    State,
-    generator_state,
-    programs_state,
-    restore_generator,
-    restore_programs,
-    with_prefix,
-    without_prefix,
-)
-from azero_jax.timings import Timings
+from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
+from azero_jax.process.timings import Timings
 
 
 class RandomSearch:

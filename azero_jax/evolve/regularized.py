@@ -20,24 +20,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax import mutate
-from azero_jax.compiled import inlined, source_digest
+from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
+from azero_jax.language.space import SearchSpace
 from azero_jax.mutate import Mutation, no_op_programs, random_programs
-from azero_jax.mutate.drawing import space_arrays
 from azero_jax.mutate.mutations import mutate_one
-from azero_jax.program import Programs, concatenate, empty_programs
-from azero_jax.space import SearchSpace
-from azero_jax.state import (
-    State,
-    generator_state,
-    programs_state,
-    restore_generator,
-    restore_programs,
-    with_prefix,
-    without_prefix,
-)
-from azero_jax.timings import Timings
+from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
+from azero_jax.process.timings import Timings
 
 
 class Evolution:
@@ -77,7 +69,7 @@ class Evolution:
         self._settings = settings
         self._generator = generator
         self._seeds = seeds
-        self._arrays = space_arrays(space)
+        self._arrays = space_tables(space)
         self._policy = settings.mutation_policy()
         self._cumulative = self._policy.cumulative()
         self.timings = Timings()

@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from azero_jax import ops, splitmix
-from azero_jax.compiled import inlined, source_digest
-from azero_jax.program import Programs, empty_programs, field_ranges
-from azero_jax.space import MAX_FEATURES, SearchSpace
-from azero_jax.splitmix import STEP, random_word, unit_interval
+from azero_jax.compiled import splitmix
+from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.splitmix import STEP, random_word, unit_interval
+from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, space_tables
+from azero_jax.language import ops
+from azero_jax.language.program import Programs, empty_programs
+from azero_jax.language.space import MAX_FEATURES, SearchSpace
 
 FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")  # ops from here on draw from normal distributions
-
-
-class SpaceArrays(NamedTuple):
-    """A search space as two arrays, for compiled loops (each array that a compiled function takes costs it time).
-
-    Attributes:
-      functions: `[3, 5 + 65]` int64, a row a function: the columns OP_COUNT to OFFSET, then the allowed ops' numbers.
-      fields: `[65, 9]` int64, a row an op: lowest values of its three address fields, how many values they may have,
-        and the columns INPUTS to CONSTANTS.
-    """
-
-    functions: NDArray[np.int64]
-    fields: NDArray[np.int64]
-
-
-OP_COUNT, MIN_SIZE, INITIAL_SIZE, MAX_SIZE, OFFSET, FIRST_OP = range(6)  # columns of `SpaceArrays.functions`
-LOWEST, COUNT, INPUTS, INDICES, CONSTANTS = 0, 3, 6, 7, 8  # columns of `SpaceArrays.fields`
-
-
-@functools.lru_cache
-def space_arrays(space: SearchSpace) -> SpaceArrays:
-    """The search space as arrays, for compiled loops, which only read them."""
-    functions = np.zeros((3, FIRST_OP + len(ops.OPS)), np.int64)
-    for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
-        row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset
-        row[FIRST_OP : FIRST_OP + len(function.ops)] = function.ops
-    lowest, counts = field_ranges(space)
-    operands = np.array([(len(op.inputs), op.indices, op.constants) for op in ops.OPS], np.int64)
-    return SpaceArrays(functions, np.concatenate([lowest, counts, operands], axis=1))
 
 
 def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
     """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
     programs = no_op_programs(space, count)
-    _draw_all(programs.arrays(), space_arrays(space), generator)
+    _draw_all(programs.arrays(), space_tables(space), generator)
     return programs
 
 
 def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
     """Makes every instruction of all programs random, in place; sizes stay, and functions without ops.
 
-    For random search, which does little else: one draw from the generator is where a quicker one (`azero_jax.splitmix`)
+    For random search, which does little else: one draw from the generator is where a quicker one (`azero_jax.compiled.splitmix`)
     starts. So these are other programs than those of `random_programs`, equally distributed.
     """
-    _randomize_all(programs.arrays(), space_arrays(space), np.uint64(generator.bit_generator.random_raw()))
+    _randomize_all(programs.arrays(), space_tables(space), np.uint64(generator.bit_generator.random_raw()))
 
 
 def no_op_programs(space: SearchSpace, count: int) -> Programs:
@@ -97,7 +68,7 @@ def _compile(version: str) -> Callable[..., None]:
                     counter += STEP
                     first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
                     second = 0.0
-                    if space.fields[op, CONSTANTS] > 1:
+                    if space.ops[op, CONSTANTS] > 1:
                         counter += STEP
                         second = unit_interval(random_word(counter))
                     _write_constants(programs, n, slot, op, first, second, space)
@@ -127,8 +98,8 @@ def randomize_function(programs, n, function, space, generator):  # type: ignore
 def randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
     """Makes one instruction of program `n` random."""
     op = _write_operation(programs, n, slot, function, np.uint64(generator.random() * _WHOLE), space)
-    first = generator.random() if space.fields[op, CONSTANTS] > 0 else 0.0
-    second = generator.random() if space.fields[op, CONSTANTS] > 1 else 0.0
+    first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
+    second = generator.random() if space.ops[op, CONSTANTS] > 1 else 0.0
     if op >= FIRST_GAUSSIAN:
         second = generator.random()  # once more, or the searches of a seed would be others than those on record
     _write_constants(programs, n, slot, op, first, second, space)
@@ -150,15 +121,15 @@ def _write_operation(programs, n, slot, function, number, space):  # type: ignor
     op = space.functions[function, FIRST_OP + np.int64(rest >> np.uint64(_BITS))]
     programs.opcodes[n, slot] = op
     for field in range(3):
-        rest = (rest & _FRACTION) * np.uint64(space.fields[op, COUNT + field])
-        programs.addresses[n, slot, field] = space.fields[op, LOWEST + field] + np.int64(rest >> np.uint64(_BITS))
+        rest = (rest & _FRACTION) * np.uint64(space.ops[op, COUNT + field])
+        programs.addresses[n, slot, field] = space.ops[op, LOWEST + field] + np.int64(rest >> np.uint64(_BITS))
     return op
 
 
 @inlined
 def _write_constants(programs, n, slot, op, first, second, space):  # type: ignore[no-untyped-def]
     """Writes the constants that an op has, from two numbers from 0 to below 1; a standard deviation stays there."""
-    constants = space.fields[op, CONSTANTS]
+    constants = space.ops[op, CONSTANTS]
     programs.constants[n, slot, 0] = 2.0 * first - 1.0 if constants > 0 else 0.0
     second = second if op >= FIRST_GAUSSIAN else 2.0 * second - 1.0
     programs.constants[n, slot, 1] = second if constants > 1 else 0.0
@@ -167,4 +138,4 @@ def _write_constants(programs, n, slot, op, first, second, space):  # type: igno
 @inlined
 def draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
     """A random address or index for one field of an op."""
-    return space.fields[op, LOWEST + field] + below(space.fields[op, COUNT + field], generator)
+    return space.ops[op, LOWEST + field] + below(space.ops[op, COUNT + field], generator)

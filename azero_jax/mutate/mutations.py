@@ -12,28 +12,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import ops
-from azero_jax.compiled import inlined, source_digest
+from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.tables import CONSTANTS, INDICES, INPUTS, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, space_tables
+from azero_jax.language import ops
+from azero_jax.language.program import OUT, Programs
+from azero_jax.language.space import SearchSpace
 from azero_jax.mutate import drawing
 from azero_jax.mutate import policy as policy_module
-from azero_jax.mutate.drawing import (
-    CONSTANTS,
-    FIRST_GAUSSIAN,
-    INDICES,
-    INPUTS,
-    MAX_SIZE,
-    MIN_SIZE,
-    OFFSET,
-    OP_COUNT,
-    below,
-    draw_field,
-    randomize_function,
-    randomize_instruction,
-    space_arrays,
-)
+from azero_jax.mutate.drawing import FIRST_GAUSSIAN, below, draw_field, randomize_function, randomize_instruction
 from azero_jax.mutate.policy import Mutation, MutationPolicy
-from azero_jax.program import OUT, Programs
-from azero_jax.space import SearchSpace
 
 _SIGN_FLIP_PROBABILITY: Final = 0.1  # original; paper, section 3.1
 _NO_OP: Final = ops.NO_OP.number
@@ -50,7 +37,7 @@ def mutate(
     """
     children = programs.copy()
     applied = np.empty(len(programs), np.int8)
-    arrays = space_arrays(space)
+    arrays = space_tables(space)
     _mutate_all(children.arrays(), applied, arrays, policy.probability, policy.cumulative(), generator)
     return children, applied
 
@@ -74,7 +61,7 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
     Args:
       programs: `ProgramArrays`.
       n: which of them.
-      space: `SpaceArrays`.
+      space: `SpaceTables`.
       probability: that it is mutated at all.
       cumulative: `[10]`, see `MutationPolicy.cumulative`.
       generator: source of randomness.
@@ -188,16 +175,16 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
     op = programs.opcodes[n, slot]
     if op == _NO_OP:
         return False
-    inputs = space.fields[op, INPUTS]
+    inputs = space.ops[op, INPUTS]
     choice = below(max(inputs, 1) + 1, generator)
     if choice == max(inputs, 1):
         return _redraw(programs, n, slot, OUT, space, generator)
     if inputs > 0:
         return _redraw(programs, n, slot, choice, space, generator)
-    choice = below(space.fields[op, INDICES] + space.fields[op, CONSTANTS], generator)
-    if choice < space.fields[op, INDICES]:
+    choice = below(space.ops[op, INDICES] + space.ops[op, CONSTANTS], generator)
+    if choice < space.ops[op, INDICES]:
         return _redraw(programs, n, slot, choice, space, generator)
-    _alter_data(programs, n, slot, choice - space.fields[op, INDICES], log_normal, space, generator)
+    _alter_data(programs, n, slot, choice - space.ops[op, INDICES], log_normal, space, generator)
     return True
 
 
@@ -217,7 +204,7 @@ def _alter_data(programs, n, slot, column, log_normal, space, generator):  # typ
     altered = _alter_constant(programs.constants[n, slot, column], may_flip, log_normal, generator)
     programs.constants[n, slot, column] = altered
     low, high = programs.constants[n, slot, 0], programs.constants[n, slot, 1]
-    if space.fields[op, CONSTANTS] == 2 and not gaussian and low > high:
+    if space.ops[op, CONSTANTS] == 2 and not gaussian and low > high:
         programs.constants[n, slot, 0] = high  # an altered interval is put the right way round
         programs.constants[n, slot, 1] = low
 

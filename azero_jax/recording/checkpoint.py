@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from azero_jax.process.state import State
 from azero_jax.recording.files import TEMPORARY_SUFFIX, write_atomically
-from azero_jax.state import State
 
 FORMAT: Final = "azero_jax checkpoint"
 VERSION: Final = 3

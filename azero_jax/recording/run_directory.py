@@ -21,14 +21,14 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from azero_jax.config import Config
-from azero_jax.config_file import format_config, read_config
+from azero_jax.config.file import format_config, read_config
+from azero_jax.config.tree import Config, OutputConfig
+from azero_jax.process.state import State
 from azero_jax.recording.checkpoint import read_latest, remove_leftovers, write_checkpoint
 from azero_jax.recording.environment import describe_environment
 from azero_jax.recording.files import FolderLock, write_atomically
 from azero_jax.recording.json_lines import JsonLines
 from azero_jax.recording.scalars import TensorBoardScalars
-from azero_jax.state import State
 
 CONFIG_FILE: Final = "config.toml"
 START_FILE: Final = "start_from.json"
@@ -51,19 +51,22 @@ class RunDirectory:
       path: the folder.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], None], *, resume: bool) -> None:
+    def __init__(
+        self, path: Path, output: OutputConfig, identity: str, warn: Callable[[str], None], *, resume: bool
+    ) -> None:
         """Makes the folder, or takes one over.
 
         Args:
           path: the folder.
+          output: what it gets.
+          identity: which search this is; checkpoints of another one are not used.
           warn: is told, in single lines, of trouble that does not end the search.
           resume: whether it holds a run that is to go on.
 
         Raises:
           ValueError: it cannot be written to, is in use, holds a run already, or does not hold one.
         """
-        self.path = path
-        self._warn = warn
+        self.path, self._output, self._identity, self._warn = path, output, identity, warn
         self._failing: set[str] = set()
         self._scalars: TensorBoardScalars | None = None
         if resume and not (path / CONFIG_FILE).is_file():
@@ -99,22 +102,20 @@ class RunDirectory:
             self._scalars.close()
         self._lock.release()
 
-    def begin(self, config: Config, start_from: Sequence[str], identity: str, about: dict[str, Any]) -> State | None:
+    def begin(self, config: Config, start_from: Sequence[str], about: dict[str, Any]) -> State | None:
         """Writes down what is about to run; returns the latest checkpoint's state, with the logs cut back to it.
 
         Args:
           config: the resolved configuration.
           start_from: texts of the programs that the search starts from.
-          identity: which search this is; checkpoints of another one are not used.
           about: what else is to be known of this session.
 
         Raises:
           ValueError: the files cannot be written.
         """
-        self._output, self._identity = config.output, identity
 
         def fits(state: State) -> str:
-            return "" if str(state.get("identity")) == identity else "it belongs to another search"
+            return "" if str(state.get("identity")) == self._identity else "it belongs to another search"
 
         state = read_latest(self.path / CHECKPOINTS, fits, self._warn)
         try:

@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.language.roles import Metric
 from azero_jax.tasks.pairs import Choice, Pair
 from azero_jax.tasks.projected import PARTS, Projected
-from azero_jax.tasks.tasks import Metric, Tasks, make_tasks
+from azero_jax.tasks.tasks import Tasks, make_tasks
 
 _ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
 

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.data.cache import read_entry, write_entry
-from azero_jax.data.source import Examples, Progress, Source, no_progress
+from azero_jax.data.source import Examples, Source
+from azero_jax.process.progress import Progress, no_progress
 
 PROJECTIONS: Final = 100  # of each pair, in the paper and the release
 PARTS: Final = ("train", "valid", "test")

@@ -1,69 +1,156 @@
-"""The three sets of tasks of a search on real data: to search on, to select by, and unseen.
+"""The three sets of tasks of a search: to search on, to select by, and unseen.
 
-Each class has the methods `search`, `select` and `final`, which `azero_jax.experiment` asks for tasks. Nothing that is
-judged by in `final` (the pairs where there are enough of them, the examples always) is used by the other two.
+Every kind of task has a class with the methods of `TaskSets`, which a search asks for tasks. On real data nothing that
+is judged by in `final` (the pairs where there are enough of them, the examples always) is used by the other two.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import dataclasses
+import hashlib
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from azero_jax.data.source import Source
+from azero_jax.language.roles import Metric
 from azero_jax.tasks.classification import join_tasks, multiclass_tasks, pair_tasks
 from azero_jax.tasks.pairs import Pair, PairSplit, choose_tasks
 from azero_jax.tasks.projected import Projected
-from azero_jax.tasks.tabular import VALID_SHARE, table_tasks
+from azero_jax.tasks.settings import TaskConfig
+from azero_jax.tasks.synthetic import TEACHERS
+from azero_jax.tasks.tabular import VALID_SHARE, table_features, table_metric, table_tasks
 from azero_jax.tasks.tasks import Tasks
 
+_MORE_TASKS: Final = 10  # times as many
+_MOST_NUMBERS: Final = 10_000_000  # of all their features
 
-class Counts(NamedTuple):
-    """How many tasks and examples each set has; None takes all examples that there are.
 
-    Attributes:
-      search_tasks: tasks to search on; fewer if there are not as many pairs and projections.
-      select_tasks: tasks to select by.
-      final_tasks: unseen tasks.
-      train_examples: training examples of a search task.
-      valid_examples: validation examples of a search task.
-      select_train_examples: training examples of a select or final task.
-      select_valid_examples: examples that a select or final task is judged by.
-    """
+class TaskSets(Protocol):
+    """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed."""
 
-    search_tasks: int = 10
-    select_tasks: int = 10
-    final_tasks: int = 100
-    train_examples: int | None = None
-    valid_examples: int | None = None
-    select_train_examples: int | None = None
-    select_valid_examples: int | None = None
+    @property
+    def features(self) -> int:
+        """F, the length of a feature vector, the same in all tasks."""
+
+    @property
+    def metric(self) -> Metric:
+        """How predictions are judged, the same in all tasks."""
+
+    def search(self, seed: int) -> Tasks:
+        """Tasks on which every candidate is tried; a new seed for each experiment."""
+
+    def select(self, seed: int) -> Tasks:
+        """Tasks on which the best candidates are compared; a new seed for each experiment."""
+
+    def final(self, seed: int) -> Tasks:
+        """Unseen tasks on which the result is measured."""
+
+
+class FixedTasks(NamedTuple):
+    """Task sets that are the same whatever the seed: the user's own data."""
+
+    search_tasks: Tasks
+    select_tasks: Tasks
+    final_tasks: Tasks
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.search_tasks.features
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return self.search_tasks.metric
+
+    def search(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        del seed
+        return self.search_tasks
+
+    def select(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        del seed
+        return self.select_tasks
+
+    def final(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        del seed
+        return self.final_tasks
+
+
+class GeneratedTasks(NamedTuple):
+    """Task sets drawn from random teachers, as the settings say."""
+
+    settings: TaskConfig
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.settings.features or 0
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return Metric.RMS_ERROR
+
+    def search(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self._draw(self.settings.search_tasks, self.settings.search_sizes, seed)
+
+    def select(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self._draw(self.settings.select_tasks, self.settings.select_sizes, seed)
+
+    def final(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self._draw(self.settings.final_tasks, self.settings.select_sizes, seed)
+
+    def with_more_select_tasks(self) -> GeneratedTasks:
+        """The same with up to ten times as many select tasks, as long as they fit easily into memory."""
+        settings = self.settings
+        size = settings.select_tasks * sum(count or 0 for count in settings.select_sizes) * self.features
+        more = settings.select_tasks * min(max(_MOST_NUMBERS // size, 1), _MORE_TASKS)
+        return GeneratedTasks(dataclasses.replace(settings, select_tasks=more))
+
+    def _draw(self, count: int, sizes: tuple[int | None, int | None], seed: int) -> Tasks:
+        return TEACHERS[self.settings.kind](
+            tasks=count, features=self.features, train_examples=sizes[0], valid_examples=sizes[1], seed=seed
+        )
 
 
 class PairTasks(NamedTuple):
-    """Binary tasks of class pairs: other pairs to search on, to select by and to judge by."""
+    """Binary tasks of class pairs: other pairs to search on, to select by and to judge by.
+
+    There are fewer tasks than the settings say where there are not as many pairs and projections.
+    """
 
     data: Projected
     pairs: PairSplit
-    counts: Counts = Counts()
+    settings: TaskConfig
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.data.features.shape[-1]
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return Metric.ACCURACY
 
     def search(self, seed: int) -> Tasks:
         """Search pairs, validation examples; `seed` chooses pairs and projections."""
-        counts = self.counts
-        sizes = counts.train_examples, counts.valid_examples
-        return self._draw(self.pairs.search, counts.search_tasks, seed, "valid", sizes)
+        return self._draw(self.pairs.search, self.settings.search_tasks, seed, "valid", self.settings.search_sizes)
 
     def select(self, seed: int) -> Tasks:
         """Select pairs, validation examples; `seed` chooses pairs and projections."""
-        counts = self.counts
-        sizes = counts.select_train_examples, counts.select_valid_examples
-        return self._draw(self.pairs.select, counts.select_tasks, seed, "valid", sizes)
+        return self._draw(self.pairs.select, self.settings.select_tasks, seed, "valid", self.settings.select_sizes)
 
     def final(self, seed: int) -> Tasks:
         """Unseen pairs, test examples; `seed` chooses pairs and projections."""
-        counts = self.counts
-        sizes = counts.select_train_examples, counts.select_valid_examples
-        return self._draw(self.pairs.unseen, counts.final_tasks, seed, "test", sizes)
+        return self._draw(self.pairs.unseen, self.settings.final_tasks, seed, "test", self.settings.select_sizes)
 
     def _draw(
         self, pairs: tuple[Pair, ...], count: int, seed: int, part: str, sizes: tuple[int | None, int | None]
@@ -76,10 +163,20 @@ class PairTasks(NamedTuple):
 class MixedTasks(NamedTuple):
     """Tasks of several sets side by side, such as half CIFAR-10 and half MNIST (the paper's "Full" method).
 
-    The parts' own counts add up; they must agree in features and examples.
+    The parts' own numbers of tasks add up; they must agree in features and examples.
     """
 
     parts: tuple[PairTasks, ...]
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.parts[0].features
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return self.parts[0].metric
 
     def search(self, seed: int) -> Tasks:
         """The search tasks of all parts."""
@@ -95,54 +192,78 @@ class MixedTasks(NamedTuple):
 
 
 class MulticlassTasks(NamedTuple):
-    """Tasks of all classes at once, each under another projection."""
+    """Tasks of all classes at once, each under another projection; fewer where there are not as many projections."""
 
     data: Projected
-    counts: Counts = Counts()
+    settings: TaskConfig
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.data.features.shape[-1]
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return Metric.MULTICLASS_ACCURACY
 
     def search(self, seed: int) -> Tasks:
         """Validation examples; `seed` chooses the projections."""
-        counts = self.counts
-        return self._draw(counts.search_tasks, seed, "valid", counts.train_examples, counts.valid_examples)
+        return self._draw(self.settings.search_tasks, seed, "valid", self.settings.search_sizes)
 
     def select(self, seed: int) -> Tasks:
         """Validation examples; `seed` chooses the projections."""
-        counts = self.counts
-        return self._draw(
-            counts.select_tasks, seed, "valid", counts.select_train_examples, counts.select_valid_examples
-        )
+        return self._draw(self.settings.select_tasks, seed, "valid", self.settings.select_sizes)
 
     def final(self, seed: int) -> Tasks:
         """Test examples; `seed` chooses the projections."""
-        counts = self.counts
-        return self._draw(counts.final_tasks, seed, "test", counts.select_train_examples, counts.select_valid_examples)
+        return self._draw(self.settings.final_tasks, seed, "test", self.settings.select_sizes)
 
-    def _draw(self, count: int, seed: int, part: str, train_examples: int | None, valid_examples: int | None) -> Tasks:
+    def _draw(self, count: int, seed: int, part: str, sizes: tuple[int | None, int | None]) -> Tasks:
         order = np.random.default_rng(seed).permutation(self.data.projections)
         numbers = [int(number) for number in order[:count]]
-        return multiclass_tasks(
-            self.data, numbers, part=part, train_examples=train_examples, valid_examples=valid_examples
-        )
+        return multiclass_tasks(self.data, numbers, part=part, train_examples=sizes[0], valid_examples=sizes[1])
 
 
 class TableTasks(NamedTuple):
-    """Tasks of a table whose test rows have been held out (`azero_jax.tasks.tabular.hold_out`)."""
+    """Tasks of a table whose test rows have been held out (`azero_jax.tasks.hold_out`)."""
 
     source: Source
-    counts: Counts = Counts()
+    settings: TaskConfig = TaskConfig.all_examples("table")
     valid_share: float = VALID_SHARE
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return table_features(self.source)
+
+    @property
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+        return table_metric(self.source)
 
     def search(self, seed: int) -> Tasks:
         """Training and validation rows split anew for each task."""
-        return self._split(self.counts.search_tasks, self.counts.train_examples, seed)
+        return self._split(self.settings.search_tasks, self.settings.train_examples, seed)
 
     def select(self, seed: int) -> Tasks:
         """Training and validation rows split anew for each task."""
-        return self._split(self.counts.select_tasks, self.counts.select_train_examples, seed)
+        return self._split(self.settings.select_tasks, self.settings.select_train_examples, seed)
 
     def final(self, seed: int) -> Tasks:
         """One task: every row that was not held out is for training, those that were to judge by."""
-        return table_tasks(self.source, part="test", train_examples=self.counts.select_train_examples, seed=seed)
+        return table_tasks(self.source, part="test", train_examples=self.settings.select_train_examples, seed=seed)
 
     def _split(self, count: int, train_examples: int | None, seed: int) -> Tasks:
         return table_tasks(self.source, count, valid_share=self.valid_share, train_examples=train_examples, seed=seed)
+
+
+def fingerprint(task_sets: TaskSets) -> str:
+    """A SHA-256 of all numbers of the three sets (of seed 0), by which a resumed search knows its tasks again."""
+    digest = hashlib.sha256()
+    for tasks in (task_sets.search(0), task_sets.select(0), task_sets.final(0)):
+        digest.update(str(tasks.metric).encode())
+        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.tasks.tasks import Metric, Tasks, make_tasks
+from azero_jax.language.roles import Metric
+from azero_jax.tasks.tasks import Tasks, make_tasks
 
 _SILENT_UNITS: Final = [0, 2]  # the release zeroes these hidden units of its teacher network
 

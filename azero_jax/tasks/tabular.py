@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.data.source import Examples, Source
+from azero_jax.language.roles import Metric
 from azero_jax.tasks.classification import standardise
-from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Metric, Tasks, make_tasks
+from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks, make_tasks
 
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
 VALID_SHARE: Final = 0.2  # of the rows that are left
@@ -103,6 +104,11 @@ def table_metric(source: Source) -> Metric:
     return Metric.ACCURACY if len(source.class_names) == _BINARY else Metric.MULTICLASS_ACCURACY
 
 
+def table_features(source: Source) -> int:
+    """F of the source's tasks: its columns, or as many as there are classes, if these are more than two and more."""
+    return max(source.dimension, len(source.class_names) if table_metric(source).is_one_hot else 0)
+
+
 def label_scale(train_labels: NDArray[np.float64]) -> Scale:
     """Mean and standard deviation of training labels; a deviation of 0 counts as 1."""
     return Scale(float(train_labels.mean()), float(train_labels.std()) or 1.0)
@@ -155,6 +161,4 @@ def _take(examples: Examples, numbers: NDArray[np.int64]) -> Examples:
 
 def _pad(features: NDArray[np.float64], source: Source) -> NDArray[np.float64]:
     """Adds zero features where one-hot labels need more room than there are features."""
-    if table_metric(source) is not Metric.MULTICLASS_ACCURACY:
-        return features
-    return np.pad(features, ((0, 0), (0, max(0, len(source.class_names) - features.shape[1]))))
+    return np.pad(features, ((0, 0), (0, table_features(source) - features.shape[1])))

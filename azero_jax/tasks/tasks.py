@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from azero_jax.language.roles import Metric
+
 MIN_TRAIN_EXAMPLES: Final = 10  # the original refuses tasks with fewer
-
-
-class Metric(enum.StrEnum):
-    """How a prediction is judged.
-
-    RMS_ERROR: regression, label and prediction in s0 and s1; fitness = 1 - (2 / pi) atan(root mean squared error).
-    ACCURACY: two classes, label 0 or 1 in s0, prediction sigmoid(s1); fitness = the share of correct predictions.
-    MULTICLASS_ACCURACY: label one-hot in v1, prediction softmax(v2); fitness = the share of correct predictions.
-    """
-
-    RMS_ERROR = "rms_error"
-    ACCURACY = "accuracy"
-    MULTICLASS_ACCURACY = "multiclass_accuracy"
 
 
 @dataclasses.dataclass(frozen=True)

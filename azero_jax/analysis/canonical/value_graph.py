@@ -1,0 +1,305 @@
+"""The live instructions of a program as a graph of values: who reads whose result, coloured and put in a fixed order.
+
+For the compiled loops of `azero_jax.canonical`: one program at a time, in scratch tables with named columns. Registers
+are numbered as in `azero_jax.prune`. A *web* is what has to share one register: a value, and the values that partial
+writes make of it. Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a
+kind, R + 3 "no input", and R + 4 + k the value that live instruction k computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.analysis.liveness import AFTER, is_in
+from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.tables import (
+    COMMUTATIVE,
+    CONSTANTS,
+    FEATURES,
+    FIXED,
+    KEEPS,
+    KIND,
+    LABEL,
+    LEARN,
+    PREDICT,
+    SET_OUTSIDE,
+    SETUP,
+    TOTAL,
+    Table,
+    find_register,
+)
+from azero_jax.language.program import IN1, IN2, OUT
+from azero_jax.language.roles import SCALAR_LABEL
+
+_LABEL_ADDRESS: Final = SCALAR_LABEL.address
+
+MOST_SCHEDULED: Final = 64  # instructions of one function, a bit of a word each; longer functions keep their order
+NOWHERE: Final = -1
+
+# Columns of a `code` table, a row a live instruction, beside IN1, IN2 and OUT: its slot and opcode; whether it is a
+# partial write, and commutative; hash of op, constants and indices, of how its result is computed, and the latter as it
+# was before twins were told apart; the webs that it reads and writes; bits of the instructions of its function that it
+# waits for; the instruction at this place of the order; and the registers that `allocation` gives it.
+SLOT, OP, PARTIAL, SWAPS, SEED, COLOUR, PLAIN, WEB1, WEB2, WEB, WAITS, ORDER, NEW_IN1, NEW_IN2, NEW_OUT = range(3, 18)
+# Columns of a `webs` table: bits of the instructions that use the web; register whose value it is after the function,
+# or R + 3; whether a partial write starts it from zeros; and, for `allocation`, the register that it gets
+# and the last place in the order where it is used.
+USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
+# Columns of a `state` table, a row a register: the web in it, bit of the last instruction that wrote it, whether any
+# function writes it, its colour now, after Setup and after Predict; and, for `allocation`, the place until
+# which it is taken, the place from which it holds what leaves the function, and whether it still holds initial zeros;
+# and, for `use_colours`, how its value is used from here on, from Predict on and from Learn on, and the hash
+# of what it carries between functions.
+CURRENT, WRITER, WRITTEN, HUE, AFTER_SETUP, AFTER_PREDICT, BUSY_UNTIL, CLAIMED_AT, CLEAN = range(9)
+USE, PREDICT_USE, LEARN_USE, KEY = range(9, 13)
+
+CODE_COLUMNS, WEB_COLUMNS, STATE_COLUMNS = 18, 5, 13
+
+# Odd multipliers as signed numbers: 2**64 over the golden ratio, and the two of splitmix64 (Steele, Lea, Flood 2014).
+_GOLDEN: Final = 0x9E3779B97F4A7C15 - 2**64
+_MIX1: Final = 0xBF58476D1CE4E5B9 - 2**64
+_MIX2: Final = 0x94D049BB133111EB - 2**64
+
+# What comes from outside; zeros have the colour 1 + kind, but those of a register that has to keep its name their own.
+_FEATURES_HUE, _LABEL_HUE, _NAMED_ZEROS_HUE = 4, 5, 6
+
+
+@inlined
+def mix(state: Any, word: Any) -> Any:
+    """A 64-bit hash of `state` and `word`, one-to-one in each of them."""
+    state = (state ^ word) * _MIX1
+    state = (state ^ np.int64(np.uint64(state) >> np.uint64(32))) * _MIX2
+    return state ^ np.int64(np.uint64(state) >> np.uint64(29))
+
+
+@inlined
+def collect_live(
+    program: int,
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    constant_bits: NDArray[np.int64],
+    op_table: Table,
+    facts: Table,
+    live: Table,
+    begin: Table,
+    code: Table,
+    state: Table,
+) -> None:
+    """Gathers the live instructions of one program, numbered in their order.
+
+    Args:
+      program: its number in the batch.
+      opcodes: of the batch, `[N, L]`.
+      addresses: of the batch, `[N, L, 3]`.
+      constant_bits: of the batch, `[N, L, 2]`.
+      op_table: `SpaceTables.ops`.
+      facts: `SpaceTables.facts`.
+      live: `[1, L + 1]` live slots, from `list_live`.
+      begin: `[4]` where those of the functions begin, and how many there are.
+      code: `[L + 1, 18]`, becomes the columns up to SEED.
+      state: `[R + 2, 13]`, becomes WRITTEN.
+    """
+    for register in range(facts[TOTAL]):
+        state[register, WRITTEN] = 0
+    for k in range(begin[3]):
+        slot = live[0, k]
+        code[k, SLOT] = slot
+        op = opcodes[program, slot]
+        code[k, OP] = op
+        for field in range(3):
+            code[k, field] = find_register(field, program, slot, op, addresses, op_table)
+        code[k, PARTIAL] = op_table[op, KEEPS]
+        code[k, SWAPS] = op_table[op, COMMUTATIVE]
+        state[code[k, OUT], WRITTEN] = 1
+        seed = (op + 1) * _MIX2  # not of _GOLDEN, by which colours are multiplied: small ones would add up to other ops
+        if op_table[op, KEEPS]:
+            seed = mix(seed, np.int64(addresses[program, slot, IN1]) << 16 | addresses[program, slot, IN2])
+        for constant in range(op_table[op, CONSTANTS]):
+            seed = mix(seed, constant_bits[program, slot, constant])
+        code[k, SEED] = seed
+    for function in range(3):
+        if begin[function + 1] - begin[function] > MOST_SCHEDULED:  # its place is part of what an instruction is
+            for k in range(begin[function], begin[function + 1]):
+                code[k, SEED] = mix(code[k, SEED], k)
+
+
+@inlined
+def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+    """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
+
+    The first colours are those of the first training example. At the second look a register that any function writes
+    has the colour of what Setup, the first Predict and the first Learn left in it.
+
+    Returns whether twins are left: instructions of one colour in one function.
+    """
+    total = facts[TOTAL]
+    for register in range(total):
+        state[register, HUE] = 1 + registers[register, KIND]
+    state[total, HUE] = 0
+    colour_function(SETUP, begin, code, state)
+    for register in range(total):
+        state[register, AFTER_SETUP] = state[register, HUE]
+    is_open = colour_loop(registers, facts, begin, code, state)
+    if not (is_open or _has_twins(begin, code)):
+        return False
+    for register in range(total):
+        hue = state[register, AFTER_SETUP]
+        if state[register, WRITTEN]:
+            hue = mix(mix(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
+        state[register, HUE] = hue
+    colour_loop(registers, facts, begin, code, state)
+    return _has_twins(begin, code)
+
+
+@inlined
+def colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+    """Runs Predict and Learn on colours, as `colour_function` does."""
+    for register in range(facts[TOTAL]):
+        if registers[register, SET_OUTSIDE]:
+            state[register, HUE] = _NAMED_ZEROS_HUE
+    state[_LABEL_ADDRESS, HUE] = 1  # s0 is where Predict reads zeros
+    state[facts[FEATURES], HUE] = _FEATURES_HUE
+    is_open = colour_function(PREDICT, begin, code, state)
+    for register in range(facts[TOTAL]):
+        state[register, AFTER_PREDICT] = state[register, HUE]
+    state[_LABEL_ADDRESS, HUE] = _NAMED_ZEROS_HUE
+    state[facts[LABEL], HUE] = _LABEL_HUE
+    is_open |= colour_function(LEARN, begin, code, state)
+    return is_open
+
+
+@inlined
+def colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
+    """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
+
+    Returns whether that order is open: operands of one colour, but not for sure of one value.
+    """
+    is_open = False
+    for k in range(begin[function], begin[function + 1]):
+        first, second, out = code[k, IN1], code[k, IN2], code[k, OUT]
+        if code[k, SWAPS] and state[second, HUE] < state[first, HUE]:
+            first, second = second, first
+            code[k, IN1] = first
+            code[k, IN2] = second
+        is_tie = code[k, SWAPS] & (state[first, HUE] == state[second, HUE]) & (first != second)
+        is_open |= is_tie & (state[first, WRITTEN] | state[second, WRITTEN]) != 0
+        colour = mix(code[k, SEED] + state[first, HUE] * _GOLDEN, state[second, HUE])
+        if code[k, PARTIAL]:
+            colour = mix(colour, state[out, HUE])
+        code[k, COLOUR] = colour
+        state[out, HUE] = colour
+    return is_open
+
+
+@inlined
+def _has_twins(begin: Table, code: Table) -> bool:
+    for function in range(3):
+        if begin[function + 1] - begin[function] <= MOST_SCHEDULED:
+            for k in range(begin[function], begin[function + 1]):
+                for other in range(begin[function], k):
+                    if code[k, COLOUR] == code[other, COLOUR]:
+                        return True
+    return False
+
+
+@inlined
+def link_values(
+    function: int,
+    registers: Table,
+    facts: Table,
+    live_sets: Table,
+    begin: Table,
+    code: Table,
+    webs: Table,
+    state: Table,
+) -> None:
+    """Finds which web each instruction of a function reads and writes, and which instructions it has to wait for.
+
+    It waits for those that compute what it reads. A partial write also waits for everyone who wants the value as it
+    was. What replaces a register that carries a value in and another out waits for all who use the old one.
+    """
+    total = facts[TOTAL]
+    for register in range(total):
+        webs[register, USERS] = 0
+        webs[register, EXIT] = register
+        state[register, WRITER] = 0
+        is_zero = function == SETUP or (function == PREDICT and register == 0)  # register 0 is s0
+        is_zero |= not (state[register, WRITTEN] or registers[register, FIXED])
+        state[register, CURRENT] = total + registers[register, KIND] if is_zero else register
+    for web in range(total, total + 4):
+        webs[web, USERS] = 0
+    no_web = total + 3
+    state[total, CURRENT] = no_web
+    state[total, WRITER] = 0
+    first_web = total + 4
+    bit = 1
+    for k in range(begin[function], begin[function + 1]):
+        first, second, out = code[k, IN1], code[k, IN2], code[k, OUT]
+        web1, web2, web = state[first, CURRENT], state[second, CURRENT], first_web + k
+        waits = state[first, WRITER] | state[second, WRITER]
+        webs[web1, USERS] |= bit
+        webs[web2, USERS] |= bit
+        webs[web, USERS] = 0
+        webs[web, EXIT] = no_web
+        webs[web, FROM_ZERO] = 0
+        if code[k, PARTIAL]:
+            old = state[out, CURRENT]
+            if total <= old < first_web:
+                webs[web, FROM_ZERO] = 1
+            else:
+                web = old
+                waits |= state[out, WRITER] | webs[web, USERS]
+                webs[web, USERS] |= bit
+        state[out, CURRENT] = web
+        state[out, WRITER] = bit
+        code[k, WEB1] = web1
+        code[k, WEB2] = web2
+        code[k, WEB] = web
+        code[k, WAITS] = waits & ~bit
+        bit <<= 1
+    for register in range(total):
+        web = state[register, CURRENT]
+        if web >= first_web and is_in(live_sets, AFTER + function, register):
+            webs[web, EXIT] = register
+            head = web - first_web
+            code[head, WAITS] |= webs[register, USERS] & ~(1 << (head - begin[function]))
+
+
+@inlined
+def wait_for_registers(function: int, begin: Table, code: Table) -> None:
+    """Makes each instruction of a function wait as if every register stayed as it is named, once allocation failed."""
+    for k in range(begin[function], begin[function + 1]):
+        waits = 0
+        for other in range(begin[function], k):
+            touches = code[other, OUT] == code[k, IN1] or code[other, OUT] == code[k, IN2]
+            overwrites = code[k, OUT] == code[other, IN1] or code[k, OUT] == code[other, IN2]
+            if touches or overwrites or code[k, OUT] == code[other, OUT]:
+                waits |= 1 << (other - begin[function])
+        code[k, WAITS] = waits
+
+
+@inlined
+def schedule(function: int, begin: Table, code: Table) -> None:
+    """Orders a function: again and again, of the instructions that wait for nobody, the one of the smallest colour."""
+    first, end = begin[function], begin[function + 1]
+    for k in range(first, end):
+        code[k, ORDER] = k
+    if end - first < 2 or end - first > MOST_SCHEDULED:
+        return
+    pending = -1 if end - first == 64 else (1 << (end - first)) - 1
+    for place in range(first, end - 1):
+        best = NOWHERE
+        smallest = 0
+        for candidate in range(place, end):  # those from `place` on are pending, in their original order
+            k = code[candidate, ORDER]
+            if not code[k, WAITS] & pending and (best < 0 or code[k, COLOUR] < smallest):
+                best = candidate
+                smallest = code[k, COLOUR]
+        chosen = code[best, ORDER]
+        pending &= ~(1 << (chosen - first))
+        for candidate in range(best, place, -1):
+            code[candidate, ORDER] = code[candidate - 1, ORDER]
+        code[place, ORDER] = chosen

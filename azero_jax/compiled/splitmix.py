@@ -1,0 +1,31 @@
+"""SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"), for compiled loops.
+
+A 64-bit word is a hash of a counter, which takes 1 ns, where a draw from a NumPy generator takes 6. It passes the
+statistical tests of TestU01's BigCrush.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from azero_jax.compiled.inline import inlined
+
+STEP: Final = np.uint64(0x9E3779B97F4A7C15)  # of the counter; the odd number nearest to 2**64 over the golden ratio
+_MULTIPLIERS: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS: Final = (np.uint64(30), np.uint64(27), np.uint64(31))
+
+
+@inlined
+def random_word(counter):  # type: ignore[no-untyped-def]
+    """64 random bits; the counter, a uint64, starts anywhere, and grows by `STEP` before each word."""
+    word = (counter ^ (counter >> _SHIFTS[0])) * _MULTIPLIERS[0]
+    word = (word ^ (word >> _SHIFTS[1])) * _MULTIPLIERS[1]
+    return word ^ (word >> _SHIFTS[2])
+
+
+@inlined
+def unit_interval(word):  # type: ignore[no-untyped-def]
+    """A float64 from 0 to below 1, from the upper 53 bits of a word."""
+    return float(word >> np.uint64(11)) * 2.0**-53

@@ -1,0 +1,195 @@
+"""Reading settings: every leaf of the configuration tree by its dotted name, from text or from TOML values."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from azero_jax.config.tree import Config
+
+
+class Setting(NamedTuple):
+    """One leaf of the configuration tree.
+
+    Attributes:
+      path: dotted name, such as `search.population`.
+      kind: its type, such as `int | None`.
+      help: its line of the docstring.
+    """
+
+    path: str
+    kind: Any
+    help: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the dotted name."""
+        return self.path.rpartition(".")[2]
+
+
+def all_settings(tree: type = Config, prefix: str = "") -> Iterator[Setting]:
+    """Every leaf of a tree of dataclasses, in the order of their definition."""
+    kinds = typing.get_type_hints(tree)
+    helps = attribute_help(tree)
+    for field in dataclasses.fields(tree):
+        path, kind = f"{prefix}{field.name}", kinds[field.name]
+        if dataclasses.is_dataclass(kind):
+            yield from all_settings(kind, f"{path}.")  # type: ignore[arg-type]
+        else:
+            yield Setting(path, kind, helps[field.name])
+
+
+def attribute_help(tree: type) -> dict[str, str]:
+    """The descriptions in the `Attributes:` section of a class docstring, by attribute."""
+    section = re.split(r"\n\s*\n", (tree.__doc__ or "").partition("Attributes:\n")[2])[0]
+    entries = re.split(r"\n\s{6}(?=\w+: )", "\n" + section)
+    return {name: " ".join(text.split()) for name, _, text in (entry.partition(": ") for entry in entries[1:])}
+
+
+def get_setting(config: Config, path: str) -> Any:
+    """The value at a dotted name."""
+    value: Any = config
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def override(config: Config, values: Mapping[str, Any]) -> Config:
+    """The configuration with other values at some dotted names.
+
+    Raises:
+      ValueError: a value is not allowed where it stands.
+    """
+    changes: dict[str, Any] = {}
+    branches: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        first, _, rest = path.partition(".")
+        if rest:
+            branches.setdefault(first, {})[rest] = value
+        else:
+            changes[first] = value
+    for name, inner in branches.items():
+        changes[name] = override(getattr(config, name), inner)
+    return dataclasses.replace(config, **changes)
+
+
+def parse_setting(setting: Setting, text: str) -> Any:
+    """The value that a command-line word means for a setting.
+
+    Raises:
+      ValueError: the word is not of the setting's type.
+    """
+    kind, optional = _without_none(setting.kind)
+    if optional and text.lower() == "none":
+        return None
+    try:
+        return _parse(kind, text)
+    except ValueError:
+        what = describe_kind(setting.kind)
+        raise ValueError(f"--{setting.path.replace('_', '-')}: {text!r} is not {what}") from None
+
+
+def format_setting(value: Any) -> str:
+    """The command-line word that means `value`; `parse_setting` reads it back."""
+    if isinstance(value, tuple):
+        return ",".join("=".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def describe_kind(kind: Any) -> str:
+    """What a setting of this type looks like, for a person."""
+    kind, optional = _without_none(kind)
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "a word",
+        tuple[int, ...]: "whole numbers, as in 1,5,10",
+        tuple[float, ...]: "numbers, as in 0.1,0.5",
+        tuple[str, ...]: "names with commas between them",
+        tuple[tuple[str, float], ...]: "names with weights, as in alter_param=1,identity=0.5",
+    }
+    return names[kind] + (" or none" if optional else "")
+
+
+def suggest(path: str, known: typing.Iterable[str]) -> str:
+    """The known dotted name that is nearest: by its last part, and where those are equally near by the whole."""
+    last = path.rpartition(".")[2]
+
+    def nearness(other: str) -> tuple[float, float]:
+        matcher = difflib.SequenceMatcher
+        return matcher(None, last, other.rpartition(".")[2]).ratio(), matcher(None, path, other).ratio()
+
+    return max(sorted(known), key=nearness)
+
+
+def fixed_settings(changeable: typing.Collection[str]) -> list[Setting]:
+    """All settings but those that are named, themselves or by their branch."""
+
+    def may_change(path: str) -> bool:
+        return any(path == name or path.startswith(f"{name}.") for name in changeable)
+
+    return [setting for setting in all_settings() if not may_change(setting.path)]
+
+
+def check_value(setting: Setting, value: Any) -> Any:
+    """A TOML value as the setting holds it: lists become tuples, tables of weights become pairs.
+
+    Raises:
+      ValueError: the value is not of the setting's type.
+    """
+    kind, optional = _without_none(setting.kind)
+    if value is None and optional:
+        return None
+    fits, converted = _convert(kind, value)
+    if not fits:
+        shown = "none" if value is None else repr(value)
+        raise ValueError(f"{setting.path} is {shown}; it must be {describe_kind(setting.kind)}")
+    return converted
+
+
+def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
+    """Whether a TOML value is of a type, and what it is as such."""
+    if kind is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        return fits, float(value) if fits else None
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    if kind in (bool, str):
+        return isinstance(value, kind), value
+    if kind == tuple[tuple[str, float], ...]:
+        if not isinstance(value, dict):
+            return False, None
+        parts = [(name, _convert(float, weight)) for name, weight in value.items()]
+        return all(fits for _, (fits, _) in parts), tuple((name, weight) for name, (_, weight) in parts)
+    if not isinstance(value, list):
+        return False, None
+    items = [_convert(kind.__args__[0], item) for item in value]
+    return all(fits for fits, _ in items), tuple(item for _, item in items)
+
+
+def _without_none(kind: Any) -> tuple[Any, bool]:
+    if isinstance(kind, types.UnionType):
+        return next(part for part in kind.__args__ if part is not type(None)), True
+    return kind, False
+
+
+def _parse(kind: Any, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if kind is int:
+        return int(text.replace("_", ""))
+    if kind in (float, str):
+        return kind(text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if kind == tuple[tuple[str, float], ...]:
+        pairs = [part.partition("=") for part in parts]
+        return tuple((name.strip(), float(weight)) for name, _, weight in pairs)
+    return tuple(kind.__args__[0](part) for part in parts)

@@ -1,0 +1,123 @@
+"""The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from azero_jax.engines.settings import EngineConfig
+from azero_jax.evolve import EvolutionSettings
+from azero_jax.fitness.settings import EvaluatorSettings
+from azero_jax.language.settings import SpaceConfig
+from azero_jax.tasks.settings import DATA_KINDS, SourceConfig, TaskConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class BudgetConfig:
+    """When a search ends.
+
+    Attributes:
+      sufficient_fitness: the search is over when a program's mean fitness is above this on two sets of select tasks.
+      max_candidates: most candidates; none for no limit.
+      max_train_steps: most training examples attempted, over all candidates and tasks; none for no limit.
+      max_seconds: most seconds; none for no limit.
+      no_improvement_candidates: the search ends when the best fitness on the select tasks has not grown for so many
+        candidates; none for no limit.
+      experiment_candidates: after so many candidates the search starts anew with other tasks; 0 never.
+      check_every: candidates between two trials of the islands' best programs on the select tasks.
+      tune_trials: when the search has ended, the constants of the best program are tuned on the select tasks by so many
+        trials of random search; 0 leaves them as evolution did.
+    """
+
+    sufficient_fitness: float = 0.9999
+    max_candidates: int | None = None
+    max_train_steps: int | None = None
+    max_seconds: float | None = None
+    no_improvement_candidates: int | None = None
+    experiment_candidates: int = 0
+    check_every: int = 50_000
+    tune_trials: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_candidates", "max_train_steps", "max_seconds", "no_improvement_candidates"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value:g}; it must be above 0 (or none, for no limit)")
+        if not 0 < self.sufficient_fitness <= 1:
+            raise ValueError(f"sufficient_fitness is {self.sufficient_fitness}; it must be above 0 and at most 1")
+        for name in ("experiment_candidates", "tune_trials"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if self.check_every < 1:
+            raise ValueError(f"check_every is {self.check_every}; it must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputConfig:
+    """What a run directory gets; nothing here changes the search.
+
+    Attributes:
+      report_every: candidates between two lines of metrics, or a thousandth of those so far if that is more.
+      checkpoint_seconds: seconds between two checkpoints.
+      keep_checkpoints: how many of the latest checkpoints are kept.
+      hall_of_fame: how many of the best distinct algorithms are kept and measured on the unseen tasks.
+      tensorboard: also write the metrics as TensorBoard scalars; needs the package tensorboardX.
+    """
+
+    report_every: int = 50_000
+    checkpoint_seconds: float = 60.0
+    keep_checkpoints: int = 3
+    hall_of_fame: int = 10
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("report_every", "keep_checkpoints", "hall_of_fame"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not self.checkpoint_seconds >= 0:
+            raise ValueError(f"checkpoint_seconds is {self.checkpoint_seconds:g}; it must be 0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a search.
+
+    Attributes:
+      seed: of everything random; the same seed gives the same search.
+      space: what a program may look like.
+      tasks: what it is tried on.
+      source: the data of which tasks are made.
+      search: how candidates come about.
+      evaluator: how running them is avoided.
+      engine: what runs them.
+      budget: when the search ends.
+      output: what a run directory gets.
+    """
+
+    seed: int = 0
+    space: SpaceConfig = SpaceConfig()
+    tasks: TaskConfig = TaskConfig()
+    source: SourceConfig = SourceConfig()
+    search: EvolutionSettings = EvolutionSettings()
+    evaluator: EvaluatorSettings = EvaluatorSettings()
+    engine: EngineConfig = EngineConfig()
+    budget: BudgetConfig = BudgetConfig()
+    output: OutputConfig = OutputConfig()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
+        if self.source.data and not self.tasks.of_data:
+            raise ValueError(
+                f"data is {','.join(self.source.data)}, but tasks of kind {self.tasks.kind} are drawn at random; with"
+                f" data the kind is one of {', '.join(DATA_KINDS)}"
+            )
+        if self.tasks.features is not None:
+            self.space.build(self.tasks.features)
+
+
+def derive_seed(config: Config, experiment: int, purpose: str) -> int:
+    """A 32-bit seed for one purpose of one experiment."""
+    words = (config.seed, experiment, *purpose.encode())
+    return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -1,0 +1,1 @@
+"""The fast engine: one interpreter kernel in NVIDIA Warp, for CPU and CUDA."""

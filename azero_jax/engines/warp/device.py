@@ -1,0 +1,127 @@
+"""Warp itself: whether it can run here, and the kernels that it has compiled."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import jax
+
+from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.warp.spec import KernelSpec
+from azero_jax.process.streams import stderr_dropped
+
+LOG: Final = logging.getLogger(__name__)
+OUTPUTS: Final = 6  # of the kernel
+LONGEST_MESSAGE: Final = 300  # characters of an error of Warp that are passed on
+THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
+BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
+
+
+@functools.cache
+def start_warp() -> Any:
+    """The module `warp`, quiet and initialised.
+
+    Raises:
+      EngineUnavailableError: it is not installed, does not load, or cannot keep its kernels on disk.
+    """
+    try:
+        import warp as wp
+    except Exception as error:  # also a shared library that does not load
+        raise EngineUnavailableError(f"Warp cannot be loaded: {_one_line(error)}") from error
+    wp.config.log_level = wp.LOG_ERROR  # standard output belongs to the program's own results
+    # Without a GPU to use, the missing CUDA driver that Warp's library warns of is no news.
+    quiet = stderr_dropped() if jax.default_backend() == "cpu" else contextlib.nullcontext()
+    try:
+        with quiet:
+            wp.init()
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot start: {_one_line(error)}") from error
+    return wp
+
+
+def check_device(cuda: bool) -> str:
+    """The name of the device that JAX uses, after a check that Warp can use it too.
+
+    Raises:
+      EngineUnavailableError: it cannot.
+    """
+    wp = start_warp()
+    folder = wp.config.kernel_cache_dir
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise EngineUnavailableError(f"Warp's kernel cache {folder} cannot be written; set WARP_CACHE_PATH to another")
+    device = jax.devices()[0]
+    if device.platform not in ("cpu", "gpu"):
+        raise EngineUnavailableError(f"Warp runs on CPUs and NVIDIA GPUs, not on {device.device_kind}")
+    try:
+        return f"{wp.device_from_jax(device).name}" if cuda else device.device_kind
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot use {device.device_kind}: {_one_line(error)}") from error
+
+
+def fit_capacity(registers: int, programs: int, batch_bytes: Callable[[int], int]) -> int:
+    """Programs of a batch that has room on the GPU that JAX uses; see `largest_fit`."""
+    device = start_warp().device_from_jax(jax.devices()[0])
+    return largest_fit(registers * device.sm_count * THREADS_PER_SM, programs, batch_bytes, device.free_memory)
+
+
+def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int], free: int) -> int:
+    """`programs`, halved until a batch of so many fits.
+
+    Args:
+      registers: bytes of the registers of all threads that the GPU runs at a time; it keeps them for these only.
+      programs: programs of a batch.
+      batch_bytes: bytes of a batch of so many programs, and of the tasks.
+      free: bytes of GPU memory that are free.
+
+    Raises:
+      EngineUnavailableError: not even one program fits.
+    """
+    while registers + batch_bytes(programs) > free:
+        if programs == 1:
+            raise EngineUnavailableError(
+                f"the Warp engine needs {(registers + batch_bytes(1)) / 2**30:.1f} GiB of GPU memory and"
+                f" {free / 2**30:.1f} GiB are free; use fewer addresses, features, tasks or examples"
+            )
+        programs //= 2
+    return programs
+
+
+@functools.cache
+def load_kernel(spec: KernelSpec) -> Callable[..., Any]:
+    """The interpreter for `spec`; see `compile_kernel`."""
+    start_warp()
+    from azero_jax.engines.warp.kernel.interpreter import make_kernel
+
+    return compile_kernel(make_kernel(spec), cuda=spec.cuda)
+
+
+def compile_kernel(kernel: Any, *, cuda: bool) -> Callable[..., Any]:
+    """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
+
+    Raises:
+      EngineUnavailableError: it cannot be compiled or kept.
+    """
+    wp = start_warp()
+    devices = [wp.device_from_jax(device) for device in jax.local_devices()]
+    LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
+    start = time.perf_counter()
+    try:
+        loaded = [kernel.module.load(device, BLOCK_DIM if cuda else 1) for device in devices]
+    except Exception as error:
+        raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
+    if None in loaded:
+        raise EngineUnavailableError("Warp cannot compile its kernel for this device")
+    LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
+    function: Callable[..., Any] = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
+    return function
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]} ..."

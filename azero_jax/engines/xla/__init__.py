@@ -1,0 +1,1 @@
+"""The portable engine: XLA, for any platform that JAX knows."""

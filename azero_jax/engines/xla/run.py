@@ -1,0 +1,324 @@
+"""The run of programs on tasks: Setup, then epochs of training and validation, with early stops (lanes last)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.engines.xla.step import Code, Draw, Registers, zero_registers
+from azero_jax.language import ops
+from azero_jax.language.roles import FEATURES, SCALAR_LABEL, SCALAR_PREDICTION, VECTOR_LABEL, VECTOR_PREDICTION, Metric
+from azero_jax.language.space import SearchSpace
+
+
+class Data(NamedTuple):
+    """Tasks on the device, example first and lanes last, and the order of the training examples.
+
+    Attributes:
+      features: `[N + V, F, T]`, the training examples, then the validation examples.
+      labels: `[N + V, T]`, or one-hot `[N + V, F, T]`.
+      order: `[epochs, N]` int32.
+    """
+
+    features: jax.Array
+    labels: jax.Array
+    order: jax.Array
+
+
+class Limits(NamedTuple):
+    """What may differ from call to call without a new compilation.
+
+    Attributes:
+      train: int32, training examples over all epochs.
+      valid: int32, validation examples of each epoch.
+      max_abs_error: an absolute error above this stops the run.
+      seed: uint32, of the random ops.
+    """
+
+    train: jax.Array
+    valid: jax.Array
+    max_abs_error: jax.Array
+    seed: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a run is compiled for.
+
+    Attributes:
+      space: the search space.
+      metric: of the tasks.
+      dtype: of the registers.
+      step: executes one instruction: (ops of the function, registers, instruction, draw) -> registers.
+      recorded: (training, validation) errors of the first epoch to keep.
+      exact_memory: whether a lane's memory stays as it was when the lane stopped, as `trace` needs.
+    """
+
+    space: SearchSpace
+    metric: Metric
+    dtype: jnp.dtype
+    step: Callable[[tuple[int, ...], Registers, Code, Draw], Registers]
+    recorded: tuple[int, int] = (0, 0)
+    exact_memory: bool = False
+
+
+class State(NamedTuple):
+    """Everything that changes while the lanes run.
+
+    Attributes:
+      registers: memory.
+      training: `[lanes]` bool, not stopped in any training.
+      valid: `[lanes]` bool, not stopped in this epoch's validation either.
+      stop: `[lanes]` int8, the first `Stop`.
+      reason: `[lanes]` int8, its `StopReason`.
+      steps: `[lanes]` int32, training examples attempted.
+      loss: `[lanes]`, summed over this epoch's validation examples.
+      best: `[lanes]`, loss of the best epoch so far; infinite if none was finished.
+      errors: `[n + v, lanes]` recorded absolute errors.
+    """
+
+    registers: Registers
+    training: jax.Array
+    valid: jax.Array
+    stop: jax.Array
+    reason: jax.Array
+    steps: jax.Array
+    loss: jax.Array
+    best: jax.Array
+    errors: jax.Array
+
+
+def run(
+    machine: Machine, code: Code, sizes: jax.Array, data: Data, limits: Limits, registers: Registers | None = None
+) -> tuple[Registers, State]:
+    """Runs the lanes' programs; lane l works on task l modulo T.
+
+    Args:
+      machine: what to compile for.
+      code: the instructions, as `machine.step` takes them.
+      sizes: `[3]` int32, instructions of Setup, Predict and Learn to execute (those of the longest program).
+      data: the tasks.
+      limits: how many examples, and when to stop.
+      registers: memory before Setup; None means zeros.
+
+    Returns:
+      Memory after Setup, and the final state.
+    """
+    tasks = data.features.shape[-1]
+    lanes = code.branch.shape[1] if code.branch.ndim > 1 else tasks
+    if registers is None:
+        registers = zero_registers(machine.space, lanes, machine.dtype)
+    context = _Context(
+        machine, code, sizes, data, limits, jnp.tile(jnp.arange(tasks, dtype=jnp.uint32), lanes // tasks)
+    )
+    registers = context.execute(0, registers, jnp.uint32(0))
+    state = State(
+        registers=registers,
+        training=jnp.ones(lanes, bool),
+        valid=jnp.ones(lanes, bool),
+        stop=jnp.full(lanes, Stop.NONE, jnp.int8),
+        reason=jnp.full(lanes, StopReason.NONE, jnp.int8),
+        steps=jnp.zeros(lanes, jnp.int32),
+        loss=jnp.zeros(lanes, machine.dtype),
+        best=jnp.full(lanes, jnp.inf, machine.dtype),
+        errors=jnp.full((sum(machine.recorded), lanes), -1, machine.dtype),
+    )
+    last = -(-limits.train // context.train_examples) - 1
+
+    def more_epochs(carry: tuple[jax.Array, State]) -> jax.Array:
+        return (carry[0] <= last) & carry[1].training.any()
+
+    def one_epoch(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+        epoch, state = carry
+        return epoch + 1, _epoch(context, epoch, epoch == last, state)
+
+    return registers, lax.while_loop(more_epochs, one_epoch, (jnp.int32(0), state))[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Context:
+    """What stays the same during a run; `task` is the task number of each lane."""
+
+    machine: Machine
+    code: Code
+    sizes: jax.Array
+    data: Data
+    limits: Limits
+    task: jax.Array
+
+    @property
+    def train_examples(self) -> int:
+        """N, the training examples of each task."""
+        return self.data.order.shape[1]
+
+    def execute(
+        self, function: int, registers: Registers, step: jax.Array, enabled: jax.Array | bool = True
+    ) -> Registers:
+        """Executes Setup (0), Predict (1) or Learn (2), or nothing where not `enabled`."""
+        space = self.machine.space
+        numbers = tuple(number for number in space.functions[function].ops if number != ops.NO_OP.number)
+        if not numbers or not space.max_sizes[function]:
+            return registers
+        first = space.offsets[function]
+        size = jnp.where(enabled, self.sizes[function], 0)
+        draw = Draw(self.limits.seed, self.task, step)
+
+        def instruction(slot: jax.Array, registers: Registers) -> Registers:
+            return self.machine.step(numbers, registers, self.code.at(slot), draw)
+
+        return lax.fori_loop(first, first + size, instruction, registers)
+
+    def example(self, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Features `[F, lanes]` and label `[lanes]` or `[F, lanes]` of an example, repeated for every program."""
+        repeats = self.task.shape[0] // self.data.features.shape[-1]
+        return _tile(self.data.features[number], repeats), _tile(self.data.labels[number], repeats)
+
+
+def _tile(array: jax.Array, repeats: int) -> jax.Array:
+    return jnp.tile(array, (*(1 for _ in array.shape[:-1]), repeats))
+
+
+def _epoch(context: _Context, epoch: jax.Array, is_last: jax.Array, state: State) -> State:
+    """One pass over the training examples, and the validation that follows.
+
+    Both are one loop, in which Learn runs for training examples only, so that Predict is compiled once.
+    """
+    train_count = jnp.minimum(context.limits.train - epoch * context.train_examples, context.train_examples)
+    valid_count = context.limits.valid
+    if context.machine.exact_memory:  # a trace shows the memory when training ended
+        valid_count = jnp.where(is_last, 0, valid_count)
+
+    def more(carry: tuple[jax.Array, State]) -> jax.Array:
+        return (carry[0] < train_count + valid_count) & carry[1].valid.any()
+
+    def one(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+        position, state = carry
+        return position + 1, _run_example(context, epoch, position, train_count, state)
+
+    state = state._replace(valid=state.training, loss=jnp.zeros_like(state.loss))
+    state = lax.while_loop(more, one, (jnp.int32(0), state))[1]
+    is_best = state.valid & (state.loss < state.best)
+    return state._replace(best=jnp.where(is_best, state.loss, state.best))
+
+
+def _run_example(
+    context: _Context, epoch: jax.Array, position: jax.Array, train_count: jax.Array, state: State
+) -> State:
+    """Predicts one example and, in training, learns from it.
+
+    Args:
+      context: of the run.
+      epoch: number of the epoch.
+      position: of the example in the epoch: `train_count` training examples, then the validation.
+      train_count: training examples of this epoch.
+      state: before.
+    """
+    metric, train_examples = context.machine.metric, context.train_examples
+    is_training = position < train_count
+    place = jnp.where(is_training, position, train_examples + position - train_count)  # as if no example were left out
+    number = jnp.where(is_training, context.data.order[epoch, jnp.minimum(place, train_examples - 1)], place)
+    step = (1 + epoch * context.data.labels.shape[0] + place).astype(jnp.uint32)
+    features, label = context.example(number)
+
+    predicted = context.execute(1, _before_predict(metric, state.registers, features), step)
+    if context.machine.exact_memory or context.data.order.shape[0] > 1:
+        # A later epoch's training goes on with the memory that a stopped validation left.
+        predicted = _select(state.valid, predicted, state.registers)
+    registers, error, loss = _judge(metric, predicted, label, is_training)
+    row = jnp.where(is_training, position, context.machine.recorded[0] + position - train_count)
+    first_epoch = epoch == 0
+    stop = jnp.where(is_training, jnp.where(first_epoch, Stop.TRAIN, Stop.LATER_TRAIN), Stop.VALID)
+    steps = state.steps + (state.valid & is_training)
+    passed, state = _note_error(context, error, row, first_epoch, stop, state)
+
+    learned = context.execute(2, _before_learn(metric, registers, label), step, is_training)
+    if context.machine.exact_memory:
+        learned = _select(passed, learned, registers)
+    return state._replace(
+        registers=learned,
+        training=jnp.where(is_training, passed, state.training),
+        valid=passed,
+        steps=steps,
+        loss=jnp.where(is_training, state.loss, state.loss + loss),
+    )
+
+
+def _note_error(
+    context: _Context, error: jax.Array, row: jax.Array, first_epoch: jax.Array, stop: jax.Array, state: State
+) -> tuple[jax.Array, State]:
+    """Which lanes go on after this error, and the state with the stops of the others, and the error, noted."""
+    is_nan = jnp.isnan(error)
+    passed = state.valid & ~is_nan & (error <= context.limits.max_abs_error)
+    first_stop = state.valid & ~passed & (state.stop == Stop.NONE)
+    reason = jnp.where(is_nan, StopReason.NAN, StopReason.MAX_ABS_ERROR)
+    state = state._replace(
+        stop=jnp.where(first_stop, stop, state.stop).astype(jnp.int8),
+        reason=jnp.where(first_stop, reason, state.reason).astype(jnp.int8),
+    )
+    if sum(context.machine.recorded):
+        old = lax.dynamic_index_in_dim(state.errors, row, keepdims=False)
+        new = jnp.where(passed & first_epoch, error, old)  # the original leaves out the error that stops
+        state = state._replace(errors=lax.dynamic_update_index_in_dim(state.errors, new, row, 0))
+    return passed, state
+
+
+def _select(chosen: jax.Array, new: Registers, old: Registers) -> Registers:
+    return Registers(*(jnp.where(chosen, a, b) for a, b in zip(new, old, strict=True)))
+
+
+def _before_predict(metric: Metric, registers: Registers, features: jax.Array) -> Registers:
+    vectors = registers.v.at[FEATURES.address].set(features)
+    if metric is Metric.MULTICLASS_ACCURACY:
+        vectors = vectors.at[VECTOR_LABEL.address].set(0)
+    return registers._replace(s=registers.s.at[SCALAR_LABEL.address].set(0), v=vectors)
+
+
+def _before_learn(metric: Metric, registers: Registers, label: jax.Array) -> Registers:
+    """Memory with the label; the features are still there, since no program writes v0."""
+    if metric is Metric.MULTICLASS_ACCURACY:
+        return registers._replace(v=registers.v.at[VECTOR_LABEL.address].set(label))
+    return registers._replace(s=registers.s.at[SCALAR_LABEL.address].set(label))
+
+
+def _judge(
+    metric: Metric, registers: Registers, label: jax.Array, is_training: jax.Array
+) -> tuple[Registers, jax.Array, jax.Array]:
+    """Memory with the prediction squashed in place (in training), the absolute error, and the loss in validation."""
+    if metric is Metric.MULTICLASS_ACCURACY:
+        logits = registers.v[VECTOR_PREDICTION.address]
+        prediction = _softmax(logits)
+        # The first of the largest; where there is a NaN all are NaN, and the first class is taken.
+        wrong = (jnp.argmax(prediction, axis=0) != jnp.argmax(label, axis=0)).astype(label.dtype)
+        vectors = registers.v.at[VECTOR_PREDICTION.address].set(jnp.where(is_training, prediction, logits))
+        error = jnp.where(is_training, _largest(jnp.abs(label - prediction)), wrong)
+        return registers._replace(v=vectors), error, wrong
+    prediction = registers.s[SCALAR_PREDICTION.address]
+    if metric is Metric.ACCURACY:
+        probability = _sigmoid(prediction)
+        wrong = ((probability > 0.5) != (label > 0.5)).astype(label.dtype)
+        scalars = registers.s.at[SCALAR_PREDICTION.address].set(jnp.where(is_training, probability, prediction))
+        error = jnp.where(is_training, jnp.abs(label - probability), wrong)
+        return registers._replace(s=scalars), error, wrong
+    error = jnp.abs(label - prediction)
+    return registers, error, error * error
+
+
+def _sigmoid(x: jax.Array) -> jax.Array:
+    return 1 / (1 + jnp.exp(-x))
+
+
+def _softmax(logits: jax.Array) -> jax.Array:
+    """Over the first axis; NaN everywhere where a logit is NaN or the largest is infinite."""
+    exponentials = jnp.exp(logits - _largest(logits))
+    return exponentials / exponentials.sum(axis=0)
+
+
+def _largest(x: jax.Array) -> jax.Array:
+    """Largest of the first axis, NaN if there is one."""
+    return jnp.where(jnp.isnan(x).any(axis=0), jnp.nan, x.max(axis=0))

@@ -1,0 +1,1 @@
+"""Known programs on tasks: run, measured, tuned, and compared with baselines."""

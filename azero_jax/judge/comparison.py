@@ -1,0 +1,50 @@
+"""What a linear model achieves on the tasks of a search: the least that an evolved program should beat."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+from azero_jax.config.tree import Config, derive_seed
+from azero_jax.judge.baselines import evaluate_baseline, linear_model, tune_baseline
+from azero_jax.language.roles import Metric
+from azero_jax.tasks.sets import TaskSets
+
+TRIALS: Final = 32  # of hyperparameters
+_TURNS: Final = (("adam", 4),)  # one kind of training only, as each takes seconds to compile
+_TUNE_TASKS: Final = 5
+
+
+class Comparison(NamedTuple):
+    """A baseline on the unseen tasks of a search.
+
+    Attributes:
+      name: of the baseline.
+      final_fitness: its mean fitness on the unseen tasks.
+      metric: how predictions were judged.
+    """
+
+    name: str
+    final_fitness: float
+    metric: Metric
+
+
+def compare_with_linear(task_sets: TaskSets, config: Config) -> Comparison:
+    """A (logistic) regression on a search's unseen tasks, its hyperparameters tuned on the select tasks.
+
+    It gets as many passes over the same training examples as a program, and the best pass counts, as for programs.
+    """
+    epochs, model = config.tasks.epochs, linear_model()
+    select = task_sets.select(derive_seed(config, 0, "select")).first(_TUNE_TASKS)
+    final = task_sets.final(derive_seed(config, 0, "final"))
+    tuned = tune_baseline(model, select, trials=TRIALS, epochs=epochs, seed=config.seed, turns=_TURNS)
+    fitness = evaluate_baseline(model, final, tuned.hyperparameters, epochs=epochs, seed=config.seed)
+    name = "linear regression" if final.metric is Metric.RMS_ERROR else model.name
+    return Comparison(name, float(fitness.mean()), final.metric)
+
+
+def describe_fitness(fitness: float, metric: Metric) -> str:
+    """A mean fitness in the metric's own terms; labels of regressions are standardised, so errors are too."""
+    if metric is Metric.RMS_ERROR:
+        return f"root mean squared error {math.tan(math.pi / 2 * (1 - fitness)):.4f} standard deviations"
+    return f"accuracy {fitness:.4f}"

@@ -1,0 +1,176 @@
+"""How well one program does on the user's data: one row for each class pair (or table, or set of all classes)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from azero_jax.config.tree import Config
+from azero_jax.judge.pairs import accuracy_by_pair
+from azero_jax.judge.run import Judge, judge_program, standard_error
+from azero_jax.judge.tune import tune_constants
+from azero_jax.language.library import program_space
+from azero_jax.language.roles import Metric
+from azero_jax.language.text import format_program, parse_program
+from azero_jax.process.progress import Progress, no_progress
+from azero_jax.tasks import Tasks
+from azero_jax.tasks.classification import pair_tasks
+from azero_jax.tasks.load import load_task_sets, project, read_sources
+from azero_jax.tasks.pairs import Pair, choose_tasks, parse_pairs, split_pairs
+from azero_jax.tasks.projected import Projected
+
+_TUNE_TASKS: Final = 10
+
+
+class Row(NamedTuple):
+    """Some tasks of one source.
+
+    Attributes:
+      data: name of the source.
+      tasks_of: what the tasks are about, such as `cat / dog`.
+      mean: mean fitness over the tasks.
+      standard_error: of that mean, NaN for one task.
+      tasks: how many there are.
+    """
+
+    data: str
+    tasks_of: str
+    mean: float
+    standard_error: float
+    tasks: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """A program on all the data.
+
+    Attributes:
+      rows: one for each class pair, table or set of classes.
+      mean: mean over the rows.
+      standard_error: of that mean; of the only row, if there is but one.
+      seconds: wall time of tuning and measuring, without reading the data.
+      metric: how predictions were judged.
+      programs: the program by source, its constants tuned if that was asked for.
+    """
+
+    rows: tuple[Row, ...]
+    mean: float
+    standard_error: float
+    seconds: float
+    metric: Metric
+    programs: dict[str, str]
+
+
+def measure_program(
+    text: str,
+    config: Config,
+    *,
+    pairs: tuple[str, ...] = (),
+    trials: int = 0,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+) -> Measurement:
+    """Trains a program anew on each task that the configuration makes of its data, and judges it by test examples.
+
+    Args:
+      text: the program.
+      config: its branches `source`, `tasks` and `engine` say on what and how; of the numbers of tasks and examples
+        `select_train_examples` and `final_tasks` count (class pairs: every projection of every pair).
+      pairs: class pairs to judge by, such as `0-5`; empty takes the unseen ones.
+      trials: of random search for better constants, on validation examples of other pairs; 0 leaves them alone.
+      cache_dir: where decoded images and projections are kept; None keeps nothing.
+      progress: called while something slow goes on.
+
+    Raises:
+      ValueError: the program does not parse, or there are no such data or tasks.
+    """
+    if config.tasks.kind == "pairs":
+        sources = read_sources(config.tasks, config.source, cache_dir=cache_dir, progress=progress)
+        projected = [
+            project(source, config.tasks, config.source, cache_dir=cache_dir, progress=progress) for source in sources
+        ]
+        parts = [_measure_pairs(text, data, config, pairs, trials, progress) for data in projected]
+    elif pairs:
+        raise ValueError(f"pairs are given, but tasks of kind {config.tasks.kind} are not about pairs")
+    else:
+        parts = [_measure_whole(text, config, trials, cache_dir, progress)]
+    rows = [row for part in parts for row in part.rows]
+    means = np.array([row.mean for row in rows])
+    error = standard_error(means) if len(rows) > 1 else rows[0].standard_error
+    return Measurement(
+        rows=tuple(rows),
+        mean=float(means.mean()),
+        standard_error=error,
+        seconds=sum(part.seconds for part in parts),
+        metric=parts[0].metric,
+        programs={part.rows[0].data: part.program for part in parts},
+    )
+
+
+class _Part(NamedTuple):
+    """A program on one source."""
+
+    rows: tuple[Row, ...]
+    program: str
+    seconds: float
+    metric: Metric
+
+
+def _measure_pairs(
+    text: str, data: Projected, config: Config, pairs: tuple[str, ...], trials: int, progress: Progress
+) -> _Part:
+    """Class pairs of one source, each with all projections: one row each."""
+    names = data.class_names
+    split = split_pairs(len(names), data.seed)
+    judged = parse_pairs(",".join(pairs), len(names)) if pairs else split.unseen
+    start = time.perf_counter()
+    if trials:
+        text = _tune(text, _tuning_tasks(data, split.search, judged, config), config, trials)
+    accuracy = accuracy_by_pair(
+        text,
+        data,
+        judged,
+        train_examples=config.tasks.select_train_examples,
+        engine=config.engine,
+        epochs=config.tasks.epochs,
+        seed=config.seed,
+        progress=progress,
+    )
+    rows = tuple(
+        Row(data.name, " / ".join(names[class_] for class_ in pair), mean, error, tasks)
+        for pair, mean, error, tasks in accuracy.pairs
+    )
+    return _Part(rows, text, time.perf_counter() - start, Metric.ACCURACY)
+
+
+def _measure_whole(text: str, config: Config, trials: int, cache_dir: Path | None, progress: Progress) -> _Part:
+    """A table, or all classes at once: the tasks of the source are one row."""
+    sets = load_task_sets(config.tasks, config.source, cache_dir=cache_dir, progress=progress)
+    start = time.perf_counter()
+    if trials:
+        text = _tune(text, sets.select(config.seed), config, trials)
+    tasks = sets.final(config.seed)
+    fitness = judge_program(text, tasks, config.engine, epochs=config.tasks.epochs, seed=config.seed)
+    about = "held-out rows" if config.tasks.kind == "table" else "all classes"
+    row = Row(Path(config.source.data[0]).name, about, float(fitness.mean()), standard_error(fitness), len(fitness))
+    return _Part((row,), text, time.perf_counter() - start, tasks.metric)
+
+
+def _tuning_tasks(data: Projected, search: tuple[Pair, ...], judged: tuple[Pair, ...], config: Config) -> Tasks:
+    """Tasks judged by validation examples, of pairs that the program is not judged by, unless there are no others."""
+    taken = {frozenset(pair) for pair in judged}
+    others = tuple(pair for pair in search if frozenset(pair) not in taken) or judged
+    count = min(_TUNE_TASKS, len(others) * data.projections)
+    choices = choose_tasks(others, data.projections, count, config.seed)
+    return pair_tasks(data, choices, train_examples=config.tasks.select_train_examples)
+
+
+def _tune(text: str, tasks: Tasks, config: Config, trials: int) -> str:
+    space = program_space(text, tasks.features)
+    judge = Judge(space, tasks, config.engine, epochs=config.tasks.epochs, seed=config.seed, batch_size=trials)
+    tuned = tune_constants(judge, parse_program(text, space), trials, config.seed)
+    return format_program(tuned.program, 0, space)

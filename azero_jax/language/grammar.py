@@ -1,0 +1,213 @@
+"""The grammar of instructions: one line such as `s1 = dot(v0, v1)`, to and from an op and its operands."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from typing import Final, NamedTuple
+
+from azero_jax.language import ops
+from azero_jax.language.roles import Register
+
+_REGISTER: Final = re.compile(r"([svm])(\d+)")
+_OPERAND: Final = re.compile(r"\b[oabijxy]\b")
+
+
+class Instruction(NamedTuple):
+    """One instruction, as `Programs` keeps it."""
+
+    op: ops.Op
+    in1: int = 0
+    in2: int = 0
+    out: int = 0
+    x: float = 0.0
+    y: float = 0.0
+
+
+class Statement(NamedTuple):
+    """One line of text that has the form of an op; whether its operands exist depends on the search space.
+
+    Attributes:
+      op: the op.
+      registers: by operand letter (`o` the output, `a` and `b` the inputs).
+      numbers: by operand letter (`i` and `j` indices, `x` and `y` constants).
+    """
+
+    op: ops.Op
+    registers: dict[str, Register]
+    numbers: dict[str, float]
+
+    def instruction(self) -> Instruction:
+        """The instruction that it is, if its operands exist."""
+        addresses = {letter: register.address for letter, register in self.registers.items()}
+        first, second = ("i", "j") if self.op.indices else ("a", "b")
+        values = {**addresses, **self.numbers}
+        return Instruction(
+            self.op,
+            int(values.get(first, 0)),
+            int(values.get(second, 0)),
+            int(values.get("o", 0)),
+            float(values.get("x", 0.0)),
+            float(values.get("y", 0.0)),
+        )
+
+
+def format_instruction(instruction: Instruction) -> str:
+    """Text of one instruction, such as `s1 = dot(v0, v1)`."""
+    op = instruction.op
+    operands = {
+        "o": f"{op.output}{instruction.out}",
+        "i": str(instruction.in1),
+        "j": str(instruction.in2),
+        "x": repr(instruction.x),
+        "y": repr(instruction.y),
+    }
+    for letter, kind, address in zip("ab", op.inputs, (instruction.in1, instruction.in2), strict=False):
+        operands[letter] = f"{kind}{address}"
+    return _OPERAND.sub(lambda match: operands[match.group()], op.form)
+
+
+def parse_statement(code: str, where: str = "") -> Statement:
+    """What one line such as `s1 = dot(v0, v1)` says.
+
+    Args:
+      code: the line, without comment.
+      where: what an error message starts with.
+
+    Raises:
+      ValueError: no op has this form; the nearest is suggested.
+    """
+    try:
+        module = ast.parse(code.strip().lower())
+    except (SyntaxError, ValueError):
+        module = None
+    reading = _read_statement(module.body[0]) if module is not None and len(module.body) == 1 else None
+    if reading is None:
+        raise ValueError(f"{where}{code!r} is not an instruction; {_suggestion(code)}")
+    for form in _FORMS.get(reading.signature, ()):
+        numbers = list(zip(form.numbers, reading.numbers, strict=True))
+        if form.literals == tuple(value for letter, value in numbers if not letter):
+            registers = {
+                letter: Register(name[0], int(name[1:]))
+                for letter, name in zip(form.registers, reading.registers, strict=True)
+            }
+            return Statement(form.op, registers, {letter: value for letter, value in numbers if letter})
+    raise ValueError(f"{where}no op has the form {code!r}; {_suggestion(code)}")
+
+
+class _Reading(NamedTuple):
+    """One statement, taken apart: its shape, and what stands at the places of registers and numbers, in order."""
+
+    signature: str
+    registers: tuple[str, ...]
+    numbers: tuple[float, ...]
+
+
+class _Form(NamedTuple):
+    """One way to write an op: operand letters in the order of a reading; "" stands for a number that is literal."""
+
+    op: ops.Op
+    registers: tuple[str, ...]
+    numbers: tuple[str, ...]
+    literals: tuple[float, ...]
+
+
+class _Operands(ast.NodeTransformer):
+    """Replaces registers by their kind and numbers by `N`, collecting both in the order in which they are printed."""
+
+    def __init__(self) -> None:
+        self.registers: list[str] = []
+        self.numbers: list[float] = []
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if _REGISTER.fullmatch(node.id):
+            self.registers.append(node.id)
+            return ast.Name(node.id[0])
+        if node.id in ("inf", "nan"):
+            return self._number(float(node.id))
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            return self._number(float(node.value))
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        count = len(self.numbers)
+        node = ast.UnaryOp(node.op, self.visit(node.operand))
+        if isinstance(node.operand, ast.Name) and node.operand.id == "N" and isinstance(node.op, ast.USub | ast.UAdd):
+            if isinstance(node.op, ast.USub):
+                self.numbers[count] = -self.numbers[count]
+            return node.operand
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return ast.Call(node.func, [self.visit(a) for a in node.args], [self.visit(k) for k in node.keywords])
+
+    def _number(self, value: float) -> ast.AST:
+        self.numbers.append(value)
+        return ast.Name("N")
+
+
+def _read_statement(statement: ast.stmt) -> _Reading | None:
+    if isinstance(statement, ast.Pass):
+        return _Reading("pass", (), ())
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return None
+    operands = _Operands()
+    target = operands.visit(statement.targets[0])
+    value = operands.visit(statement.value)
+    signature = f"{ast.unparse(target)} = {ast.unparse(value)}"
+    return _Reading(signature, tuple(operands.registers), tuple(operands.numbers))
+
+
+def _read_form(op: ops.Op, text: str) -> tuple[str, _Form]:
+    """Signature and form of one row of the op table: operands are numbered so that they can be told apart again."""
+    kinds = dict(zip("ab", op.inputs, strict=False)) | {"o": op.output}
+    marks = {"i": 1e6, "j": 2e6, "x": 3e6, "y": 4e6}
+    letters = {mark: letter for letter, mark in marks.items()}
+    addresses = {"o": 0, "a": 1, "b": 2}
+
+    def mark(match: re.Match[str]) -> str:
+        letter = match.group()
+        return repr(marks[letter]) if letter in marks else f"{kinds[letter]}{addresses[letter]}"
+
+    reading = _read_statement(ast.parse(_OPERAND.sub(mark, text)).body[0])
+    assert reading is not None
+    numbers = tuple(letters.get(number, "") for number in reading.numbers)
+    literals = tuple(number for number, letter in zip(reading.numbers, numbers, strict=True) if not letter)
+    registers = tuple("oab"[int(register[1:])] for register in reading.registers)
+    return reading.signature, _Form(op, registers, numbers, literals)
+
+
+def _all_forms() -> dict[str, list[_Form]]:
+    forms: dict[str, list[_Form]] = {}
+    for op in ops.OPS:
+        for text in (op.form, *op.aliases):
+            signature, form = _read_form(op, text)
+            forms.setdefault(signature, []).append(form)
+    return forms
+
+
+_FORMS: Final = _all_forms()
+
+
+def _suggestion(code: str) -> str:
+    """What the writer of `code` may have meant: the op whose printed form is nearest."""
+    shape = _REGISTER.sub(r"\1", code.lower())
+    called = re.search(r"([a-z_]+)\s*\(", code.lower())
+    names = {name for op in ops.OPS for name in re.findall(r"([a-z]+)\(", op.form)}
+    if called and called.group(1) not in names:
+        nearest_name = difflib.get_close_matches(called.group(1), sorted(names), n=1, cutoff=0)[0]
+        shape = shape.replace(called.group(1), nearest_name)
+    examples = {_REGISTER.sub(r"\1", example): (op, example) for op, example in _EXAMPLES}
+    nearest = difflib.get_close_matches(shape, examples, n=1, cutoff=0)[0]
+    op, example = examples[nearest]
+    return f"did you mean {op.name}, `{example}`?"
+
+
+_EXAMPLES: Final = tuple(
+    (op, format_instruction(Instruction(op, 1 if op.inputs else 0, 2 if len(op.inputs) > 1 else 0, 1, 0.5, 1.0)))
+    for op in ops.OPS
+)

@@ -1,0 +1,83 @@
+"""Known programs as text: those that people designed, and those that the paper's searches found.
+
+Each file starts with comment lines that say what it is, where it is from, and what was changed.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final, NamedTuple
+
+from azero_jax.language import ops
+from azero_jax.language.program import Programs
+from azero_jax.language.roles import FEATURES, SCALAR_PREDICTION
+from azero_jax.language.space import SearchSpace, make_space
+from azero_jax.language.text import ProgramText, parse_program, read_text
+
+_SUFFIX: Final = ".txt"
+
+
+class KnownProgram(NamedTuple):
+    """One program of the library.
+
+    Attributes:
+      name: the file's name without its ending.
+      source: the comment that heads the file.
+      text: the whole file, as `azero_jax.language.text.parse_program` reads it.
+    """
+
+    name: str
+    source: str
+    text: str
+
+
+def known_programs() -> tuple[str, ...]:
+    """Names of the known programs, in alphabetical order."""
+    files = resources.files(__name__).iterdir()
+    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
+
+
+def load_program(name: str) -> KnownProgram:
+    """One program of the library.
+
+    Raises:
+      ValueError: there is none of that name.
+    """
+    if name not in known_programs():
+        raise ValueError(f"{name!r} is no known program; known are {', '.join(known_programs())}")
+    text = resources.files(__name__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+    head = text.split("def ", 1)[0]
+    source = "\n".join(line.removeprefix("#").strip() for line in head.splitlines() if line.startswith("#"))
+    return KnownProgram(name, source, text)
+
+
+def program_space(text: str | ProgramText, features: int) -> SearchSpace:
+    """The smallest search space with `features` features that a program's text fits into; only its ops are allowed.
+
+    Raises:
+      ValueError: the text does not parse.
+    """
+    program = read_text(text) if isinstance(text, str) else text
+    setup, predict, learn = (len(function) for function in program)
+    used = sorted({statement.op.name for statement in program.statements()} - {ops.NO_OP.name})
+    return make_space(
+        features=features,
+        scalars=max(program.addresses(ops.SCALAR), SCALAR_PREDICTION.address + 1),
+        vectors=max(program.addresses(ops.VECTOR), FEATURES.address + 1),
+        matrices=program.addresses(ops.MATRIX),
+        setup=setup,
+        predict=predict,
+        learn=learn,
+        allowed=tuple(used),
+    )
+
+
+def parse_known(name: str, features: int) -> tuple[SearchSpace, Programs]:
+    """A known program as a batch of one, with the smallest space that it fits into.
+
+    Raises:
+      ValueError: there is no program of that name.
+    """
+    text = load_program(name).text
+    space = program_space(text, features)
+    return space, parse_program(text, space)

@@ -1,0 +1,72 @@
+"""What a program may look like, as settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from azero_jax.language.space import (
+    FUNCTION_NAMES,
+    FunctionSpace,
+    SearchSpace,
+    check_bounds,
+    op_numbers,
+    usable_ops,
+)
+
+ALL_OPS: Final = ("all",)
+
+
+@dataclasses.dataclass(frozen=True)
+class SpaceConfig:
+    """What a program may look like; the number of features comes from the tasks.
+
+    Attributes:
+      scalars: scalar addresses, s0 (label) and s1 (prediction) included.
+      vectors: vector addresses, v0 (features) included.
+      matrices: matrix addresses.
+      setup: fewest, initial and most instructions of Setup, such as `1,5,10`; one number stands for all three.
+      predict: the same of Predict.
+      learn: the same of Learn.
+      ops: names of the ops that evolution may use, or `all` (those that have addresses to work on).
+      setup_ops: ops of Setup, in place of `ops`; empty takes `ops`.
+      predict_ops: ops of Predict, in place of `ops`; empty takes `ops`.
+      learn_ops: ops of Learn, in place of `ops`; empty takes `ops`.
+    """
+
+    scalars: int = 4
+    vectors: int = 3
+    matrices: int = 1
+    setup: tuple[int, ...] = (10,)
+    predict: tuple[int, ...] = (2,)
+    learn: tuple[int, ...] = (8,)
+    ops: tuple[str, ...] = ALL_OPS
+    setup_ops: tuple[str, ...] = ()
+    predict_ops: tuple[str, ...] = ()
+    learn_ops: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in FUNCTION_NAMES:
+            if len(getattr(self, name)) not in (1, 3):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; it must be one number or three (fewest, initial, most)"
+                )
+        check_bounds(self.scalars, self.vectors, self.matrices, self.functions)
+
+    @property
+    def functions(self) -> tuple[FunctionSpace, FunctionSpace, FunctionSpace]:
+        """Bounds of Setup, Predict and Learn."""
+        shared = usable_ops(self.scalars, self.vectors, self.matrices) if self.ops == ALL_OPS else op_numbers(self.ops)
+
+        def function(sizes: tuple[int, ...], own: tuple[str, ...]) -> FunctionSpace:
+            return FunctionSpace(op_numbers(own) or shared, sizes[0], sizes[len(sizes) // 2], sizes[-1])
+
+        return (
+            function(self.setup, self.setup_ops),
+            function(self.predict, self.predict_ops),
+            function(self.learn, self.learn_ops),
+        )
+
+    def build(self, features: int) -> SearchSpace:
+        """The search space of tasks with F = `features`."""
+        return SearchSpace(features, self.scalars, self.vectors, self.matrices, *self.functions)

@@ -1,0 +1,177 @@
+"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
+
+>>> from azero_jax.language.space import make_space
+>>> space = make_space(features=4, scalars=3, vectors=2, matrices=0, setup=1, predict=1, learn=1)
+>>> program = parse_program("def Predict():\\n  s1 = dot(v0, v1)  # a linear model", space)
+>>> print(format_program(program, 0, space))
+def Setup():
+def Predict():
+  s1 = dot(v0, v1)
+def Learn():
+<BLANKLINE>
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from azero_jax.language import ops
+from azero_jax.language.grammar import Instruction, Statement, format_instruction, parse_statement
+from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, concatenate, empty_programs
+from azero_jax.language.roles import Register
+from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+
+_HEADER: Final = re.compile(r"def\s+(\w+)\s*\(\s*\)\s*:", re.IGNORECASE)
+
+
+class Line(NamedTuple):
+    """One instruction of a text.
+
+    Attributes:
+      number: of the line, from 1.
+      code: the line without its comment.
+      statement: what it says.
+    """
+
+    number: int
+    code: str
+    statement: Statement
+
+
+class ProgramText(NamedTuple):
+    """A text that has the form of a program; whether it is one depends on the search space.
+
+    Attributes:
+      setup: the instructions of Setup.
+      predict: those of Predict.
+      learn: those of Learn.
+    """
+
+    setup: tuple[Line, ...]
+    predict: tuple[Line, ...]
+    learn: tuple[Line, ...]
+
+    def statements(self) -> Iterator[Statement]:
+        """All statements, in the order of the functions."""
+        return (line.statement for function in self for line in function)
+
+    def addresses(self, kind: str) -> int:
+        """How many addresses of a kind are needed: one more than the highest that is named."""
+        used = (register for statement in self.statements() for register in statement.registers.values())
+        return max((register.address + 1 for register in used if register.kind == kind), default=0)
+
+    def predicts(self, register: Register) -> bool:
+        """Whether Predict writes a register."""
+        return any(line.statement.registers.get("o") == register for line in self.predict)
+
+
+def read_text(text: str) -> ProgramText:
+    """What a text says, whatever the search space.
+
+    Comments (`#` to the end of the line), blank lines, indentation and upper or lower case make no difference. A
+    function that is missing is empty.
+
+    Raises:
+      ValueError: a line is not an instruction; it is named, and the nearest op suggested.
+    """
+    functions: dict[str, list[Line]] = {}
+    body: list[Line] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        code = line.split("#", 1)[0].strip()
+        if not code:
+            continue
+        if code.lower().startswith("def"):
+            body = functions.setdefault(_parse_header(code, number, functions), [])
+        elif body is None:
+            raise ValueError(f"line {number}: {code!r} stands before the first function; start with `def Setup():`")
+        else:
+            body.append(Line(number, code, parse_statement(code, f"line {number}: ")))
+    return ProgramText(*(tuple(functions.get(name, ())) for name in FUNCTION_NAMES))
+
+
+def format_program(programs: Programs, index: int, space: SearchSpace) -> str:
+    """Text of program `index`; `parse_program` gives the same program back, to the last bit of its constants."""
+    lines = []
+    for function, name in enumerate(FUNCTION_NAMES):
+        lines.append(f"def {name.capitalize()}():")
+        first = space.offsets[function]
+        for slot in range(first, first + int(programs.sizes[index, function])):
+            in1, in2, out = (int(address) for address in programs.addresses[index, slot])
+            x, y = (float(constant) for constant in programs.constants[index, slot])
+            op = ops.OPS[programs.opcodes[index, slot]]
+            lines.append(f"  {format_instruction(Instruction(op, in1, in2, out, x, y))}")
+    return "\n".join(lines) + "\n"
+
+
+def parse_program(text: str | ProgramText, space: SearchSpace) -> Programs:
+    """The program that `text` says, as a batch of one; see `read_text`.
+
+    The op need not be one that evolution may use, but its addresses must exist. Random instructions draw from streams
+    of their own, numbered in their order.
+
+    Raises:
+      ValueError: a line is not an instruction (it is named, and the nearest op suggested), an address or index is out
+        of range, or a function has more instructions than the space allows.
+    """
+    functions = read_text(text) if isinstance(text, str) else text
+    programs, streams = empty_programs(1, space), 0
+    for function, (name, lines) in enumerate(zip(FUNCTION_NAMES, functions, strict=True)):
+        limit = space.max_sizes[function]
+        if len(lines) > limit:
+            raise ValueError(
+                f"line {lines[limit].number}: {name.capitalize()} has {len(lines)} instructions;"
+                f" this search space allows {limit}"
+            )
+        for slot, line in enumerate(lines, start=space.offsets[function]):
+            _check_operands(line, space)
+            instruction = line.statement.instruction()
+            if instruction.op.random:
+                instruction = instruction._replace(in1=streams)
+                streams += 1
+            write_instruction(programs, 0, slot, instruction)
+        programs.sizes[0, function] = len(lines)
+    return programs
+
+
+def read_programs(texts: Sequence[str], space: SearchSpace) -> Programs:
+    """`[N]` programs from N texts, at least one.
+
+    Raises:
+      ValueError: a text is not a program of the search space.
+    """
+    programs = concatenate([parse_program(text, space) for text in texts])
+    check_programs(programs, space)
+    return programs
+
+
+def write_instruction(programs: Programs, index: int, slot: int, instruction: Instruction) -> None:
+    """Writes one instruction into a slot of program `index`; the sizes are left alone."""
+    programs.opcodes[index, slot] = instruction.op.number
+    programs.addresses[index, slot, [IN1, IN2, OUT]] = instruction.in1, instruction.in2, instruction.out
+    programs.constants[index, slot] = instruction.x, instruction.y
+
+
+def _check_operands(line: Line, space: SearchSpace) -> None:
+    where = f"line {line.number}: {line.code!r}: "
+    for letter, register in line.statement.registers.items():
+        lowest = ops.FIRST_OUTPUT_ADDRESS[register.kind] if letter == "o" else 0
+        count = space.addresses(register.kind)
+        if not lowest <= register.address < count:
+            role = "written" if letter == "o" else "read"
+            allowed = f"{register.kind}{lowest} to {register.kind}{count - 1}" if count > lowest else "none"
+            raise ValueError(f"{where}{register} cannot be {role}; allowed: {allowed}")
+    for letter, number in line.statement.numbers.items():
+        if letter in ("i", "j") and not (number.is_integer() and 0 <= number < space.features):
+            raise ValueError(f"{where}index {number:g} is out of range; allowed: 0 to {space.features - 1}")
+
+
+def _parse_header(code: str, number: int, seen: dict[str, list[Line]]) -> str:
+    match = _HEADER.fullmatch(code)
+    name = match.group(1).lower() if match else ""
+    if name not in FUNCTION_NAMES:
+        raise ValueError(f"line {number}: {code!r} is not one of `def Setup():`, `def Predict():`, `def Learn():`")
+    if name in seen:
+        raise ValueError(f"line {number}: {name.capitalize()} is defined twice")
+    return name

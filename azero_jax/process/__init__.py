@@ -1,0 +1,1 @@
+"""The ground: state as arrays by name, progress, streams, timings."""

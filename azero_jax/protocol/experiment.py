@@ -1,0 +1,176 @@
+"""One experiment of a search: its tasks, engines, caches and populations.
+
+A search is a series of experiments, each with fresh search and select tasks, as in the original's main loop (its
+run_search_experiment).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from azero_jax.analysis import canonicalize, prune
+from azero_jax.config.tree import Config, derive_seed
+from azero_jax.engines import Engine, make_engine
+from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
+from azero_jax.fitness import Evaluator
+from azero_jax.judge.run import select_judge
+from azero_jax.language.program import Programs
+from azero_jax.language.space import SearchSpace
+from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.tasks import Tasks
+from azero_jax.tasks.sets import GeneratedTasks, TaskSets
+
+_MOST_TRIED: Final = 10_000  # programs that are remembered as tried on the select tasks; a longer search forgets some
+
+
+class Trial(NamedTuple):
+    """M programs that were tried on the select tasks.
+
+    Attributes:
+      programs: `[M]` as evolution left them.
+      canonical: `[M]` in canonical form.
+      search_fitness: `[M]` mean fitness on the search tasks.
+      select_fitness: `[M]` mean fitness on the select tasks; if sufficient, the smaller one of two sets of them.
+    """
+
+    programs: Programs
+    canonical: Programs
+    search_fitness: NDArray[np.float64]
+    select_fitness: NDArray[np.float64]
+
+
+class Arena:
+    """The tasks, engines and caches of one experiment.
+
+    Attributes:
+      config: everything that decides the search.
+      space: what programs may look like.
+      number: which of the search's experiments it is, from 0.
+      engine: runs candidates on the search tasks.
+      evaluator: their fitness.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        task_sets: TaskSets,
+        space: SearchSpace,
+        number: int,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Makes tasks, engines and empty caches.
+
+        Args:
+          config: everything that decides the search.
+          task_sets: where its tasks come from.
+          space: what programs may look like.
+          number: of the experiment, from 0; it decides the tasks and all random numbers, together with the seed.
+          say: is told why an engine was passed over.
+        """
+        self.config, self.space, self.number = config, space, number
+        self._task_sets = task_sets
+        self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
+        self._judge = select_judge(config, task_sets, space, number, "select")
+        has_halves = config.search.algorithm == "random" or config.search.islands > 1
+        overlap = None if has_halves else False
+        self.evaluator = Evaluator(self.engine, config.evaluator, self._make_engine, overlap=overlap)
+
+    def seed(self, purpose: str) -> int:
+        """A 32-bit seed for one purpose of this experiment."""
+        return derive_seed(self.config, self.number, purpose)
+
+    def warm_up(self) -> float:
+        """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
+        start = time.perf_counter()
+        evaluator = Evaluator(self.engine, self.config.evaluator, self._make_engine, overlap=False)
+        tiny = dataclasses.replace(self.config.search, islands=1, population=2, batch=1)
+        evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0))
+        evolution.step()
+        evaluator.warm_up(evolution.programs)
+        self._judge.fitness(evolution.programs)
+        prune(evolution.programs, self.space, self.engine.tasks.metric)
+        return time.perf_counter() - start
+
+    def select_fitness(self, programs: Programs) -> NDArray[np.float64]:
+        """`[M]` mean fitness on the select tasks; of what seems sufficient, on a second set too, the smaller one.
+
+        Many programs are tried in the course of a search: one that is a little unstable passes now and then by luck,
+        and would end the search. So the second set is larger, where tasks are drawn at random and cost nothing.
+        """
+        fitness = self._judge.mean_fitness(programs)
+        sufficient = np.flatnonzero(fitness > self.config.budget.sufficient_fitness)
+        if len(sufficient):
+            task_sets = self._task_sets
+            if isinstance(task_sets, GeneratedTasks):
+                task_sets = task_sets.with_more_select_tasks()
+            judge = select_judge(self.config, task_sets, self.space, self.number, "confirm")
+            fitness[sufficient] = np.minimum(fitness[sufficient], judge.mean_fitness(programs[sufficient]))
+        return fitness
+
+    def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
+        config = self.config
+        settings = config.engine.run_settings(epochs=config.tasks.epochs, seed=self.seed("random ops"))
+        return make_engine(config.engine.engine, self.space, tasks, settings, say)
+
+
+class Experiment:
+    """One experiment.
+
+    Attributes:
+      arena: where it takes place.
+      algorithm: makes candidates.
+    """
+
+    def __init__(self, arena: Arena, seeds: Programs | None = None, state: State | None = None) -> None:
+        """Makes and evaluates the initial population, or goes on from what `state()` gave.
+
+        Args:
+          arena: where it takes place, as it was made.
+          seeds: programs to start from; None for random ones.
+          state: of the experiment that is to go on.
+        """
+        self.arena = arena
+        self._tried: dict[int, None] = {}  # hashes of programs, the latest last
+        inner = None
+        if state is not None:
+            arena.evaluator.restore(without_prefix("evaluator", state))
+            self._tried = dict.fromkeys(state["tried"].tolist())
+            inner = without_prefix("algorithm", state)
+        generator, settings = np.random.default_rng(arena.seed("evolution")), arena.config.search
+        self.algorithm: SearchAlgorithm
+        try:
+            if settings.algorithm == "random":
+                self.algorithm = RandomSearch(arena.space, arena.evaluator, settings, generator, inner)
+            else:
+                self.algorithm = Evolution(arena.space, arena.evaluator, settings, generator, seeds, inner)
+        except BaseException:
+            arena.evaluator.close(wait=False)
+            raise
+
+    def state(self) -> State:
+        """Everything that the following steps depend on."""
+        return {
+            **with_prefix("algorithm", self.algorithm.state()),
+            **with_prefix("evaluator", self.arena.evaluator.state()),
+            "tried": np.array(list(self._tried), np.uint64),
+        }
+
+    def try_leaders(self) -> Trial | None:
+        """Runs the islands' best programs on the select tasks, those that were not tried before; None if all were."""
+        programs, fitness = self.algorithm.leaders()
+        canonical, hashes = canonicalize(programs, self.arena.space, self.arena.engine.tasks.metric)
+        _, first = np.unique(hashes, return_index=True)
+        new = [int(n) for n in np.sort(first) if int(hashes[n]) not in self._tried]
+        if not new:
+            return None
+        for key in hashes[new].tolist():
+            self._tried[key] = None
+            if len(self._tried) > _MOST_TRIED:
+                del self._tried[next(iter(self._tried))]
+        return Trial(programs[new], canonical[new], fitness[new], self.arena.select_fitness(canonical[new]))

@@ -1,0 +1,61 @@
+"""What is done with the best algorithms of a search when it ends: constants tuned, and measured on unseen tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from azero_jax.config.tree import Config, derive_seed
+from azero_jax.judge.run import final_judge, select_judge
+from azero_jax.judge.tune import tune_constants
+from azero_jax.language.space import SearchSpace
+from azero_jax.language.text import format_program, parse_program, read_programs
+from azero_jax.protocol.result import Finalist
+from azero_jax.tasks.sets import TaskSets
+
+_TUNING_FACTOR: Final = 10.0  # evolution has found the order of magnitude
+
+
+def tune_best(
+    finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
+) -> tuple[Finalist, ...]:
+    """The same algorithms, the first with constants that do better on the select tasks, if random search finds any.
+
+    Its fitness on the search tasks stays that of the program as evolution left it.
+
+    Args:
+      finalists: at least one, the best first.
+      config: of the search; `budget.tune_trials` says how many constants are tried.
+      task_sets: where its tasks come from.
+      space: what its programs may look like.
+    """
+    best, *others = finalists
+    experiment = best.experiment - 1
+    judge = select_judge(config, task_sets, space, experiment, "select")
+    program = parse_program(best.program, space)
+    seed = derive_seed(config, experiment, "tuning")
+    tuned = tune_constants(judge, program, config.budget.tune_trials, seed, _TUNING_FACTOR)
+    if not tuned.fitness > max(tuned.trial_fitness[0], best.select_fitness):
+        return tuple(finalists)
+    text = format_program(tuned.program, 0, space)
+    return (dataclasses.replace(best, program=text, select_fitness=tuned.fitness), *others)
+
+
+def measure_finalists(
+    finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
+) -> tuple[Finalist, ...]:
+    """The same algorithms with their fitness on the unseen tasks, which are the same in all experiments of a search.
+
+    Args:
+      finalists: at least one.
+      config: of the search.
+      task_sets: where its tasks come from.
+      space: what its programs may look like.
+    """
+    programs = read_programs([finalist.program for finalist in finalists], space)
+    fitness = final_judge(config, task_sets, space).mean_fitness(programs)
+    return tuple(
+        dataclasses.replace(finalist, final_fitness=float(value))
+        for finalist, value in zip(finalists, fitness, strict=True)
+    )

@@ -1,0 +1,257 @@
+"""The whole search: candidates on search tasks, the best on select tasks, and what was found on unseen tasks, once.
+
+Experiments follow one another until a program is good enough on the select tasks, the budget is spent, or someone says
+stop. Time never decides what is searched, only when it ends; so a search that goes on from a checkpoint repeats exactly
+what it would have done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from azero_jax.analysis import prune
+from azero_jax.evolve import Restart
+from azero_jax.language.program import Programs
+from azero_jax.language.text import format_program
+from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.protocol.budget import Budget
+from azero_jax.protocol.experiment import Arena, Experiment, Trial
+from azero_jax.protocol.finalists import measure_finalists, tune_best
+from azero_jax.protocol.result import Finalist, Progress, SearchResult
+from azero_jax.protocol.stopping import STOP_SIGNALS, StoppedAtOnceError, StopSignals
+from azero_jax.protocol.totals import Totals
+from azero_jax.recording.run_directory import RunDirectory
+from azero_jax.tasks.sets import TaskSets
+
+
+class SearchLoop:
+    """One search from start, or from a checkpoint, to its end."""
+
+    def __init__(
+        self,
+        arena: Arena,
+        task_sets: TaskSets,
+        seeds: Programs | None,
+        directory: RunDirectory | None,
+        say: Callable[[str], None],
+        state: State | None = None,
+    ) -> None:
+        """Begins the first experiment, or goes on with the one of a checkpoint.
+
+        Args:
+          arena: that of the first experiment, as it was made.
+          task_sets: where tasks come from.
+          seeds: programs to start from; None for random ones.
+          directory: where to record the run, which has begun; None for nowhere.
+          say: is told what is going on.
+          state: what `state()` gave when the checkpoint was written; None starts afresh.
+        """
+        self._task_sets, self._seeds, self._directory, self._say = task_sets, seeds, directory, say
+        self._config, self._space = arena.config, arena.space
+
+        def part(name: str) -> State | None:
+            return None if state is None else without_prefix(name, state)
+
+        self._budget = Budget(self._config.budget, self._config.output.report_every, part("budget"))
+        self._totals = Totals(self._config.output.hall_of_fame, part("totals"))
+        if state is not None and int(state["number"]) > 0:
+            arena = Arena(self._config, task_sets, self._space, int(state["number"]))
+        self._experiment = Experiment(arena, seeds, part("experiment"))
+        if state is not None:
+            say(f"going on from {self._candidates():,} candidates, {self._budget.seconds():.1f} s")
+
+    def run(
+        self,
+        stop: StopSignals,
+        report: Callable[[Progress], None],
+        report_seconds: float,
+        compile_seconds: float,
+    ) -> SearchResult:
+        """Searches until there is a reason to stop.
+
+        Args:
+          stop: whether someone wants it to stop.
+          report: is told how far the search has come.
+          report_seconds: seconds between two reports.
+          compile_seconds: what compiling took, for the result.
+        """
+        try:
+            reason = self._search(stop, report, report_seconds)
+        except BaseException:
+            self._experiment.arena.evaluator.close(wait=False)
+            raise
+        self._write_checkpoint()  # before anything that a search which goes on would not do here
+        self._experiment.arena.evaluator.close()
+        self._try_leaders()
+        self._write_metrics()
+        self._report(report, stop)
+        return self._finish(reason, compile_seconds)
+
+    def state(self) -> State:
+        """Everything that the rest of the search depends on."""
+        return {
+            "number": np.array(self._experiment.arena.number),
+            **with_prefix("budget", self._budget.state()),
+            **with_prefix("totals", self._totals.state()),
+            **with_prefix("experiment", self._experiment.state()),
+        }
+
+    def _search(self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float) -> str:
+        """Searches until there is a reason to stop, which it returns; arguments are those of `run`."""
+        seconds, checkpoint_seconds = self._budget.seconds, self._config.output.checkpoint_seconds
+        next_display, next_checkpoint = 0.0, seconds() + checkpoint_seconds
+        while True:
+            self._do_what_is_due()
+            reason = self._reason_to_stop() or stop.reason
+            if reason:
+                break
+            if seconds() >= next_display:
+                self._report(report, stop)
+                next_display = seconds() + report_seconds
+            if seconds() >= next_checkpoint:
+                self._write_checkpoint()
+                next_checkpoint = seconds() + checkpoint_seconds
+            self._advance()
+        if reason in STOP_SIGNALS.values():
+            self._say("stopping, as asked (the same signal again stops at once)")
+        return reason
+
+    def _do_what_is_due(self) -> None:
+        """What comes after certain numbers of candidates: trials on select tasks, metrics; and events."""
+        self._note_events()
+        if self._budget.check_is_due(self._candidates()):
+            self._try_leaders()
+        if self._budget.report_is_due(self._candidates()):
+            self._write_metrics()
+
+    def _advance(self) -> None:
+        if not self._budget.experiment_is_over(self._experiment.algorithm.candidates):
+            self._experiment.algorithm.step()
+            return
+        self._try_leaders()
+        self._experiment.arena.evaluator.close()
+        number = self._experiment.arena.number + 1
+        self._say(f"experiment {number + 1} begins, with new tasks")
+        self._add_event("experiment", experiment=number + 1)
+        self._totals.finish(self._experiment)
+        self._experiment = Experiment(Arena(self._config, self._task_sets, self._space, number), self._seeds)
+
+    def _reason_to_stop(self) -> str:
+        train_steps = self._totals.counters(self._experiment).train_steps
+        return self._budget.reason_to_stop(self._candidates(), train_steps, self._totals.best_select_fitness)
+
+    def _try_leaders(self) -> None:
+        """Tries the islands' best programs on the select tasks, and takes the best of them into the hall of fame."""
+        trial = self._experiment.try_leaders()
+        if trial is None:
+            return
+        hall, best_before = self._totals.hall, self._totals.best_select_fitness
+        for n in range(len(trial.programs)):
+            if hall.admits(trial.select_fitness[n]):
+                hall.add(format_program(trial.canonical, n, self._space), self._finalist(trial, n))
+        if not self._totals.best_select_fitness <= best_before:
+            self._budget.note_gain(self._candidates())
+
+    def _finalist(self, trial: Trial, n: int) -> Finalist:
+        program = prune(trial.programs[n : n + 1], self._space, self._experiment.arena.engine.tasks.metric)
+        return Finalist(
+            program=format_program(program, 0, self._space),
+            raw_program=format_program(trial.programs, n, self._space),
+            search_fitness=float(trial.search_fitness[n]),
+            select_fitness=float(trial.select_fitness[n]),
+            final_fitness=None,
+            candidates=self._candidates(),
+            experiment=self._experiment.arena.number + 1,
+        )
+
+    def _progress(self) -> Progress:
+        algorithm = self._experiment.algorithm
+        programs, fitness = algorithm.leaders()
+        best = int(fitness.argmax())
+        return Progress(
+            candidates=self._candidates(),
+            seconds=self._budget.seconds(),
+            best_fitness=float(fitness[best]),
+            mean_fitness=algorithm.mean_fitness(),
+            median_fitness=algorithm.median_fitness(),
+            select_fitness=self._totals.best_select_fitness,
+            experiment=self._experiment.arena.number + 1,
+            restarts=algorithm.restarts,
+            counters=self._totals.counters(self._experiment),
+            program=format_program(programs, best, self._space),
+        )
+
+    def _report(self, report: Callable[[Progress], None], stop: StopSignals) -> None:
+        """Reports; a KeyboardInterrupt that the callback raises asks the search to stop."""
+        try:
+            report(self._progress())
+        except StoppedAtOnceError:
+            raise
+        except KeyboardInterrupt:
+            stop.reason = stop.reason or "interrupt"
+
+    def _finish(self, stopped_by: str, compile_seconds: float) -> SearchResult:
+        seconds, engine = self._budget.seconds(), self._experiment.arena.engine
+        finalists = tuple(self._totals.hall)
+        solved = self._budget.is_sufficient(finalists[0].select_fitness)
+        if self._config.budget.tune_trials and stopped_by not in STOP_SIGNALS.values():
+            self._say(f"trying {self._config.budget.tune_trials:,} other constants for the best program")
+            finalists = tune_best(finalists, self._config, self._task_sets, self._space)
+        finalists = measure_finalists(finalists, self._config, self._task_sets, self._space)
+        best = finalists[0]
+        result = SearchResult(
+            solved=solved,
+            search_fitness=best.search_fitness,
+            select_fitness=best.select_fitness,
+            final_fitness=float("nan") if best.final_fitness is None else best.final_fitness,
+            program=best.program,
+            raw_program=best.raw_program,
+            candidates=self._candidates(),
+            seconds=seconds,
+            compile_seconds=compile_seconds,
+            stopped_by="sufficient_fitness" if solved else stopped_by,
+            experiments=self._experiment.arena.number + 1,
+            seed=self._config.seed,
+            engine=engine.name,
+            device=engine.device,
+            run_directory=str(self._directory.path) if self._directory else None,
+            counters=self._totals.counters(self._experiment),
+            hall_of_fame=finalists,
+        )
+        if self._directory is not None:
+            self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in finalists])
+            self._directory.write_result(result.as_dict())
+        return result
+
+    def _candidates(self) -> int:
+        return self._totals.candidates(self._experiment)
+
+    def _note_events(self) -> None:
+        """Records restarts, and new best programs if they are better than those of all experiments before."""
+        for event in self._experiment.algorithm.take_events():
+            if isinstance(event, Restart):
+                self._add_event("restart", island=event.island, best_fitness=event.best_fitness)
+            elif self._totals.is_record(event.fitness):
+                parent = None if event.parent is None else format_program(event.parent, 0, self._space)
+                program = format_program(event.program, 0, self._space)
+                self._add_event(
+                    "new_best", fitness=event.fitness, mutation=event.mutation, program=program, parent=parent
+                )
+
+    def _add_event(self, kind: str, **details: float | str | None) -> None:
+        if self._directory is not None:
+            moment = {"candidates": self._candidates(), "seconds": self._budget.seconds()}
+            moment["experiment"] = self._experiment.arena.number + 1
+            self._directory.add_event({"event": kind, **moment, **details})
+
+    def _write_metrics(self) -> None:
+        if self._directory is not None:
+            self._directory.add_metrics(self._progress().metrics())
+
+    def _write_checkpoint(self) -> None:
+        if self._directory is not None:
+            self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in self._totals.hall])
+            self._directory.write_checkpoint(self.state())

@@ -1,0 +1,119 @@
+"""What a search tells while it runs and when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from azero_jax.fitness.counters import Counters
+
+
+class Progress(NamedTuple):
+    """How far a search has come.
+
+    Attributes:
+      candidates: programs evaluated so far, over all experiments.
+      seconds: of search so far, without the first compile.
+      best_fitness: best current program's fitness on the search tasks.
+      mean_fitness: mean of the current programs.
+      median_fitness: median of the current programs.
+      select_fitness: best fitness on the select tasks so far, NaN before the first trial.
+      experiment: which experiment is running, from 1.
+      restarts: islands that started again in this experiment.
+      counters: what happened to the candidates of all experiments.
+      program: text of the best current program.
+    """
+
+    candidates: int
+    seconds: float
+    best_fitness: float
+    mean_fitness: float
+    median_fitness: float
+    select_fitness: float
+    experiment: int
+    restarts: int
+    counters: Counters
+    program: str
+
+    def metrics(self) -> dict[str, Any]:
+        """One line of `metrics.jsonl`: plain values, None before the first trial on select tasks."""
+        values = self._asdict()
+        del values["program"]
+        if self.select_fitness != self.select_fitness:
+            values["select_fitness"] = None
+        values["candidates_per_second"] = self.candidates / max(self.seconds, 1e-9)
+        values["counters"] = dataclasses.asdict(self.counters)
+        return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Finalist:
+    """One of the best distinct algorithms of a search.
+
+    Attributes:
+      program: text, without its dead instructions.
+      raw_program: text as evolution left it, also where the constants of `program` have been tuned since.
+      search_fitness: mean fitness on the search tasks.
+      select_fitness: mean fitness on the select tasks.
+      final_fitness: mean fitness on the unseen tasks; None until the search ends.
+      candidates: programs that had been evaluated when it was tried on the select tasks.
+      experiment: the experiment that it comes from, from 1.
+    """
+
+    program: str
+    raw_program: str
+    search_fitness: float
+    select_fitness: float
+    final_fitness: float | None
+    candidates: int
+    experiment: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+      solved: whether the select fitness is above the sufficient fitness.
+      search_fitness: mean fitness on the search tasks.
+      select_fitness: mean fitness on the select tasks.
+      final_fitness: mean fitness on the unseen tasks.
+      program: text of the program, without its dead instructions.
+      raw_program: its text as evolution left it, also where the constants of `program` have been tuned since.
+      candidates: programs evaluated.
+      seconds: of search, without the first compile; over all sessions of a run that was resumed.
+      compile_seconds: of the first compile of this session.
+      stopped_by: "sufficient_fitness", "max_candidates", "max_train_steps", "max_seconds", "no_improvement",
+        "interrupt" (Ctrl-C) or "terminate" (SIGTERM).
+      experiments: how many experiments were begun.
+      seed: of the search.
+      engine: what ran the programs.
+      device: what the engine ran on.
+      run_directory: where the run was recorded; None if it was not.
+      counters: what happened to all candidates.
+      hall_of_fame: the best distinct algorithms, the one above first.
+    """
+
+    solved: bool
+    search_fitness: float
+    select_fitness: float
+    final_fitness: float
+    program: str
+    raw_program: str
+    candidates: int
+    seconds: float
+    compile_seconds: float
+    stopped_by: str
+    experiments: int
+    seed: int
+    engine: str
+    device: str
+    run_directory: str | None
+    counters: Counters
+    hall_of_fame: tuple[Finalist, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain values, for JSON; the hall of fame has a file of its own."""
+        values = dataclasses.asdict(self)
+        del values["hall_of_fame"]
+        return values

@@ -1,0 +1,105 @@
+"""A search as a whole: settings in, result out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
+from azero_jax.config.tree import Config
+from azero_jax.data import default_cache_dir
+from azero_jax.language.text import read_programs
+from azero_jax.process.progress import spoken
+from azero_jax.protocol.experiment import Arena
+from azero_jax.protocol.identity import check_same_search, search_identity
+from azero_jax.protocol.loop import SearchLoop
+from azero_jax.protocol.result import Progress, SearchResult
+from azero_jax.protocol.stopping import StopSignals
+from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
+from azero_jax.tasks.load import load_task_sets
+from azero_jax.tasks.sets import GeneratedTasks, TaskSets, fingerprint
+
+REPORT_SECONDS: Final = 1.0  # between two reports
+
+
+def run(
+    config: Config | None,
+    *,
+    tasks: TaskSets | None,
+    start_from: tuple[str, ...],
+    out: str | os.PathLike[str] | None,
+    resume: str | os.PathLike[str] | None,
+    report: Callable[[Progress], None] | None,
+    report_seconds: float,
+    say: Callable[[str], None] | None,
+    warn: Callable[[str], None] | None,
+) -> SearchResult:
+    """Evolves a program; arguments, result and errors are those of `azero_jax.search`."""
+    say = say or (lambda line: None)
+    warn = warn or (lambda line: warnings.warn(line, stacklevel=3))
+    if resume is not None:
+        if out is not None:
+            raise ValueError("out and resume cannot both be given; a run goes on in its own directory")
+        saved = read_run_config(Path(resume))
+        config = config or saved
+        check_same_search(config, saved, f"run directory {resume}")
+        start_from = start_from or read_start_programs(Path(resume))
+    config = config or load_preset(DEFAULT_PRESET)
+    path = out if resume is None else resume
+    if path is None and config.output.tensorboard:
+        raise ValueError("output.tensorboard is true; it needs a run directory")
+    tasks = tasks or make_task_sets(config, say)
+    with contextlib.ExitStack() as stack:
+        directory = None
+        if path is not None:
+            identity = search_identity(
+                config, start_from, "" if isinstance(tasks, GeneratedTasks) else fingerprint(tasks)
+            )
+            directory = RunDirectory(Path(path), config.output, identity, warn, resume=resume is not None)
+            stack.enter_context(directory)
+        return _search(config, tasks, start_from, directory, report or (lambda progress: None), report_seconds, say)
+
+
+def make_task_sets(config: Config, say: Callable[[str], None]) -> TaskSets:
+    """The tasks that a configuration describes: drawn at random, or of the user's data.
+
+    Raises:
+      ValueError: the data cannot be read, or do not make such tasks, or no program of the space could predict them.
+    """
+    if not config.tasks.of_data:
+        return GeneratedTasks(config.tasks)
+    tasks = load_task_sets(config.tasks, config.source, cache_dir=default_cache_dir(), progress=spoken(say))
+    check_predictions(config.space, tasks.metric)
+    return tasks
+
+
+def _search(
+    config: Config,
+    tasks: TaskSets,
+    start_from: tuple[str, ...],
+    directory: RunDirectory | None,
+    report: Callable[[Progress], None],
+    report_seconds: float,
+    say: Callable[[str], None],
+) -> SearchResult:
+    """Compiles what will run, and searches."""
+    space = config.space.build(tasks.features)
+    seeds = read_programs(start_from, space) if start_from else None
+    arena = Arena(config, tasks, space, 0, say)
+    engine = arena.engine
+    say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
+    compile_seconds = arena.warm_up()
+    say(f"compiled in {compile_seconds:.1f} s")
+    with StopSignals() as stop:
+        state = None
+        if directory is not None:
+            about = {"engine": engine.name, "device": engine.device, "seed": config.seed}
+            used = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=engine.name))
+            state = directory.begin(used, start_from, about)
+        loop = SearchLoop(arena, tasks, seeds, directory, say, state)
+        return loop.run(stop, report, report_seconds, compile_seconds)

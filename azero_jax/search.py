@@ -1,8 +1,0 @@
-"""The command line: `python -m azero_jax.search`."""
-
-import sys
-
-from azero_jax.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The door of `python -m azero_jax.search`."""

@@ -1,0 +1,163 @@
+"""From settings to the task sets of the user's data."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from azero_jax.data import BUNDLED_TABLES, Source, load_source
+from azero_jax.process.progress import Progress, no_progress
+from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
+from azero_jax.tasks.projected import Projected, prepare
+from azero_jax.tasks.sets import MixedTasks, MulticlassTasks, PairTasks, TableTasks, TaskSets
+from azero_jax.tasks.settings import SourceConfig, TaskConfig
+from azero_jax.tasks.tabular import hold_out
+
+_TABLE_SUFFIXES: Final = (".csv", ".tsv")
+_PAIR: Final = 2  # classes
+
+
+def load_task_sets(
+    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None = None, progress: Progress = no_progress
+) -> TaskSets:
+    """Reads the user's data, and deals them out to search, select and unseen tasks.
+
+    Args:
+      tasks: what kind of tasks, and how many.
+      source: which data.
+      cache_dir: where decoded images and projections are kept; None keeps nothing.
+      progress: called while something slow goes on.
+
+    Raises:
+      ValueError: no data are named, they cannot be read, or they do not make such tasks; one line says why.
+    """
+    sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress)
+    if tasks.kind == "table":
+        if len(sources) > 1:
+            raise ValueError(f"data names {len(sources)} tables; tasks of kind table are made of one")
+        for name in ("features", "valid_examples", "select_valid_examples"):
+            if getattr(tasks, name) is not None:
+                raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
+        return TableTasks(hold_out(sources[0], seed=source.data_seed), tasks)
+    projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
+    for data in projected:
+        _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else _PAIR, tasks)
+    if tasks.kind == "multiclass":
+        if len(sources) > 1:
+            raise ValueError(f"data names {len(sources)} sources; a mixture can only be made of tasks of kind pairs")
+        return MulticlassTasks(projected[0], tasks)
+    parts = tuple(
+        PairTasks(data, choose_pairs(data, source), _share(tasks, part, len(projected)))
+        for part, data in enumerate(projected)
+    )
+    return parts[0] if len(parts) == 1 else MixedTasks(parts)
+
+
+def read_sources(
+    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None = None, progress: Progress = no_progress
+) -> list[Source]:
+    """The data that settings name.
+
+    Raises:
+      ValueError: none are named, or they cannot be read.
+    """
+    if not source.data:
+        raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
+    return [
+        load_source(
+            name,
+            label=source.label,
+            regression=source.regression,
+            download=source.download,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
+        for name in source.data
+    ]
+
+
+def project(
+    data: Source,
+    tasks: TaskConfig,
+    source: SourceConfig,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+) -> Projected:
+    """A source's classes under the projections that settings ask for.
+
+    Raises:
+      ValueError: a regression, a class with too few examples, or fewer values than features.
+    """
+    return prepare(
+        data,
+        tasks.features,
+        projections=source.projections,
+        seed=source.data_seed,
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+
+
+def choose_pairs(data: Projected, wanted: SourceConfig) -> PairSplit:
+    """The class pairs to search on, to select and to judge by.
+
+    Pairs that were asked for are searched on, and neither select nor judge; unless no other pair is left for that.
+
+    Raises:
+      ValueError: something that is not a pair of two different classes.
+    """
+    classes = len(data.class_names)
+    split = split_pairs(classes, data.seed)
+    if not wanted.pairs:
+        return split
+    search = parse_pairs(",".join(wanted.pairs), classes)
+
+    def others(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+        return tuple(pair for pair in pairs if pair not in search and pair[::-1] not in search) or search
+
+    return PairSplit(search, others(split.select), others(split.unseen))
+
+
+def natural_kind(data: str) -> str:
+    """The kind of tasks that data are taken for where nothing is said: a table for tables, else class pairs."""
+    return "table" if data.lower().endswith(_TABLE_SUFFIXES) or data in BUNDLED_TABLES else "pairs"
+
+
+def unseen_name(tasks: TaskConfig) -> str:
+    """What the final tasks are called."""
+    return "held-out rows" if tasks.kind == "table" else "unseen tasks"
+
+
+def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
+    """Names at once all settings that ask for more examples than there are."""
+    sizes = data.sizes
+    limits = {
+        "train_examples": classes * sizes.train,
+        "valid_examples": classes * sizes.valid,
+        "select_train_examples": classes * sizes.train,
+        "select_valid_examples": classes * min(sizes.valid, sizes.test),
+    }
+    asked = {name: getattr(tasks, name) for name in limits}
+    excessive = [name for name, limit in limits.items() if asked[name] is not None and asked[name] > limit]
+    if excessive:
+        words = ", ".join(f"{name} = {asked[name]} (at most {limits[name]})" for name in excessive)
+        flags = " ".join(f"--{name.replace('_', '-')} none" for name in excessive)
+        raise ValueError(
+            f"{data.name} has too few examples, in a task of {classes} classes, for {words}; take all with {flags}"
+        )
+
+
+def _share(tasks: TaskConfig, part: int, parts: int) -> TaskConfig:
+    """The settings of one of `parts` sources, among which the tasks are divided as evenly as can be."""
+
+    def share(count: int) -> int:
+        return max(count // parts + (part < count % parts), 1)
+
+    return dataclasses.replace(
+        tasks,
+        search_tasks=share(tasks.search_tasks),
+        select_tasks=share(tasks.select_tasks),
+        final_tasks=share(tasks.final_tasks),
+    )

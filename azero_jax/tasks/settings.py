@@ -1,0 +1,118 @@
+"""What tasks are made of, and how many there are of what size."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from azero_jax.tasks.synthetic import TEACHERS
+
+DATA_KINDS: Final = ("pairs", "multiclass", "table")  # kinds of tasks that are made of the user's data
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig:
+    """The user's data, of which tasks are made.
+
+    Attributes:
+      data: files, folders or names such as `digits`; several make a mixture of their tasks.
+      label: the label column of a table; none takes the one called label, class, target or y.
+      regression: whether labels are numbers to predict rather than classes; none decides by their values.
+      pairs: class pairs to search on, such as `0-5,3-8` (the positive class first); empty takes the default split's.
+      projections: how many random projections there are of each class pair.
+      data_seed: decides which examples are to train, to validate and to test by, and the projections.
+      download: whether a data set known by name may be fetched from the network.
+    """
+
+    data: tuple[str, ...] = ()
+    label: str | None = None
+    regression: bool | None = None
+    pairs: tuple[str, ...] = ()
+    projections: int = 100
+    data_seed: int = 0
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        if self.projections < 1:
+            raise ValueError(f"projections is {self.projections}; it must be at least 1")
+        if not 0 <= self.data_seed < 2**32:
+            raise ValueError(f"data_seed is {self.data_seed}; it must be from 0 to {2**32 - 1}")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig:
+    """What kind of tasks there are, and how many are used at each stage of the search.
+
+    Attributes:
+      kind: "linear", "affine" or "teacher" (two-layer networks): regression tasks drawn at random; of the user's data,
+        "pairs": two classes each; "multiclass": all classes; "table": the rows as they are.
+      features: F, the length of a feature vector; real examples are projected to so many, and none takes them as they
+        are.
+      search_tasks: tasks on which every candidate is tried.
+      train_examples: training examples of each of them; none takes all that the data have.
+      valid_examples: validation examples of each of them; none takes all.
+      epochs: passes over the training examples.
+      select_tasks: fresh tasks on which the best candidates are compared.
+      select_train_examples: training examples of the select and the final tasks; none takes all.
+      select_valid_examples: validation examples of the select and the final tasks; none takes all.
+      final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
+    """
+
+    kind: str = "linear"
+    features: int | None = 4
+    search_tasks: int = 10
+    train_examples: int | None = 100
+    valid_examples: int | None = 100
+    epochs: int = 1
+    select_tasks: int = 100
+    select_train_examples: int | None = 1000
+    select_valid_examples: int | None = 100
+    final_tasks: int = 100
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*TEACHERS, *DATA_KINDS):
+            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join((*TEACHERS, *DATA_KINDS))}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and not self.of_data:
+                raise ValueError(f"{field.name} is none; tasks drawn at random need a number")
+            if field.name != "kind" and value is not None and value < 1:
+                raise ValueError(f"{field.name} is {value}; it must be at least 1")
+
+    @property
+    def of_data(self) -> bool:
+        """Whether the tasks are made of the user's data."""
+        return self.kind in DATA_KINDS
+
+    @property
+    def search_sizes(self) -> tuple[int | None, int | None]:
+        """Training and validation examples of a search task."""
+        return self.train_examples, self.valid_examples
+
+    @property
+    def select_sizes(self) -> tuple[int | None, int | None]:
+        """Training examples, and examples to judge by, of a select or final task."""
+        return self.select_train_examples, self.select_valid_examples
+
+    @classmethod
+    def all_examples(
+        cls,
+        kind: str,
+        *,
+        features: int | None = None,
+        search_tasks: int = 10,
+        select_tasks: int = 10,
+        final_tasks: int = 100,
+    ) -> TaskConfig:
+        """Tasks of the user's data that take all the examples that there are."""
+        return cls(
+            kind=kind,
+            features=features,
+            search_tasks=search_tasks,
+            train_examples=None,
+            valid_examples=None,
+            select_tasks=select_tasks,
+            select_train_examples=None,
+            select_valid_examples=None,
+            final_tasks=final_tasks,
+        )

@@ -1,0 +1,1 @@
+"""What a person types and sees: commands, options, and the display."""

@@ -1,0 +1,177 @@
+"""What a person sees of a search in a terminal, a log file or a notebook."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from azero_jax.fitness.counters import Counters
+from azero_jax.judge.comparison import Comparison, describe_fitness
+from azero_jax.protocol.result import Progress, SearchResult
+from azero_jax.protocol.stopping import STOP_SIGNALS
+
+_PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
+_CURVE_WIDTH = 60  # characters
+_GAP = 4  # characters between two programs side by side
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+class Display:
+    """Live progress in a terminal, plain lines elsewhere; use it as a context manager around the search."""
+
+    def __init__(self, *, quiet: bool = False, to_stderr: bool = False) -> None:
+        """A display.
+
+        Args:
+          quiet: show the result only.
+          to_stderr: leave standard output alone.
+        """
+        self._console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._next_line = 0.0
+        self._curve: list[float] = []  # best fitness at each report
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Shows one line that stays."""
+        if not self._quiet:
+            self._console.print(Text(line), style="dim")
+
+    def warn(self, line: str) -> None:
+        """Shows one line of trouble, on standard error, however quiet."""
+        if self._live is not None:
+            self._live.console.print(Text(f"warning: {line}"), style="yellow")
+        else:
+            print(f"warning: {line}", file=sys.stderr, flush=True)
+
+    def report(self, progress: Progress) -> None:
+        """Shows how far the search has come."""
+        if self._live is not None:
+            self._curve.append(progress.best_fitness)
+            self._live.update(_panel(progress, self._curve))
+        elif not self._quiet and progress.seconds >= self._next_line:
+            self._next_line = progress.seconds + _PLAIN_SECONDS
+            self._console.print(Text(progress_line(progress)))
+            sys.stdout.flush()
+
+    def show(self, result: SearchResult) -> None:
+        """Shows what was found."""
+        if self._live is not None:
+            self._live.stop()
+        console = self._console
+        verdict = "solved" if result.solved else f"not solved ({result.stopped_by.replace('_', ' ')})"
+        console.print(
+            f"\n[bold]{verdict}[/bold] after {result.candidates:,} candidates in {result.seconds:.1f} s"
+            f" ({result.candidates / max(result.seconds, 1e-9):,.0f} a second), {result.experiments} experiment(s),"
+            f" seed {result.seed}, engine {result.engine}"
+        )
+        show_programs(console, result.program, result.raw_program)
+        console.print(
+            f"mean fitness: {result.search_fitness:.6f} on search tasks, {result.select_fitness:.6f} on select tasks,"
+            f" [bold]{result.final_fitness:.6f} on unseen tasks[/bold]"
+        )
+        console.print(Text(f"candidates: {counter_line(result.counters)}"))
+        if result.run_directory is not None:
+            console.print(Text(f"recorded in {result.run_directory}"))
+        if result.stopped_by in STOP_SIGNALS.values():
+            console.print(Text(how_to_go_on(result.run_directory)))
+
+    def show_comparison(self, result: SearchResult, baseline: Comparison, where: str) -> None:
+        """Shows what a baseline achieves `where` the program was measured."""
+        self._console.print(
+            f"on {where}: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
+            f" {describe_fitness(baseline.final_fitness, baseline.metric)} ({baseline.name}, tuned on the select tasks)"
+        )
+
+
+def show_programs(console: Console, found: str, raw: str) -> None:
+    """Shows a program, and what evolution left of it: side by side if both fit, else one below the other.
+
+    A line of code that is too long even so is left to the terminal.
+    """
+    titles, programs = ("the program that was found", "as evolution left it"), (found.rstrip(), raw.rstrip())
+    widths = [max(map(len, (title, *text.splitlines()))) for title, text in zip(titles, programs, strict=True)]
+    if sum(widths) + _GAP <= console.width:
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+        for title, style in zip(titles, ("bold", "dim"), strict=True):
+            table.add_column(title, style=style, no_wrap=True)
+        table.add_row(*map(Text, programs))
+        console.print(table)
+        return
+    for title, text, style in zip(titles, programs, ("bold", "dim"), strict=True):
+        console.print(Text(f"{title}\n{text}\n"), style=style)
+
+
+def how_to_go_on(run_directory: str | None) -> str:
+    """What to do with a search that was stopped, in one line."""
+    if run_directory is None:
+        return "nothing was recorded; with --name NAME or --out DIR a search can be stopped and go on later"
+    return f"go on with: python -m azero_jax.search --resume {shlex.quote(run_directory)}"
+
+
+def progress_line(progress: Progress) -> str:
+    """Progress in one line."""
+    rate = progress.candidates / max(progress.seconds, 1e-9)
+    line = (
+        f"{progress.seconds:6.1f} s  {progress.candidates:>12,} candidates  {rate:>9,.0f}/s"
+        f"  best {progress.best_fitness:.6f}  mean {progress.mean_fitness:.4f}"
+    )
+    if not math.isnan(progress.select_fitness):
+        line += f"  select {progress.select_fitness:.6f}"
+    if progress.experiment > 1:
+        line += f"  experiment {progress.experiment}"
+    return line
+
+
+def counter_line(counters: Counters) -> str:
+    """Shares of what happened to the candidates, in one line."""
+    total = max(counters.candidates, 1)
+    parts = [
+        f"{counters.known_canonical / total:.1%} known programs",
+        f"{counters.constant_predictors / total:.1%} constant",
+        f"{counters.known_fec / total:.1%} known by behaviour",
+        *(f"{count / total:.1%} stopped at hurdle {n}" for n, count in enumerate(counters.stopped_at_hurdle, 1)),
+        *([f"{counters.over_budget / total:.1%} over the train budget"] if counters.over_budget else []),
+        f"{counters.run_in_full / total:.1%} run in full",
+        f"{counters.pruned_instructions / max(counters.instructions, 1):.0%} of instructions pruned",
+        f"{counters.train_steps:,} training steps",
+    ]
+    return ", ".join(parts)
+
+
+def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:
+    """A small curve of fitnesses (0 to 1), the latest at the right; all of them, thinned out to `width` characters."""
+    step = max(len(values) / width, 1.0)
+    picked = [values[int(n * step)] for n in range(min(len(values), width))]
+    return "".join(_BARS[round(min(max(value, 0.0), 1.0) * (len(_BARS) - 1))] for value in picked)
+
+
+def _panel(progress: Progress, best: list[float]) -> Panel:
+    lines = Group(
+        Text(progress_line(progress), style="bold"),
+        Text(f"best fitness {curve(best)}"),
+        Text(f"{counter_line(progress.counters)}, {progress.restarts} restarts", style="dim"),
+        Text(progress.program, no_wrap=True, overflow="ellipsis"),
+    )
+    return Panel(lines, title="azero_jax: the best program so far", title_align="left")

@@ -1,0 +1,196 @@
+"""The command line of `python -m azero_jax.search`: its options, and what each way of calling it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from azero_jax.config.file import read_config
+from azero_jax.config.leaves import override
+from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natural_preset, with_kind
+from azero_jax.config.tree import Config
+from azero_jax.judge.comparison import compare_with_linear
+from azero_jax.language.library import known_programs
+from azero_jax.language.space import SearchSpace
+from azero_jax.language.text import parse_program
+from azero_jax.process.streams import stdout_kept_free
+from azero_jax.protocol.result import SearchResult
+from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
+from azero_jax.protocol.stopping import EXIT_CODES
+from azero_jax.recording.overview import list_runs, read_overview
+from azero_jax.recording.run_directory import read_run_config
+from azero_jax.tasks.load import unseen_name
+from azero_jax.terminal.display import Display
+from azero_jax.terminal.options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
+from azero_jax.terminal.runs import show_run, show_runs
+from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, read_program, run_command
+
+RUNS: Final = Path("runs")  # where --name and --list look
+
+_INTRODUCTION = f"""Evolve a machine-learning algorithm from scratch.
+
+A program has three functions: Setup runs once, Predict on every example, Learn after every training example. The
+search makes random programs, runs each on many small tasks, keeps and mutates those that learn, and prints the best.
+
+\b
+Examples:
+  python -m azero_jax.search                             the demo: linear regression from nothing, in seconds
+  python -m azero_jax.search --preset affine --seed 3    another problem ({", ".join(PRESETS)})
+  python -m azero_jax.search --features 8 --population 500 --max-seconds 600
+  python -m azero_jax.search --preset digits             class pairs of small images that scikit-learn brings
+  python -m azero_jax.search --preset cifar10 --data cifar10.zip
+  python -m azero_jax.search --data digits --kind multiclass   all ten classes at once
+  python -m azero_jax.search --data my.csv --label price a table of your own: classes or a regression
+  python -m azero_jax.search --name first                recorded in runs/first: metrics, checkpoints, result
+  python -m azero_jax.search --resume runs/first         go on with it after Ctrl-C, a crash or a reboot
+  python -m azero_jax.search --config runs/first/config.toml --seed 1
+  python -m azero_jax.search --json 2>/dev/null          the result as one JSON object, for scripts
+
+Every setting has a full name and a short one: --search.population 500 is --population 500. In a TOML file the same
+setting is the key `population` of the table [search]. Defaults shown are those of the preset `{DEFAULT_PRESET}`.
+
+Exit code: 0 when the sufficient fitness was reached, 1 when the budget ended first (the best program is still shown),
+2 when something in the input is wrong, 130 after Ctrl-C, 143 after SIGTERM."""
+
+_RUN_SECTION: Final = "Run"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    return run_command(_command(), "python -m azero_jax.search", arguments)
+
+
+def _command() -> click.Command:
+    file = click.Path(path_type=Path)
+    options = [
+        click.Option(["--preset"], help=f"Settings to start from: {', '.join(PRESETS)}. [default: {DEFAULT_PRESET}]"),
+        click.Option(["--config"], type=file, metavar="FILE", help="Settings from a TOML file."),
+        click.Option(
+            ["--start-from"],
+            type=file,
+            multiple=True,
+            metavar="FILE",
+            help=(
+                "A program (text file, or one of "
+                + ", ".join(known_programs())
+                + ") to start from instead of random ones; may be repeated."
+            ),
+        ),
+        click.Option(["--name"], help=f"Record the run in {RUNS}/NAME."),
+        click.Option(["--out"], type=file, metavar="DIR", help="Record the run in this new folder."),
+        click.Option(
+            ["--resume"],
+            type=file,
+            metavar="DIR",
+            help="Go on with the run in this folder; its budget, output and engine may be changed.",
+        ),
+        click.Option(
+            ["--list", "list_folder"],
+            type=file,
+            metavar="[FOLDER]",
+            is_flag=False,
+            flag_value=str(RUNS),
+            help=f"List the runs in a folder [default: {RUNS}], and end.",
+        ),
+        click.Option(["--show", "show_folder"], type=file, metavar="DIR", help="Show the run in this folder, and end."),
+        click.Option(["--json", "as_json"], is_flag=True, help="End standard output with the result as one JSON line."),
+        click.Option(["--quiet"], is_flag=True, help="No progress, only the result."),
+    ]
+    return SectionedCommand(
+        "search",
+        params=[*options, *setting_options(load_preset(DEFAULT_PRESET))],
+        callback=_run,
+        help=_INTRODUCTION,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+        sections={_RUN_SECTION: [str(option.name) for option in options], **SETTINGS_SECTIONS},
+    )
+
+
+def _run(
+    *,
+    preset: str | None,
+    config: Path | None,
+    start_from: tuple[Path, ...],
+    name: str | None,
+    out: Path | None,
+    resume: Path | None,
+    list_folder: Path | None,
+    show_folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **words: str | None,
+) -> int:
+    if list_folder is not None:
+        show_runs(list_folder, list_runs(list_folder))
+        return 0
+    if show_folder is not None:
+        show_run(read_overview(show_folder))
+        return 0
+    if name is not None:
+        if out is not None:
+            raise ValueError("--name and --out cannot both be given")
+        if Path(name).name != name or name in (".", ".."):
+            raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
+        out = RUNS / name
+    given = given_settings(words)
+    given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
+    resolved = override(_base_config(preset, config, resume, given), given)
+    programs = {path: read_program(path) for path in start_from}
+    if resume is not None and (out is not None or programs):
+        raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
+    with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
+        task_sets = make_task_sets(resolved, display.say)
+        _check_programs(programs, resolved.space.build(task_sets.features))
+        result = run(
+            resolved,
+            tasks=task_sets,
+            start_from=tuple(program.text for program in programs.values()),
+            out=out,
+            resume=resume,
+            report=display.report,
+            report_seconds=REPORT_SECONDS,
+            say=display.say,
+            warn=display.warn,
+        )
+        display.show(result)
+        values = result.as_dict()
+        if resolved.tasks.of_data and result.stopped_by not in EXIT_CODES:
+            display.say("training a linear model on the same tasks, to compare with")
+            comparison = compare_with_linear(task_sets, resolved)
+            display.show_comparison(result, comparison, unseen_name(resolved.tasks))
+            values["baseline"] = comparison._asdict()
+    if as_json:
+        print(json.dumps(values), flush=True)
+    return exit_code(result)
+
+
+def exit_code(result: SearchResult) -> int:
+    """What the process returns for a result."""
+    return SOLVED if result.solved else EXIT_CODES.get(result.stopped_by, NOT_SOLVED)
+
+
+def _base_config(preset: str | None, config: Path | None, resume: Path | None, given: Mapping[str, Any]) -> Config:
+    """What the settings that were given take the place in."""
+    if resume is not None:
+        if preset is not None or config is not None:
+            raise ValueError("--resume cannot go with --preset or --config; a run goes on with its own settings")
+        return read_run_config(resume)
+    if config is not None:
+        return read_config(config, preset)
+    data = given.get("source.data", ())
+    if data and preset is None:
+        preset = natural_preset(data[0])
+    base = load_preset(preset or DEFAULT_PRESET)
+    return with_kind(base, given.get("tasks.kind", base.tasks.kind))
+
+
+def _check_programs(programs: Mapping[Path, ReadProgram], space: SearchSpace) -> None:
+    for path, program in programs.items():
+        try:
+            parse_program(program.parsed, space)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None

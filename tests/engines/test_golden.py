@@ -1,0 +1,151 @@
+"""Every engine computes what the original system computed: each op, and whole programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from azero_jax.engines.outcome import Memory, Outcome
+from azero_jax.engines.settings import RunSettings
+from azero_jax.language import ops
+from azero_jax.tasks import make_tasks
+from tests.support.engines import ENGINES
+from tests.support.golden_vectors import (
+    STOP_REASONS,
+    STOPS,
+    Case,
+    bodies,
+    group_by,
+    read_cases,
+    read_memory,
+    read_programs,
+    read_tasks,
+    task_key,
+)
+
+RTOL = 1e-9  # a perturbation of the features by 1e-14 moves no golden fitness by more than 1e-10
+
+OP_CASES = group_by(read_cases("ops.jsonl.gz"), lambda case: (case["F"], case["ins"]["op"]))
+PROGRAM_CASES = group_by(
+    read_cases("programs.jsonl.gz"),
+    # The examples' order of later epochs belongs to one task, so these cases cannot share an engine.
+    lambda case: (
+        case["F"],
+        (case["num_scalars"], case["num_vectors"], case["num_matrices"]),
+        case["eval_type"],
+        case["max_abs_error"],
+        case["num_train_epochs"],
+        task_key(case) if case["num_train_epochs"] > 1 else "",
+    ),
+)
+
+
+@pytest.mark.parametrize("features", sorted({features for features, _ in OP_CASES}))
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_every_op_in_float64(engine_name: str, features: int) -> None:
+    cases = [case for (f, _), group in OP_CASES.items() if f == features for case in group]
+    after = run_ops(engine_name, cases, "float64")
+    expected = read_memory([case["after"] for case in cases])
+    for index, case in enumerate(cases):
+        for kind, actual, wanted in zip(ops.KINDS, after, expected, strict=True):
+            message = f"case {case['id']} ({case['ins']['op']}, {case['kind']}): {kind}"
+            assert_allclose(actual[index], wanted[index], rtol=RTOL, atol=0, err_msg=message)
+
+
+@pytest.mark.parametrize("features", sorted({features for features, _ in OP_CASES}))
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_every_op_in_float32(engine_name: str, features: int) -> None:
+    """Within 1e-5 of the result, and 1e-6 of the largest product of inputs where terms cancel.
+
+    Left out are cases whose inputs float32 cannot tell from 0, 1, -1 or infinity though they differ: there the exact
+    result may be far off.
+    """
+    cases = [case for (f, _), group in OP_CASES.items() if f == features for case in group]
+    cases = [case for case in cases if float32_can_tell(read_inputs(case))]
+    after = run_ops(engine_name, cases, "float32")
+    for index, case in enumerate(cases):
+        op = ops.OP_BY_NAME[case["ins"]["op"]]
+        if op.output:
+            actual = after[ops.KINDS.index(op.output)][index, 0, case["ins"]["out"]].astype(float)
+            with np.errstate(over="ignore"):  # what is too large for float32 is infinite
+                expected = np.float32(case["after"][op.output][case["ins"]["out"]]).astype(float)
+            inputs = np.abs(read_inputs(case))
+            largest = inputs[np.isfinite(inputs)].max(initial=1.0)
+            message = f"case {case['id']} ({op.name}, {case['kind']})"
+            assert_allclose(actual, expected, rtol=1e-5, atol=1e-6 * largest ** len(op.inputs), err_msg=message)
+
+
+def read_inputs(case: Case) -> NDArray[np.float64]:
+    """Every number that the instruction of an op case reads, its constants included."""
+    op, ins = ops.OP_BY_NAME[case["ins"]["op"]], case["ins"]
+    read = [case["before"][kind][ins[field]] for kind, field in zip(op.inputs, ("in1", "in2"), strict=False)]
+    return np.concatenate([np.ravel(values) for values in [*read, ins.get("act", 0.0)]]).astype(float)
+
+
+def float32_can_tell(values: NDArray[np.float64]) -> bool:
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float32).astype(float)
+    special = np.isin(rounded, (0.0, 1.0, -1.0, np.inf, -np.inf)) & (rounded != values)
+    return not special.any()
+
+
+def run_ops(engine_name: str, cases: list[Case], precision: str) -> Memory:
+    """Memory after one instruction of each case, executed as Setup."""
+    features = cases[0]["F"]
+    before = read_memory([case["before"] for case in cases])
+    counts = (before.scalars.shape[2], before.vectors.shape[2], before.matrices.shape[2])
+    space, programs = read_programs([([case["ins"]], [], []) for case in cases], features, counts)
+    nothing = np.zeros((10, features)), np.zeros(10)
+    engine = ENGINES[engine_name](space, make_tasks(*nothing, *nothing), RunSettings(precision=precision))
+    with np.errstate(over="ignore"):  # registers that the instruction does not read may be too large for float32
+        return engine.trace(programs, before, examples=(0, 1))[0]
+
+
+@pytest.mark.parametrize("engine_name", [name for name in ENGINES if name != "xla_select"])
+@pytest.mark.parametrize(
+    "key", PROGRAM_CASES, ids=[f"F{key[0]}-{key[2]}-{key[4]}-{i}" for i, key in enumerate(PROGRAM_CASES)]
+)
+def test_whole_programs(engine_name: str, key: tuple[Any, ...]) -> None:
+    cases = PROGRAM_CASES[key]
+    tasks, task = read_tasks(cases)
+    space, programs = read_programs([bodies(case) for case in cases], key[0], key[1])
+    settings = RunSettings(precision="float64", max_abs_error=key[3], epochs=key[4], batch_size=32)
+    engine = ENGINES[engine_name](space, tasks, settings, order=cases[0]["train_order"])
+    places = {case["id"]: place for place, case in enumerate(cases)}
+    limits = group_by(cases, lambda case: (case["train_limit"], case["valid_limit"], len(case["valid_labels"])))
+    for (train, valid, divisor), group in limits.items():
+        chosen = np.array([places[case["id"]] for case in group])
+        outcome = engine.evaluate(programs[chosen], examples=(train, valid), divisor=divisor, record=True)
+        setup, training = engine.trace(programs[chosen], examples=(train, valid))
+        for row, case in enumerate(group):
+            where = f"program {case['id']} ({case['category']})"
+            place = (row, task[chosen[row]])
+            outcome_there = Outcome(*(field[place] for field in outcome[:4]), outcome.errors[row, :, task[chosen[row]]])
+            check_outcome(outcome_there, case, where)
+            check_memory(Memory(*(file[place] for file in setup)), case["mem_setup"], f"{where}: mem_setup")
+            check_memory(Memory(*(file[place] for file in training)), case["mem_train"], f"{where}: mem_train")
+
+
+def check_outcome(outcome: Outcome, case: Case, where: str) -> None:
+    """Compares the outcome of one program on one task."""
+    assert_allclose(outcome.fitness, case["fitness"], rtol=RTOL, err_msg=where)
+    assert outcome.stop == STOPS[case["stop"]], where
+    assert outcome.stop_reason == STOP_REASONS[case["stop_reason"]], where
+    assert outcome.train_steps == case["num_train_steps"], where
+    first_epoch = min(case["train_limit"], len(case["train_labels"]))
+    check_errors(outcome.errors[:first_epoch], case["train_errors"], where)
+    check_errors(outcome.errors[first_epoch:], case["valid_errors"], where)
+
+
+def check_memory(memory: Memory, expected: Case, where: str) -> None:
+    for kind, file in zip(ops.KINDS, memory, strict=True):
+        assert_allclose(file, np.array(expected[kind]), rtol=RTOL, atol=0, err_msg=f"{where} {kind}")
+
+
+def check_errors(errors: NDArray[np.float64], expected: list[float], where: str) -> None:
+    assert_allclose(errors[: len(expected)], expected, rtol=RTOL, err_msg=where)
+    assert_array_equal(errors[len(expected) :], -1, err_msg=where)

@@ -1,0 +1,177 @@
+"""What holds of the Warp engine alone: compiling for GPUs, lane widths, and machines that cannot run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+pytest.importorskip("warp")
+
+from azero_jax.config.presets import PRESETS
+from azero_jax.engines import make_engine
+from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.warp import device
+from azero_jax.engines.warp.engine import WarpEngine
+from azero_jax.engines.warp.layout import GROUP_COST, MATRIX_GROUP_COST, choose_layout
+from azero_jax.engines.warp.spec import KernelSpec, Layout, Registers
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace, make_space
+from azero_jax.tasks import linear_tasks
+from tests.support.spaces import DEMO, full_space, some_programs
+
+MATRICES = make_space(
+    features=4,
+    scalars=4,
+    vectors=4,
+    matrices=2,
+    setup=5,
+    predict=5,
+    learn=5,
+    allowed=(
+        "SCALAR_CONST_SET",
+        "SCALAR_DIFF",
+        "VECTOR_INNER_PRODUCT",
+        "VECTOR_OUTER_PRODUCT",
+        "MATRIX_VECTOR_PRODUCT",
+    ),
+)
+TASKS = linear_tasks(tasks=5, features=4, train_examples=20, valid_examples=7, seed=0)
+
+
+@pytest.mark.parametrize("arch", [75, 80, 90])  # T4, A100, H100
+def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_path: Path) -> None:
+    wp = device.start_warp()
+    from azero_jax.engines.warp.kernel.interpreter import make_kernel
+
+    space = full_space(features=4)
+    spec = KernelSpec(
+        registers=Registers(4, space.scalars, space.vectors, space.matrices),
+        slots=space.length,
+        offsets=space.offsets,
+        ops=space.ops,
+        precision="float32",
+        metric=Metric.RMS_ERROR,
+        lanes=1,
+        cuda=True,
+        epochs=True,
+    )
+    (binary,) = wp.compile_aot_module(make_kernel(spec).module, arch=arch, module_dir=tmp_path, use_ptx=False)
+    assert f"sm{arch}" in binary.name
+    assert binary.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("space", [DEMO, MATRICES], ids=["vectors", "matrices"])
+def test_nothing_depends_on_the_lane_width(space: SearchSpace, precision: str) -> None:
+    tasks = linear_tasks(tasks=11, features=4, train_examples=20, valid_examples=7, seed=0)  # fill no last group
+    programs = some_programs(space, 50, seed=0)
+    settings = RunSettings(precision=precision, batch_size=32, epochs=2)
+    results = []
+    for lanes in GROUP_COST[precision]:
+        engine = WarpEngine(space, tasks, settings, layout=Layout(lanes))
+        outcome = engine.evaluate(programs, examples=(30, 5), record=True)
+        after_setup, after_training = engine.trace(programs[:5], examples=(30, 5))
+        results.append([*outcome, *after_setup, *after_training])
+    for result in results[1:]:
+        for actual, expected in zip(result, results[0], strict=True):
+            assert_array_equal(actual, expected)
+
+
+def test_a_layout_has_lanes_or_blocks() -> None:
+    with pytest.raises(ValueError, match="8 lanes and blocks of 4; one of the two must be 1"):
+        Layout(8, 4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("tasks", [1, 3, 8, 10, 16, 40])
+def test_with_matrices_the_layout_of_the_least_time_is_chosen(tasks: int, precision: str) -> None:
+    for features, costs in MATRIX_GROUP_COST[precision].items():
+        times = {lanes: -(-tasks // lanes) * cost for lanes, cost in costs.items()}
+        layout = choose_layout(full_space(features), tasks, precision)
+        assert times[layout.lanes] == min(times.values())
+        assert (layout.block > 1) == (layout.lanes == 1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_blocks_divide_the_features(precision: str) -> None:
+    assert choose_layout(full_space(256), 1, precision) == Layout(1, 16)
+    assert choose_layout(full_space(24), 1, precision) == Layout(1, 8)
+    assert choose_layout(full_space(30), 1, precision).block == 1
+
+
+@pytest.mark.parametrize("features", [4, 16, 256])
+def test_without_matrices_lanes_are_tasks(features: int) -> None:
+    space = PRESETS["linear"].space.build(features)
+    assert choose_layout(space, 3, "float32") == Layout(4)
+    assert choose_layout(space, 10, "float32") == Layout(16)
+
+
+def test_engines_of_one_space_share_a_compiled_kernel() -> None:
+    device.load_kernel.cache_clear()
+    for batch_size, seed in ((8, 0), (16, 1)):
+        WarpEngine(DEMO, TASKS, RunSettings(batch_size=batch_size, seed=seed))
+    WarpEngine(DEMO, linear_tasks(tasks=6, features=4, train_examples=30, valid_examples=3, seed=1))
+    assert device.load_kernel.cache_info().misses == 1
+
+
+def test_nothing_is_written_to_standard_output() -> None:
+    code = (
+        "from tests.test_warp import *\n"
+        "WarpEngine(DEMO, TASKS, RunSettings(batch_size=8)).evaluate(some_programs(DEMO, 3, seed=0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_without_warp_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    device.start_warp.cache_clear()
+    monkeypatch.setitem(sys.modules, "warp", None)
+    try:
+        with pytest.raises(EngineUnavailableError, match="Warp cannot be loaded"):
+            WarpEngine(DEMO, TASKS)
+        said: list[str] = []
+        assert make_engine("auto", DEMO, TASKS, RunSettings(batch_size=8), said.append).name == "xla"
+        assert len(said) == 1
+        assert "\n" not in said[0]
+    finally:
+        device.start_warp.cache_clear()
+
+
+def test_a_kernel_cache_that_cannot_be_written_makes_the_engine_unavailable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wp = device.start_warp()
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path / "missing"))
+    with pytest.raises(EngineUnavailableError, match=r"kernel cache .* cannot be written"):
+        WarpEngine(DEMO, TASKS)
+
+
+def test_batches_shrink_to_the_memory_of_the_gpu() -> None:
+    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_096_000) == 4096
+    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_095_999) == 2048
+    assert device.largest_fit(1_000_000, 4096, lambda programs: 1000 * programs, free=1_001_000) == 1
+
+
+def test_a_gpu_without_enough_memory_makes_the_engine_unavailable() -> None:
+    with pytest.raises(EngineUnavailableError, match=r"needs 2\.0 GiB of GPU memory and 1\.0 GiB are free"):
+        device.largest_fit(2**31, 4096, lambda programs: 10 * programs, free=2**30)
+
+
+def test_batches_shrink_until_everything_can_be_indexed_with_32_bits() -> None:
+    tasks = linear_tasks(tasks=1, features=4, train_examples=1_000_000, valid_examples=1, seed=0)
+    engine = WarpEngine(DEMO, tasks, RunSettings(batch_size=4096))
+    assert engine.capacity == (2**31 - 1) // 2**20
+
+
+def test_many_programs_and_tasks_need_little_memory() -> None:
+    tasks = linear_tasks(tasks=32, features=4, train_examples=10, valid_examples=1, seed=0)
+    engine = WarpEngine(DEMO, tasks, RunSettings(batch_size=65_536))
+    assert engine.batch_bytes(65_536) < 2**30
+    programs = some_programs(DEMO, 65_536, seed=0)
+    assert np.isfinite(engine.evaluate(programs, examples=(1, 1)).fitness).all()

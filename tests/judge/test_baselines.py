@@ -1,0 +1,84 @@
+"""The optax baselines: they learn what they can express, by every metric, and their tuning is by seed."""
+
+import numpy as np
+import pytest
+
+from azero_jax.judge.baselines import (
+    Hyperparameters,
+    evaluate_baseline,
+    linear_model,
+    sample_hyperparameters,
+    tune_baseline,
+    two_layer_net,
+)
+from azero_jax.language.roles import Metric
+from azero_jax.tasks import make_tasks
+
+GOOD = Hyperparameters("adam", 16, 0.03, 1e-5, 1.0)
+
+
+def tasks_of(metric, label):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, 1200, 4))
+    y = label(x)
+    return make_tasks(x[:, :1000], y[:, :1000], x[:, 1000:], y[:, 1000:], metric)
+
+
+LINEAR = tasks_of(Metric.ACCURACY, lambda x: x @ [1.0, -2.0, 0.5, 0.0] > 0)
+XOR = tasks_of(Metric.ACCURACY, lambda x: x[..., 0] * x[..., 1] > 0)
+REGRESSION = tasks_of(Metric.RMS_ERROR, lambda x: x @ [1.0, -2.0, 0.5, 0.0] + 0.3)
+QUADRANTS = tasks_of(Metric.MULTICLASS_ACCURACY, lambda x: (x[..., 0] > 0) * 2 + (x[..., 1] > 0))
+
+
+@pytest.mark.parametrize("baseline", [linear_model(), two_layer_net(16)], ids=lambda baseline: baseline.name)
+@pytest.mark.parametrize(("tasks", "floor"), [(LINEAR, 0.95), (REGRESSION, 0.8), (QUADRANTS, 0.9)])
+def test_a_baseline_learns(baseline, tasks, floor):
+    fitness = evaluate_baseline(baseline, tasks, GOOD, epochs=3)
+    assert fitness.shape == (2,)
+    assert fitness.min() > floor
+
+
+def test_a_baseline_learns_with_momentum():
+    momentum = Hyperparameters("momentum", 16, 0.05, 1e-5, 1.0)
+    assert evaluate_baseline(linear_model(), LINEAR, momentum, epochs=3).min() > 0.95
+
+
+def test_only_the_net_learns_what_is_not_linear():
+    assert evaluate_baseline(linear_model(), XOR, GOOD, epochs=5).max() < 0.65
+    assert evaluate_baseline(two_layer_net(16), XOR, GOOD, epochs=5).min() > 0.85
+
+
+def test_a_training_that_diverges_has_fitness_zero():
+    wild = Hyperparameters("momentum", 16, 1e6, 0.0, 1.0)
+    assert (evaluate_baseline(two_layer_net(), REGRESSION, wild, epochs=2) < 0.01).all()
+
+
+def test_tuning_finds_good_hyperparameters_and_shows_progress():
+    calls = []
+    tuned = tune_baseline(linear_model(), LINEAR, trials=12, progress=lambda *call: calls.append(call))
+    assert tuned.fitness > 0.95
+    assert calls[-1][1:] == (6, 6)
+    again = evaluate_baseline(linear_model(), LINEAR, tuned.hyperparameters)
+    np.testing.assert_allclose(again.mean(), tuned.fitness, atol=0.01)
+
+
+def test_successive_halving_finds_good_hyperparameters_too():
+    tuned = tune_baseline(linear_model(), LINEAR, trials=8, rounds=2, turns=(("adam", 16),))
+    assert tuned.fitness > 0.95
+    again = evaluate_baseline(linear_model(), LINEAR, tuned.hyperparameters)
+    np.testing.assert_allclose(again.mean(), tuned.fitness, atol=0.01)  # judged on all examples
+
+
+def test_the_seed_decides_what_is_tried():
+    assert sample_hyperparameters(9, 1) == sample_hyperparameters(9, 1)
+    assert sample_hyperparameters(9, 1) != sample_hyperparameters(9, 2)
+    assert {(h.optimizer, h.batch_size) for h in sample_hyperparameters(6)} == {
+        (optimizer, size) for optimizer in ("adam", "momentum") for size in (4, 16, 64)
+    }
+
+
+def test_bad_numbers():
+    with pytest.raises(ValueError, match="trials"):
+        sample_hyperparameters(0)
+    with pytest.raises(ValueError, match="epochs"):
+        evaluate_baseline(linear_model(), LINEAR, GOOD, epochs=0)

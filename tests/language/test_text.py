@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azero_jax.language import ops
+from azero_jax.language.grammar import Instruction, format_instruction, parse_statement
+from azero_jax.language.library import load_program
+from azero_jax.language.program import empty_programs
+from azero_jax.language.space import make_space
+from azero_jax.language.text import format_program, parse_program, write_instruction
+from tests.support.spaces import full_space, same, seeds, some_programs
+
+SPACE = full_space()
+constants = st.floats(allow_nan=False)
+
+
+@given(seed=seeds)
+def test_text_and_back_keeps_every_bit_of_a_program(seed: int) -> None:
+    programs = some_programs(SPACE, 4, seed)
+    for n in range(len(programs)):
+        assert same(parse_program(format_program(programs, n, SPACE), SPACE), programs[n : n + 1])
+
+
+@pytest.mark.parametrize("op", ops.OPS, ids=lambda op: op.name)
+@given(x=constants, y=constants)
+def test_every_op_is_read_back_with_its_constants(op: ops.Op, x: float, y: float) -> None:
+    values = (x, y)[: op.constants] + (0.0,) * (2 - op.constants)
+    inputs = len(op.inputs) or op.indices
+    fields = (2 if inputs > 0 else 0, 1 if inputs > 1 else 0, 2 if op.output else 0)
+    instruction = Instruction(op, *fields, *values)
+    parsed = parse_statement(format_instruction(instruction)).instruction()
+    assert parsed.op is op
+    assert np.array(parsed[1:]).tobytes() == np.array(instruction[1:]).tobytes()
+
+
+def test_empty_functions_and_no_ops_are_told_apart() -> None:
+    programs = empty_programs(1, SPACE)
+    assert format_program(programs, 0, SPACE) == "def Setup():\ndef Predict():\ndef Learn():\n"
+    write_instruction(programs, 0, 0, Instruction(ops.NO_OP))
+    programs.sizes[0, 0] = 1
+    assert format_program(programs, 0, SPACE) == "def Setup():\n  pass\ndef Predict():\ndef Learn():\n"
+
+
+def test_a_published_program_parses_with_comments_blank_lines_and_upper_case() -> None:
+    space = make_space(features=16, scalars=8, vectors=14, matrices=3, setup=21, predict=21, learn=45)
+    published = load_program("evolved_cifar10_as_listed").text
+    assert "#" in published
+    programs = parse_program(published.upper().replace("DEF LEARN", "\n\nDEF LEARN"), space)
+    assert programs.sizes.tolist() == [[1, 5, 10]]
+    assert same(programs, parse_program(published, space))
+    text = format_program(programs, 0, space)
+    assert "  s3 = 0.0018\n" in text
+    assert "  v5 = s5 * v3\n" in text
+    assert "  v1 = uniform(0.0024, 0.67)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("s1 = dott(v0, v1)", "did you mean VECTOR_INNER_PRODUCT_OP, `s1 = dot"),
+        ("s1 = dot(v0)", "did you mean VECTOR_INNER_PRODUCT_OP"),
+        ("v1 = maxmum(v1, v2)", "did you mean VECTOR_MAX_OP"),
+        ("s1 = heaviside(s1, 0.5)", "did you mean SCALAR_HEAVYSIDE_OP"),
+        ("s1 == 3", "is not an instruction"),
+        ("s1 = (", "is not an instruction"),
+        ("s1 = s2 + s3 + s4", "no op has the form"),
+        ("s9 = s1 + s2", "s9 cannot be written; allowed: s1 to s4"),
+        ("s0 = s1 + s2", "s0 cannot be written"),
+        ("v0 = v1 + v2", "v0 cannot be written"),
+        ("s1 = s5 + s2", "s5 cannot be read; allowed: s0 to s4"),
+        ("v1[4] = 0.5", "index 4 is out of range; allowed: 0 to 3"),
+        ("m1[0, 0.5] = 0.5", "index 0.5 is out of range"),
+        ("v1[inf] = 0.5", "index inf is out of range"),
+    ],
+)
+def test_what_does_not_parse_is_named_with_its_line(line: str, message: str) -> None:
+    with pytest.raises(ValueError, match="line 3: ") as raised:
+        parse_program(f"def Setup():\n\n  {line}\n", SPACE)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("s1 = s2 + s3", "line 1: .* stands before the first function"),
+        ("def Setup():\ndef Train():", "line 2: 'def Train\\(\\):' is not one of"),
+        ("def Setup():\ndef setup():", "line 2: Setup is defined twice"),
+        ("def Learn():\n" + "  pass\n" * 11, "line 12: Learn has 11 instructions; this search space allows 10"),
+    ],
+)
+def test_functions_must_be_setup_predict_and_learn_and_fit(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_program(text, SPACE)

@@ -1,0 +1,132 @@
+"""Tasks from tables: rows held out once, splits by seed, labels as the metric needs them."""
+
+import numpy as np
+import pytest
+
+from azero_jax.data import load_source, make_source
+from azero_jax.language.roles import Metric
+from azero_jax.tasks.tabular import hold_out, label_scale, table_tasks
+
+
+def numbered_source(classes=2, rows=60, regression=False):
+    """The first column numbers the rows."""
+    x = np.random.default_rng(1).normal(size=(rows, 3))
+    x[:, 0] = np.arange(rows)
+    return make_source("t", x, np.arange(rows) % classes if not regression else x[:, 1] * 3 + 5, regression=regression)
+
+
+def row_numbers(standardised, train_rows):
+    values = train_rows.astype(np.float64)
+    return set(np.rint(standardised[..., 0] * values.std() + values.mean()).astype(int).reshape(-1).tolist())
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_held_out_rows_are_in_no_search_task(regression):
+    source = hold_out(numbered_source(regression=regression))
+    held, kept = (set(part.features[:, 0].astype(int)) for part in (source.test, source.train))
+    assert len(held) == 12
+    assert not held & kept
+    tasks = table_tasks(source, 3)
+    assert tasks.train_examples + tasks.valid_examples == 48
+    judged = table_tasks(source, part="test")
+    rows = row_numbers(judged.valid_features[0], source.train.features[:, 0])
+    assert rows == held
+
+
+def test_training_and_validation_rows_of_a_task_are_apart():
+    source = numbered_source()
+    tasks = table_tasks(source, 4, seed=3)
+    for task in range(4):
+        joined = np.concatenate([tasks.train_features[task], tasks.valid_features[task]])
+        assert len(np.unique(joined[:, 0])) == 60
+    assert not np.array_equal(tasks.valid_features[0], tasks.valid_features[1])
+
+
+def test_splits_are_stratified():
+    tasks = table_tasks(hold_out(numbered_source(classes=2)), 2)
+    assert tasks.metric is Metric.ACCURACY
+    np.testing.assert_allclose(tasks.valid_labels.mean(axis=1), 0.5, atol=0.06)
+
+
+def test_training_features_are_standardised_by_themselves():
+    tasks = table_tasks(numbered_source(), 2)
+    np.testing.assert_allclose(tasks.train_features.mean(axis=1), 0, atol=1e-9)
+    assert np.abs(tasks.valid_features.mean(axis=1)).max() > 1e-3
+
+
+def test_a_table_of_too_few_rows_is_refused():
+    with pytest.raises(ValueError, match="t: has 9 rows to train on; at least 10 are needed"):
+        table_tasks(numbered_source(rows=11))
+
+
+def test_many_classes_get_room_for_their_labels():
+    tasks = table_tasks(numbered_source(classes=5), 1)
+    assert tasks.metric is Metric.MULTICLASS_ACCURACY
+    assert tasks.train_features.shape[-1] == 5
+    assert (tasks.train_features[..., 3:] == 0).all()
+    assert tasks.train_labels.shape[-1] == 5
+
+
+def test_regression_labels_are_standardised_and_the_scale_is_known():
+    source = hold_out(numbered_source(regression=True))
+    tasks = table_tasks(source, part="test")
+    assert tasks.metric is Metric.RMS_ERROR
+    np.testing.assert_allclose([tasks.train_labels.mean(), tasks.train_labels.std()], [0, 1], atol=1e-9)
+    scale = label_scale(source.train.labels)
+    np.testing.assert_allclose(tasks.valid_labels[0] * scale.deviation + scale.mean, source.test.labels)
+
+
+def test_a_sources_own_test_set_is_kept():
+    x, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    source = make_source("a", x, y, x[:6] + 1, y[:6])
+    assert hold_out(source) is source
+
+
+def test_the_seed_decides():
+    source = numbered_source()
+    a, b, c = (table_tasks(source, 2, seed=seed).train_features for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_bundled_tables():
+    assert table_tasks(hold_out(load_source("breast_cancer")), 2).features == 30
+    assert table_tasks(hold_out(load_source("diabetes")), 2).metric is Metric.RMS_ERROR
+    assert table_tasks(hold_out(load_source("iris")), 2).features == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"part": "train"}, "part"),
+        ({"part": "test"}, "held out"),
+        ({"count": 0}, "count"),
+        ({"valid_share": 1.0}, "share"),
+        ({"train_examples": 9}, "10 to 48"),
+        ({"train_examples": 49}, "10 to 48"),
+    ],
+)
+def test_what_cannot_be_had(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        table_tasks(numbered_source(), **arguments)
+
+
+def test_a_class_with_one_row_cannot_be_held_out():
+    source = make_source("t", np.zeros((12, 2)), ["a"] * 11 + ["b"])
+    with pytest.raises(ValueError, match="class 'b' has 1"):
+        hold_out(source)
+
+
+def test_tasks_to_search_on_cannot_be_known_by_heart():
+    source = hold_out(numbered_source(regression=True))  # the label is made of the second column
+
+    def where_the_label_is(tasks):
+        products = np.einsum("tnf,tn->tf", tasks.train_features, tasks.train_labels) / tasks.train_examples
+        columns = np.abs(products).argmax(axis=1)
+        np.testing.assert_allclose(np.abs(products).max(axis=1), 1)
+        return {(int(column), float(np.sign(row[column]))) for column, row in zip(columns, products, strict=True)}
+
+    assert where_the_label_is(table_tasks(source, 40)) == {
+        (column, sign) for column in range(3) for sign in (-1.0, 1.0)
+    }
+    assert where_the_label_is(table_tasks(source, part="test")) == {(1, 1.0)}
