@@ -104,8 +104,8 @@ def test_functions_must_be_setup_predict_and_learn_and_fit(text: str, message: s
 
 
 def test_random_instructions_draw_from_streams_of_their_own() -> None:
-    text = "def Setup():\n  v1 = gaussian(0.0, 1.0)\n  s1 = 0.5\n  m1 = gaussian(0.0, 1.0)\ndef Learn():\n  s2 = uniform(0.0, 1.0)\n"
-    programs = parse_program(text, SPACE)
+    setup = "def Setup():\n  v1 = gaussian(0.0, 1.0)\n  s1 = 0.5\n  m1 = gaussian(0.0, 1.0)\n"
+    programs = parse_program(setup + "def Learn():\n  s2 = uniform(0.0, 1.0)\n", SPACE)
     is_random = np.array([op.random for op in ops.OPS])[programs.opcodes]
     assert programs.addresses[..., IN1][is_random].tolist() == [0, 1, 2]
 
