@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.language import ops
+from azero_jax.language.ops import Function
 from azero_jax.tasks import Tasks
 
 MOST: Final = 50
@@ -123,40 +124,50 @@ def _nothing_known(a: _Logs, b: _Logs, bits: int) -> _Logs:
     return np.full_like(a, np.inf)
 
 
-# By the last word of the op's name, without SET. DEV: its radicand may be negative. ARCSIN: its argument above 1.
-_RULES: Final[dict[str, Callable[[_Logs, _Logs, int], _Logs]]] = {
-    "SUM": _add,
-    "DIFF": _add,
-    "PRODUCT": _multiply,
-    "MIN": _either,
-    "MAX": _either,
-    "ABS": _same,
-    "TRANSPOSE": _same,
-    "BROADCAST": _same,
-    "CONST": _same,
-    "NORM": _norm,
-    "MEAN": _mean,
-    "SIN": _odd_and_limited,
-    "ARCTAN": _odd_and_limited,
-    "TAN": _only_zero,
-    "ARCSIN": _only_zero,
-    "DEV": _only_zero,
-    "COS": _cosine,
-    "UNIFORM": _uniform,
-    "GAUSSIAN": _gaussian,
+_Rule = Callable[[_Logs, _Logs, int], _Logs]
+
+RULES: Final[dict[Function, _Rule]] = {
+    Function.SUM: _add,
+    Function.DIFFERENCE: _add,
+    Function.PRODUCT: _multiply,
+    Function.QUOTIENT: _nothing_known,
+    Function.ABSOLUTE: _same,
+    Function.RECIPROCAL: _nothing_known,
+    Function.SIN: _odd_and_limited,
+    Function.COS: _cosine,
+    Function.TAN: _only_zero,
+    Function.ARCSIN: _only_zero,  # of more than 1 NaN
+    Function.ARCCOS: _nothing_known,
+    Function.ARCTAN: _odd_and_limited,
+    Function.EXP: _nothing_known,
+    Function.LOG: _nothing_known,
+    Function.SCALAR_HEAVISIDE: _cosine,  # of 0 it is 1
+    Function.HEAVISIDE: _odd_and_limited,
+    Function.MINIMUM: _either,
+    Function.MAXIMUM: _either,
+    Function.MATRIX_MINIMUM: _either,
+    Function.MATRIX_MAXIMUM: _either,
+    Function.NORM: _norm,
+    Function.MEAN: _mean,
+    Function.ST_DEV: _only_zero,  # its radicand may be negative
+    Function.INNER_PRODUCT: _multiply,
+    Function.OUTER_PRODUCT: _multiply,
+    Function.MATVEC: _multiply,
+    Function.MATMUL: _multiply,
+    Function.COLUMN_BROADCAST: _same,
+    Function.ROW_BROADCAST: _same,
+    Function.TRANSPOSE: _same,
+    Function.IDENTITY: _same,
+    Function.SET_ELEMENT: _same,
+    Function.SET_MATRIX_ELEMENT: _same,
+    Function.UNIFORM: _uniform,
+    Function.GAUSSIAN: _gaussian,
 }
-
-
-def _rule(op: ops.Op) -> Callable[[_Logs, _Logs, int], _Logs]:
-    word = op.name.removesuffix("_OP").removesuffix("_SET").rpartition("_")[2]
-    if word == "HEAVYSIDE":  # of 0 a scalar's is 1, and another one's 0
-        return _cosine if op.output == ops.SCALAR else _odd_and_limited
-    return _RULES.get(word, _nothing_known)
 
 
 def _added_up(op: ops.Op, features: int) -> int:
     """How many numbers are added up for an element of the result."""
-    if op.name == "MATRIX_MATRIX_PRODUCT_OP":
+    if op.function is Function.MATMUL:
         return features
     sizes = {ops.SCALAR: 1, ops.VECTOR: features, ops.MATRIX: features**2}
     largest = max((sizes[kind] for kind in op.inputs), default=1)
@@ -180,8 +191,8 @@ def transfer_table(features: int) -> NDArray[np.uint8]:
     table = np.full((len(ops.OPS), LEVELS, LEVELS), UNBOUNDED, np.uint8)
     with np.errstate(invalid="ignore"):
         for op in ops.OPS[1:]:
-            table[op.number] = _level(_rule(op)(a, b, (_added_up(op, features) - 1).bit_length()))
-            if op.name.endswith("DIFF_OP"):
+            table[op.number] = _level(RULES[op.function](a, b, (_added_up(op, features) - 1).bit_length()))
+            if op.function is Function.DIFFERENCE:
                 table[op.number, :UNBOUNDED, SAME] = ZERO_LEVEL
     return table
 

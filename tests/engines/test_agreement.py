@@ -6,7 +6,8 @@ heaviside's edge. A program counts as chaotic on a task if in either engine its 
 1e-12 when all features and constants are perturbed by 1e-14 relative. All others must agree, but for a few that no
 perturbation reaches.
 
-The suite runs a sample. The full comparison: `AGREEMENT_PROGRAMS=2000 pytest tests/test_agreement.py` (10,000 in all).
+The suite runs a sample. The full comparison, of 10,000:
+`AGREEMENT_PROGRAMS=2000 pytest tests/engines/test_agreement.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ EXCEPTIONS = 1 / 1000  # of the programs: chaos that grows from zeroed memory, s
 # A st.dev. of equal numbers is 0, or NaN where rounding makes its radicand negative: the last bits of two sums decide,
 # which the engines add up in orders of their own, and no perturbation of features and constants moves equal numbers.
 ST_DEV_EXCEPTIONS = 1 / 20
-ST_DEVS = [op.number for op in ops.OPS if "ST_DEV" in op.name]
+ST_DEVS = [op.number for op in ops.OPS if op.function is ops.Function.ST_DEV]
 TRAIN, VALID = 12, 6
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import warp as wp
 
+from azero_jax.language.ops import Function
+
 
 @wp.func
 def lanes_sum(a: Any, b: Any):
@@ -174,29 +176,26 @@ def lanes_square(a: Any):
     return wp.cw_mul(a, a)
 
 
-# Ops of the same name on scalars, vectors and matrices; a name with its prefix comes first where they differ.
-ELEMENTWISE: Final[dict[str, Any]] = {
-    "SUM": lanes_sum,
-    "DIFF": lanes_difference,
-    "PRODUCT": lanes_product,
-    "DIVISION": lanes_quotient,
-    "ABS": lanes_absolute,
-    "RECIPROCAL": lanes_reciprocal,
-    "SIN": lanes_sine,
-    "COS": lanes_cosine,
-    "TAN": lanes_tangent,
-    "ARCSIN": lanes_arcsine,
-    "ARCCOS": lanes_arccosine,
-    "ARCTAN": lanes_arctangent,
-    "EXP": lanes_exponential,
-    "LOG": lanes_logarithm,
-    "HEAVYSIDE": lanes_heaviside,
-    "SCALAR_HEAVYSIDE": lanes_scalar_heaviside,
-    "MIN": lanes_minimum,
-    "MAX": lanes_maximum,
-    "MATRIX_MIN": lanes_matrix_minimum,
-    "MATRIX_MAX": lanes_matrix_maximum,
-    "SCALAR_VECTOR_PRODUCT": lanes_product,
-    "SCALAR_MATRIX_PRODUCT": lanes_product,
-    "SCALAR_BROADCAST": lanes_identity,
+ELEMENTWISE: Final[dict[Function, Any]] = {
+    Function.SUM: lanes_sum,
+    Function.DIFFERENCE: lanes_difference,
+    Function.PRODUCT: lanes_product,
+    Function.QUOTIENT: lanes_quotient,
+    Function.ABSOLUTE: lanes_absolute,
+    Function.RECIPROCAL: lanes_reciprocal,
+    Function.SIN: lanes_sine,
+    Function.COS: lanes_cosine,
+    Function.TAN: lanes_tangent,
+    Function.ARCSIN: lanes_arcsine,
+    Function.ARCCOS: lanes_arccosine,
+    Function.ARCTAN: lanes_arctangent,
+    Function.EXP: lanes_exponential,
+    Function.LOG: lanes_logarithm,
+    Function.SCALAR_HEAVISIDE: lanes_scalar_heaviside,
+    Function.HEAVISIDE: lanes_heaviside,
+    Function.MINIMUM: lanes_minimum,
+    Function.MAXIMUM: lanes_maximum,
+    Function.MATRIX_MINIMUM: lanes_matrix_minimum,
+    Function.MATRIX_MAXIMUM: lanes_matrix_maximum,
+    Function.IDENTITY: lanes_identity,
 }
