@@ -95,7 +95,7 @@ def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray
     """
     mean = loss / loss.dtype.type(divisor)
     is_finite = np.isfinite(mean)
-    if metric is Metric.RMS_ERROR:
+    if not metric.is_classification:
         np.arctan(np.sqrt(mean, out=mean), out=mean)
         mean *= loss.dtype.type(2 / np.pi)
     fitness = np.maximum(1 - mean, 0)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from azero_jax.engines.random_bits import random_words
 from azero_jax.language import ops
+from azero_jax.language.roles import Register
 from azero_jax.language.space import SearchSpace
 
 
@@ -31,6 +33,14 @@ class Registers(NamedTuple):
     def of(self, kind: str) -> jax.Array:
         """Register file of a kind."""
         return getattr(self, kind)
+
+    def read(self, register: Register) -> jax.Array:
+        """One register, `[lanes]` or `[F, lanes]`."""
+        return self.of(register.kind)[register.address]
+
+    def write(self, register: Register, value: ArrayLike) -> Registers:
+        """Memory with another value in one register."""
+        return self._replace(**{register.kind: self.of(register.kind).at[register.address].set(value)})
 
 
 class Code(NamedTuple):
