@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.language import ops
-from azero_jax.language.ops import Function
+from azero_jax.language.families import Family
 from azero_jax.tasks import Tasks
 
 MOST: Final = 50
@@ -126,48 +126,48 @@ def _nothing_known(a: _Logs, b: _Logs, bits: int) -> _Logs:
 
 _Rule = Callable[[_Logs, _Logs, int], _Logs]
 
-RULES: Final[dict[Function, _Rule]] = {
-    Function.SUM: _add,
-    Function.DIFFERENCE: _add,
-    Function.PRODUCT: _multiply,
-    Function.QUOTIENT: _nothing_known,
-    Function.ABSOLUTE: _same,
-    Function.RECIPROCAL: _nothing_known,
-    Function.SIN: _odd_and_limited,
-    Function.COS: _cosine,
-    Function.TAN: _only_zero,
-    Function.ARCSIN: _only_zero,  # of more than 1 NaN
-    Function.ARCCOS: _nothing_known,
-    Function.ARCTAN: _odd_and_limited,
-    Function.EXP: _nothing_known,
-    Function.LOG: _nothing_known,
-    Function.SCALAR_HEAVISIDE: _cosine,  # of 0 it is 1
-    Function.HEAVISIDE: _odd_and_limited,
-    Function.MINIMUM: _either,
-    Function.MAXIMUM: _either,
-    Function.MATRIX_MINIMUM: _either,
-    Function.MATRIX_MAXIMUM: _either,
-    Function.NORM: _norm,
-    Function.MEAN: _mean,
-    Function.ST_DEV: _only_zero,  # its radicand may be negative
-    Function.INNER_PRODUCT: _multiply,
-    Function.OUTER_PRODUCT: _multiply,
-    Function.MATVEC: _multiply,
-    Function.MATMUL: _multiply,
-    Function.COLUMN_BROADCAST: _same,
-    Function.ROW_BROADCAST: _same,
-    Function.TRANSPOSE: _same,
-    Function.IDENTITY: _same,
-    Function.SET_ELEMENT: _same,
-    Function.SET_MATRIX_ELEMENT: _same,
-    Function.UNIFORM: _uniform,
-    Function.GAUSSIAN: _gaussian,
+RULES: Final[dict[Family, _Rule]] = {
+    Family.SUM: _add,
+    Family.DIFFERENCE: _add,
+    Family.PRODUCT: _multiply,
+    Family.QUOTIENT: _nothing_known,
+    Family.ABSOLUTE: _same,
+    Family.RECIPROCAL: _nothing_known,
+    Family.SIN: _odd_and_limited,
+    Family.COS: _cosine,
+    Family.TAN: _only_zero,
+    Family.ARCSIN: _only_zero,  # of more than 1 NaN
+    Family.ARCCOS: _nothing_known,
+    Family.ARCTAN: _odd_and_limited,
+    Family.EXP: _nothing_known,
+    Family.LOG: _nothing_known,
+    Family.SCALAR_HEAVISIDE: _cosine,  # of 0 it is 1
+    Family.HEAVISIDE: _odd_and_limited,
+    Family.MINIMUM: _either,
+    Family.MAXIMUM: _either,
+    Family.MATRIX_MINIMUM: _either,
+    Family.MATRIX_MAXIMUM: _either,
+    Family.NORM: _norm,
+    Family.MEAN: _mean,
+    Family.ST_DEV: _only_zero,  # its radicand may be negative
+    Family.INNER_PRODUCT: _multiply,
+    Family.OUTER_PRODUCT: _multiply,
+    Family.MATVEC: _multiply,
+    Family.MATMUL: _multiply,
+    Family.COLUMN_BROADCAST: _same,
+    Family.ROW_BROADCAST: _same,
+    Family.TRANSPOSE: _same,
+    Family.IDENTITY: _same,
+    Family.SET_ELEMENT: _same,
+    Family.SET_MATRIX_ELEMENT: _same,
+    Family.UNIFORM: _uniform,
+    Family.GAUSSIAN: _gaussian,
 }
 
 
 def _added_up(op: ops.Op, features: int) -> int:
     """How many numbers are added up for an element of the result."""
-    if op.function is Function.MATMUL:
+    if op.family is Family.MATMUL:
         return features
     sizes = {ops.SCALAR: 1, ops.VECTOR: features, ops.MATRIX: features**2}
     largest = max((sizes[kind] for kind in op.inputs), default=1)
@@ -191,8 +191,8 @@ def transfer_table(features: int) -> NDArray[np.uint8]:
     table = np.full((len(ops.OPS), LEVELS, LEVELS), UNBOUNDED, np.uint8)
     with np.errstate(invalid="ignore"):
         for op in ops.OPS[1:]:
-            table[op.number] = _level(RULES[op.function](a, b, (_added_up(op, features) - 1).bit_length()))
-            if op.function is Function.DIFFERENCE:
+            table[op.number] = _level(RULES[op.family](a, b, (_added_up(op, features) - 1).bit_length()))
+            if op.family is Family.DIFFERENCE:
                 table[op.number, :UNBOUNDED, SAME] = ZERO_LEVEL
     return table
 

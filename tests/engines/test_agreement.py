@@ -24,6 +24,7 @@ from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.xla.engine import XlaEngine
 from azero_jax.language import ops
+from azero_jax.language.families import Family
 from azero_jax.language.program import IN1, Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.text import parse_program
@@ -40,7 +41,7 @@ EXCEPTIONS = 1 / 1000  # of the programs: chaos that grows from zeroed memory, s
 # A st.dev. of equal numbers is 0, or NaN where rounding makes its radicand negative: the last bits of two sums decide,
 # which the engines add up in orders of their own, and no perturbation of features and constants moves equal numbers.
 ST_DEV_EXCEPTIONS = 1 / 20
-ST_DEVS = [op.number for op in ops.OPS if op.function is ops.Function.ST_DEV]
+ST_DEVS = [op.number for op in ops.OPS if op.family is Family.ST_DEV]
 TRAIN, VALID = 12, 6
 
 

@@ -1,6 +1,3 @@
-# ruff: noqa: D103, RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Showing an example to a program, and judging its prediction, in Warp."""
 
 from typing import Any

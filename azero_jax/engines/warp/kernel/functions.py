@@ -1,7 +1,4 @@
-# ruff: noqa: RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
-"""The ops as Warp functions: what `azero_jax.language.ops` computes on arrays, here on a program's register file.
+"""The ops as Warp functions: what `azero_jax.language.families` computes on arrays, here on a program's register file.
 
 The register file is a one-dimensional array (`Storage`). A SIMD register holds a *block* of it: one element of several
 tasks, or several neighbouring elements of one task, whichever the kernel's `Layout` says. All functions of this module
@@ -25,7 +22,7 @@ from azero_jax.engines.warp.kernel.products import PRODUCTS
 from azero_jax.engines.warp.kernel.storage import Storage, not_added_up, same, unrolled
 from azero_jax.engines.warp.kernel.sums import make_sum
 from azero_jax.language import ops
-from azero_jax.language.ops import Function
+from azero_jax.language.families import Family
 
 # ---- elements -------------------------------------------------------------------------------------------------------
 
@@ -198,7 +195,7 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
     columns = r.features if op.output == ops.MATRIX else 1
     rows = r.length(op.output) // columns
     start, width, task_step, row_step = r.start(op.output), len(value()), int(block == 1), int(block > 1)
-    distribution = _DISTRIBUTIONS[op.function](real)
+    distribution = _DISTRIBUTIONS[op.family](real)
 
     @wp.func(inline=True)
     def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
@@ -231,8 +228,8 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
-_DISTRIBUTIONS: Final = {Function.UNIFORM: make_uniform, Function.GAUSSIAN: make_gaussian}
-_REDUCTIONS: Final = {Function.NORM: _norm, Function.MEAN: _mean, Function.ST_DEV: _st_dev}
+_DISTRIBUTIONS: Final = {Family.UNIFORM: make_uniform, Family.GAUSSIAN: make_gaussian}
+_REDUCTIONS: Final = {Family.NORM: _norm, Family.MEAN: _mean, Family.ST_DEV: _st_dev}
 
 
 def make_op_function(op: ops.Op, storage: Storage) -> Any:
@@ -241,12 +238,12 @@ def make_op_function(op: ops.Op, storage: Storage) -> Any:
         return _random_set(op, storage)
     if op.constants:
         return _constant_set(op, storage)
-    if op.function in PRODUCTS:
-        return PRODUCTS[op.function](op, storage)
-    if op.function in _REDUCTIONS:
+    if op.family in PRODUCTS:
+        return PRODUCTS[op.family](op, storage)
+    if op.family in _REDUCTIONS:
         make = _row_reduction if op.axes == (1,) else _reduction
-        return make(op, storage, _REDUCTIONS[op.function])
-    function = ELEMENTWISE[op.function]
+        return make(op, storage, _REDUCTIONS[op.family])
+    function = ELEMENTWISE[op.family]
     if op.output == ops.SCALAR:
         return _scalar(op, function)
     if op.inputs[0] == ops.SCALAR:

@@ -1,13 +1,10 @@
-# ruff: noqa: D103
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Arithmetic on *lanes* values, in Warp: short vectors with one number for each of several tasks."""
 
 from typing import Any, Final
 
 import warp as wp
 
-from azero_jax.language.ops import Function
+from azero_jax.language.families import Family
 
 
 @wp.func
@@ -176,26 +173,26 @@ def lanes_square(a: Any):
     return wp.cw_mul(a, a)
 
 
-ELEMENTWISE: Final[dict[Function, Any]] = {
-    Function.SUM: lanes_sum,
-    Function.DIFFERENCE: lanes_difference,
-    Function.PRODUCT: lanes_product,
-    Function.QUOTIENT: lanes_quotient,
-    Function.ABSOLUTE: lanes_absolute,
-    Function.RECIPROCAL: lanes_reciprocal,
-    Function.SIN: lanes_sine,
-    Function.COS: lanes_cosine,
-    Function.TAN: lanes_tangent,
-    Function.ARCSIN: lanes_arcsine,
-    Function.ARCCOS: lanes_arccosine,
-    Function.ARCTAN: lanes_arctangent,
-    Function.EXP: lanes_exponential,
-    Function.LOG: lanes_logarithm,
-    Function.SCALAR_HEAVISIDE: lanes_scalar_heaviside,
-    Function.HEAVISIDE: lanes_heaviside,
-    Function.MINIMUM: lanes_minimum,
-    Function.MAXIMUM: lanes_maximum,
-    Function.MATRIX_MINIMUM: lanes_matrix_minimum,
-    Function.MATRIX_MAXIMUM: lanes_matrix_maximum,
-    Function.IDENTITY: lanes_identity,
+ELEMENTWISE: Final[dict[Family, Any]] = {
+    Family.SUM: lanes_sum,
+    Family.DIFFERENCE: lanes_difference,
+    Family.PRODUCT: lanes_product,
+    Family.QUOTIENT: lanes_quotient,
+    Family.ABSOLUTE: lanes_absolute,
+    Family.RECIPROCAL: lanes_reciprocal,
+    Family.SIN: lanes_sine,
+    Family.COS: lanes_cosine,
+    Family.TAN: lanes_tangent,
+    Family.ARCSIN: lanes_arcsine,
+    Family.ARCCOS: lanes_arccosine,
+    Family.ARCTAN: lanes_arctangent,
+    Family.EXP: lanes_exponential,
+    Family.LOG: lanes_logarithm,
+    Family.SCALAR_HEAVISIDE: lanes_scalar_heaviside,
+    Family.HEAVISIDE: lanes_heaviside,
+    Family.MINIMUM: lanes_minimum,
+    Family.MAXIMUM: lanes_maximum,
+    Family.MATRIX_MINIMUM: lanes_matrix_minimum,
+    Family.MATRIX_MAXIMUM: lanes_matrix_maximum,
+    Family.IDENTITY: lanes_identity,
 }
