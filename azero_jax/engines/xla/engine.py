@@ -1,4 +1,8 @@
-"""The XLA engine: programs interpreted with `lax.switch` inside `vmap`, on whatever JAX runs on."""
+"""The XLA engine: programs interpreted in one jitted call, on whatever JAX runs on.
+
+Lanes, the last axis of its arrays, are tasks, or programs x tasks. One program at a time branches to each op with
+`lax.switch`; of many side by side every op runs, and each lane selects. `block_programs` chooses; see `step`.
+"""
 
 from __future__ import annotations
 

@@ -130,8 +130,8 @@ def branch_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
 def select_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw: Draw) -> Registers:
     """Executes one instruction of each lane's own program: every op runs, each lane selects its own.
 
-    This is what `vmap` makes of the `lax.switch` in `branch_step`, but with the lanes kept last, the results merged
-    within a kind of register only, and one masked write a kind.
+    `vmap` would make something like it of `branch_step`; this keeps the lanes last, merges results within a kind of
+    register only, and writes once a kind, under a mask.
 
     Args:
       numbers: the function's ops.
