@@ -38,8 +38,8 @@ from azero_jax.language.text import parse_program
 from azero_jax.mutate import random_programs
 from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
 
-# Recorded, not measured here: programs per second of the original C++ system, built with -O2 and with -O3 -march=native,
-# its cache off, 10 tasks, at this benchmark's learning rate, on one core of a 2-core Xeon with AVX-512.
+# Recorded, not measured here: programs per second of the original C++ system, built in two ways, its cache off, with 10
+# tasks, at the learning rate of this benchmark.
 RECORDED_ORIGINAL: Final = {"demo": (25_300, 24_500), "neural_net": (278, 557)}
 RECORDED_ON: Final = "C++, -O2 / -O3 -march=native, one core of a 2-core Xeon with AVX-512"
 RECORDED_TASKS: Final = 10

@@ -155,6 +155,11 @@ def test_nothing_is_written_to_standard_output() -> None:
     assert done.stdout == ""
 
 
+def test_without_warp_the_engine_can_still_be_imported() -> None:
+    code = "import sys; sys.modules['warp'] = None; import azero_jax.engines.warp.engine"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_without_warp_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     device.start_warp.cache_clear()
     monkeypatch.setitem(sys.modules, "warp", None)
