@@ -181,9 +181,7 @@ class WarpEngine(Engine):
         shares = flat.reshape(len(self._devices), -1)[:, : capacity * size]
         return shares.reshape(len(self._devices) * capacity, size)[rows].reshape(-1)
 
-    def _run_on_devices(
-        self, shape: _Shape, batch: jax.Array, data: tuple[jax.Array, jax.Array]
-    ) -> Sequence[jax.Array]:
+    def _run_on_devices(self, shape: _Shape, batch: jax.Array, data: _Data) -> Sequence[jax.Array]:
         """Runs the programs of a batch, each device its share."""
         return over_devices(partial(self._call_kernel, shape), self._devices, (True, False))(batch, data)
 

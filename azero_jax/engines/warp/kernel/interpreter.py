@@ -85,8 +85,8 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
     clear = spec.registers.memory if has_matrix_ops(spec.ops) else spec.registers.start(ops.MATRIX)
     scratch_size = spec.scratch
 
-    # One function, long as it is: arrays of Warp cannot be handed around without being copied, and what it calls out of
-    # line costs time in every example.
+    # One long function: in Warp's dialect a function cannot change its caller's variables, of which the loops share
+    # many; and a call copies the descriptors of its arrays.
     def interpret(
         batch: wp.array(dtype=wp.uint8),
         order: wp.array(dtype=wp.int32),

@@ -7,6 +7,27 @@ import warp as wp
 from azero_jax.language.families import Family
 
 
+def _of_each(function: Any) -> Any:
+    @wp.func
+    def of_each(a: Any):
+        r = type(a)()
+        for lane in range(len(a)):
+            r[lane] = function(a[lane])
+        return r
+
+    return of_each
+
+
+lanes_absolute = _of_each(wp.abs)
+lanes_sine = _of_each(wp.sin)
+lanes_cosine = _of_each(wp.cos)
+lanes_tangent = _of_each(wp.tan)
+lanes_arctangent = _of_each(wp.atan)
+lanes_exponential = _of_each(wp.exp)
+lanes_logarithm = _of_each(wp.log)
+lanes_square_root = _of_each(wp.sqrt)
+
+
 @wp.func
 def lanes_sum(a: Any, b: Any):
     return a + b
@@ -28,42 +49,10 @@ def lanes_quotient(a: Any, b: Any):
 
 
 @wp.func
-def lanes_absolute(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.abs(a[lane])
-    return r
-
-
-@wp.func
 def lanes_reciprocal(a: Any):
     r = type(a)()
     for lane in range(len(a)):
         r[lane] = a.dtype(1.0) / a[lane]
-    return r
-
-
-@wp.func
-def lanes_sine(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.sin(a[lane])
-    return r
-
-
-@wp.func
-def lanes_cosine(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.cos(a[lane])
-    return r
-
-
-@wp.func
-def lanes_tangent(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.tan(a[lane])
     return r
 
 
@@ -80,38 +69,6 @@ def lanes_arccosine(a: Any):
     r = type(a)()
     for lane in range(len(a)):
         r[lane] = wp.where(wp.abs(a[lane]) <= a.dtype(1.0), wp.acos(a[lane]), a.dtype(wp.nan))
-    return r
-
-
-@wp.func
-def lanes_arctangent(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.atan(a[lane])
-    return r
-
-
-@wp.func
-def lanes_exponential(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.exp(a[lane])
-    return r
-
-
-@wp.func
-def lanes_logarithm(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.log(a[lane])
-    return r
-
-
-@wp.func
-def lanes_square_root(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.sqrt(a[lane])
     return r
 
 
