@@ -22,7 +22,6 @@ and comparisons, cos and exp take both zeros for the same; and so does |label - 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -124,45 +123,29 @@ def _nothing_known(a: _Logs, b: _Logs, bits: int) -> _Logs:
     return np.full_like(a, np.inf)
 
 
-_Rule = Callable[[_Logs, _Logs, int], _Logs]
-
-RULES: Final[dict[Family, _Rule]] = {
-    Family.SUM: _add,
-    Family.DIFFERENCE: _add,
-    Family.PRODUCT: _multiply,
-    Family.QUOTIENT: _nothing_known,
-    Family.ABSOLUTE: _same,
-    Family.RECIPROCAL: _nothing_known,
-    Family.SIN: _odd_and_limited,
-    Family.COS: _cosine,
-    Family.TAN: _only_zero,
-    Family.ARCSIN: _only_zero,  # of more than 1 NaN
-    Family.ARCCOS: _nothing_known,
-    Family.ARCTAN: _odd_and_limited,
-    Family.EXP: _nothing_known,
-    Family.LOG: _nothing_known,
-    Family.SCALAR_HEAVISIDE: _cosine,  # of 0 it is 1
-    Family.HEAVISIDE: _odd_and_limited,
-    Family.MINIMUM: _either,
-    Family.MAXIMUM: _either,
-    Family.MATRIX_MINIMUM: _either,
-    Family.MATRIX_MAXIMUM: _either,
-    Family.NORM: _norm,
-    Family.MEAN: _mean,
-    Family.ST_DEV: _only_zero,  # its radicand may be negative
-    Family.INNER_PRODUCT: _multiply,
-    Family.OUTER_PRODUCT: _multiply,
-    Family.MATVEC: _multiply,
-    Family.MATMUL: _multiply,
-    Family.COLUMN_BROADCAST: _same,
-    Family.ROW_BROADCAST: _same,
-    Family.TRANSPOSE: _same,
-    Family.IDENTITY: _same,
-    Family.SET_ELEMENT: _same,
-    Family.SET_MATRIX_ELEMENT: _same,
-    Family.UNIFORM: _uniform,
-    Family.GAUSSIAN: _gaussian,
+_FAMILIES: Final = {
+    _add: (Family.SUM, Family.DIFFERENCE),
+    _multiply: (Family.PRODUCT, Family.INNER_PRODUCT, Family.OUTER_PRODUCT, Family.MATVEC, Family.MATMUL),
+    _either: (Family.MINIMUM, Family.MAXIMUM, Family.MATRIX_MINIMUM, Family.MATRIX_MAXIMUM),
+    _same: (
+        Family.ABSOLUTE,
+        Family.TRANSPOSE,
+        Family.COLUMN_BROADCAST,
+        Family.ROW_BROADCAST,
+        Family.IDENTITY,
+        Family.SET_ELEMENT,
+        Family.SET_MATRIX_ELEMENT,
+    ),
+    _norm: (Family.NORM,),
+    _mean: (Family.MEAN,),
+    _odd_and_limited: (Family.SIN, Family.ARCTAN, Family.HEAVISIDE),
+    _cosine: (Family.COS, Family.SCALAR_HEAVISIDE),
+    _only_zero: (Family.TAN, Family.ARCSIN, Family.ST_DEV),  # arcsin of more than 1, root of a negative number: NaN
+    _uniform: (Family.UNIFORM,),
+    _gaussian: (Family.GAUSSIAN,),
+    _nothing_known: (Family.QUOTIENT, Family.RECIPROCAL, Family.ARCCOS, Family.EXP, Family.LOG),
 }
+RULES: Final = {family: rule for rule, families in _FAMILIES.items() for family in families}
 
 
 def _added_up(op: ops.Op, features: int) -> int:
