@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
+
+ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +56,8 @@ class EngineConfig:
     batch_size: int = RunSettings.batch_size
 
     def __post_init__(self) -> None:
-        if self.engine not in ("auto", "warp", "xla"):
-            raise ValueError(f"engine is {self.engine!r}; allowed: auto, warp, xla")
+        if self.engine not in ("auto", *ENGINES):
+            raise ValueError(f"engine is {self.engine!r}; allowed: auto, {', '.join(ENGINES)}")
         self.run_settings()
 
     def run_settings(self, *, epochs: int = 1, seed: int = 0, batch_size: int | None = None) -> RunSettings:

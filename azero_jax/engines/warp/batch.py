@@ -6,8 +6,9 @@ import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from azero_jax.engines.outcome import Reals
 from azero_jax.language.program import Programs
 
 # Numbers at the head of the buffer, int64: programs in use, training examples over all epochs, validation examples,
@@ -21,7 +22,7 @@ class _Array(NamedTuple):
 
     place: int
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: DTypeLike
 
     @property
     def bytes(self) -> int:
@@ -82,7 +83,7 @@ class BatchBuffer:
         examples: tuple[int, int],
         *,
         record: bool = False,
-        memory: NDArray[Any] | None = None,
+        memory: Reals | None = None,
     ) -> None:
         """Puts a batch into the buffer.
 
