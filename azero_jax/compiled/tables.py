@@ -81,9 +81,9 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
     op_table[:, LOWEST:COUNT], op_table[:, COUNT:] = field_ranges(space)
 
     registers = np.zeros((total + 2, 6), np.int64)
-    for row, kind in enumerate(ops.KINDS):
-        first, end = firsts[row : row + 2]
-        registers[first:end, KIND] = row
+    for index, kind in enumerate(ops.KINDS):
+        first, end = firsts[index : index + 2]
+        registers[first:end, KIND] = index
         registers[first:end, FIRST:] = first, first + ops.FIRST_OUTPUT_ADDRESS[kind], end
     registers[given, SET_OUTSIDE] = 1
     registers[[*given, prediction], FIXED] = 1

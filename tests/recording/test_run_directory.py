@@ -56,7 +56,7 @@ def test_metrics_come_after_fixed_numbers_of_candidates(run: tuple[Path, az.Sear
     assert counts == sorted(counts)
     assert max(b - a for a, b in itertools.pairwise(counts)) <= 100 + 80  # interval, and largest step
     assert counts[-1] == result.candidates
-    assert metrics[-1]["counters"] == result.counters
+    assert metrics[-1]["counters"] == dataclasses.asdict(result.counters)
     for line in metrics:
         assert line["best_fitness"] >= line["mean_fitness"] >= 0
         assert line["median_fitness"] <= line["best_fitness"]
@@ -77,7 +77,7 @@ def test_finalists_have_the_fitness_of_their_programs(run: tuple[Path, az.Search
     from azero_jax.tasks.sets import GeneratedTasks
 
     _, result = run
-    tasks = GeneratedTasks(tiny()).final(derive_seed(tiny(), 0, "final"))
+    tasks = GeneratedTasks(tiny().tasks).final(derive_seed(tiny(), 0, "final"))
     for finalist in result.hall_of_fame:
         fitness = az.evaluate_program(finalist.program, tasks, tiny()).mean()
         assert fitness == pytest.approx(finalist.final_fitness, rel=1e-6)

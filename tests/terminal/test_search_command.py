@@ -57,14 +57,14 @@ def test_what_libraries_print_does_not_reach_standard_output(
     config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    search = search_command.search
+    run = search_command.run
 
     def noisy(*arguments: Any, **keywords: Any) -> Any:
         print("a banner")
         os.write(1, b"a banner from compiled code\n")
-        return search(*arguments, **keywords)
+        return run(*arguments, **keywords)
 
-    monkeypatch.setattr(search_command, "search", noisy)
+    monkeypatch.setattr(search_command, "run", noisy)
     main(["--config", config, "--json"])
     out, err = capfd.readouterr()
     assert json.loads(out)
