@@ -1,8 +1,8 @@
-"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
+r"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
 
 >>> from azero_jax.language.space import make_space
 >>> space = make_space(features=4, scalars=3, vectors=2, matrices=0, setup=1, predict=1, learn=1)
->>> program = parse_program("def Predict():\\n  s1 = dot(v0, v1)  # a linear model", space)
+>>> program = parse_program("def Predict():\n  s1 = dot(v0, v1)  # a linear model", space)
 >>> print(format_program(program, 0, space))
 def Setup():
 def Predict():

@@ -41,7 +41,6 @@ PAPER_SCHEDULES: Final = {
 def pair_tasks(
     data: Projected,
     choices: Sequence[Choice | tuple[Pair, int]],
-    *,
     part: str = "valid",
     train_examples: int | None = None,
     valid_examples: int | None = None,
@@ -67,21 +66,21 @@ def pair_tasks(
 def multiclass_tasks(
     data: Projected,
     projections: Sequence[int] = (0,),
-    *,
-    classes: Sequence[int] | None = None,
     part: str = "valid",
     train_examples: int | None = None,
     valid_examples: int | None = None,
+    *,
+    classes: Sequence[int] | None = None,
 ) -> Tasks:
     """Tasks to tell all (or the named) classes apart, one for each projection; labels are one-hot in F entries.
 
     Args:
       data: the projected classes.
       projections: projection of each task.
-      classes: the classes, in the order of their labels; None takes all.
       part: which examples the tasks are judged by: "valid" or "test".
       train_examples: training examples of a task, equally many of each class; None takes all.
       valid_examples: examples that a task is judged by, equally many of each class; None takes all.
+      classes: the classes, in the order of their labels; None takes all.
 
     Raises:
       ValueError: fewer features than classes, or numbers of examples that are not to be had.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, NamedTuple
 
 from azero_jax.tasks.synthetic import TEACHERS
 
@@ -40,6 +40,27 @@ class SourceConfig:
             raise ValueError(f"projections is {self.projections}; it must be at least 1")
         if not 0 <= self.data_seed < 2**32:
             raise ValueError(f"data_seed is {self.data_seed}; it must be from 0 to {2**32 - 1}")
+
+
+class Stage(NamedTuple):
+    """How many tasks of what size one stage of a search has.
+
+    Attributes:
+      number: 0 to search on, 1 to select by, 2 unseen.
+      tasks: how many.
+      train_examples: training examples of each; None takes all.
+      valid_examples: examples that each is judged by; None takes all.
+    """
+
+    number: int
+    tasks: int
+    train_examples: int | None
+    valid_examples: int | None
+
+    @property
+    def part(self) -> str:
+        """Which of the data's examples the tasks are judged by: "valid", or "test" where they are unseen."""
+        return ("valid", "valid", "test")[self.number]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,14 +112,19 @@ class TaskConfig:
         return self.kind in DATA_KINDS
 
     @property
-    def search_sizes(self) -> tuple[int | None, int | None]:
-        """Training and validation examples of a search task."""
-        return self.train_examples, self.valid_examples
+    def search_stage(self) -> Stage:
+        """The tasks on which every candidate is tried."""
+        return Stage(0, self.search_tasks, self.train_examples, self.valid_examples)
 
     @property
-    def select_sizes(self) -> tuple[int | None, int | None]:
-        """Training examples, and examples to judge by, of a select or final task."""
-        return self.select_train_examples, self.select_valid_examples
+    def select_stage(self) -> Stage:
+        """The tasks on which the best candidates are compared."""
+        return Stage(1, self.select_tasks, self.select_train_examples, self.select_valid_examples)
+
+    @property
+    def final_stage(self) -> Stage:
+        """The unseen tasks."""
+        return Stage(2, self.final_tasks, self.select_train_examples, self.select_valid_examples)
 
     @classmethod
     def all_examples(

@@ -18,7 +18,7 @@ from azero_jax.tasks.tasks import Tasks, make_tasks
 _SILENT_UNITS: Final = [0, 2]  # the release zeroes these hidden units of its teacher network
 
 
-def linear_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+def linear_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     """Tasks whose label is w . x, with x and one w a task from N(0, 1); no noise.
 
     Args:
@@ -43,7 +43,7 @@ def linear_tasks(*, tasks: int, features: int, train_examples: int, valid_exampl
     return _make(teacher, tasks, features, train_examples, valid_examples, seed)
 
 
-def affine_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+def affine_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     """Tasks whose label is w . x + b, with x, w and b from N(0, 1); no noise. See `linear_tasks`.
 
     >>> affine_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0).train_features.shape
@@ -58,7 +58,7 @@ def affine_tasks(*, tasks: int, features: int, train_examples: int, valid_exampl
     return _make(teacher, tasks, features, train_examples, valid_examples, seed)
 
 
-def teacher_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+def teacher_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     """Tasks whose label is u . max(W x, 0), W and u from N(0, 1), hidden units 0 and 2 silent; no noise or bias.
 
     See `linear_tasks`; at least 4 features are needed.

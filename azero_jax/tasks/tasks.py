@@ -136,7 +136,7 @@ def _read_labels(
     values: ArrayLike, name: str, metric: Metric, features: int, expected: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Labels `[T, N]`, or one-hot `[T, N, F]` for MULTICLASS_ACCURACY."""
-    if metric is not Metric.MULTICLASS_ACCURACY:
+    if not metric.is_one_hot:
         labels = _with_task_axis(values, name, 2)
         if metric is Metric.ACCURACY and not np.isin(labels, (0, 1)).all():
             raise ValueError(f"{name} must be 0 or 1 for the metric {metric}")
