@@ -81,8 +81,8 @@ class TaskConfig:
       select_valid_examples: validation examples of the select and the final tasks; none takes all.
       final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
 
-    >>> TaskConfig(train_examples=20).search_sizes, TaskConfig.all_examples("table").search_sizes
-    ((20, 100), (None, None))
+    >>> TaskConfig(train_examples=20).search_stage
+    Stage(number=0, tasks=10, train_examples=20, valid_examples=100)
     """
 
     kind: str = "linear"

@@ -140,7 +140,9 @@ def test_a_read_only_folder_is_said_at_the_start(tmp_path: Path) -> None:
         az.search(tiny(), out=tmp_path / "run")
 
 
-def test_a_full_disk_is_said_once_and_the_program_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_once_and_the_program_is_found(
+    run: tuple[Path, az.SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, warnings = tmp_path / "run", list[str]()
     write = run_directory.write_checkpoint
     count = 0
@@ -154,7 +156,7 @@ def test_a_full_disk_is_said_once_and_the_program_is_found(tmp_path: Path, monke
 
     monkeypatch.setattr(run_directory, "write_checkpoint", fail_later)
     result = az.search(tiny(), out=path, warn=warnings.append)
-    assert result.program
+    assert result.hall_of_fame == run[1].hall_of_fame
     assert len(warnings) == 1
     assert "a checkpoint could not be written" in warnings[0]
     assert "No space left on device" in warnings[0]
