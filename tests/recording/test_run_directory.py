@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -165,34 +166,32 @@ def test_a_full_disk_is_said_once_and_the_program_is_found(
     assert (again.program, again.candidates) == (result.program, result.candidates)
 
 
-def test_a_log_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
-    log = JsonLines(tmp_path / "log")
+class SmallDisk(io.FileIO):
+    """A file on a disk with room for so many bytes more."""
+
+    room = 1000
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        written = super().write(data[: self.room])
+        self.room -= written
+        return written
+
+
+def test_a_log_that_could_not_be_written_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SmallDisk(tmp_path / "log", "ab")
+    with monkeypatch.context() as opening:
+        opening.setattr(Path, "open", lambda *_, **options: disk)
+        log = JsonLines(tmp_path / "log")
     log.append({"n": 1})
     log.flush()
-    whole = log._file
-
-    class FullAfter:
-        """A disk with room for three more bytes."""
-
-        def __init__(self, room: int) -> None:
-            self.room = room
-
-        def write(self, data: bytes) -> int:
-            if not self.room:
-                raise OSError(28, "No space left on device")
-            written = whole.write(data[: self.room])
-            self.room -= written
-            return written
-
-        def truncate(self, size: int) -> int:
-            return whole.truncate(size)
-
-    log._file = FullAfter(3)  # type: ignore[assignment]
+    disk.room = 3
     log.append({"n": 2})
     with pytest.raises(OSError, match="No space left"):
         log.flush()
     assert (tmp_path / "log").read_text() == '{"n": 1}\n'
-    log._file = whole
+    disk.room = 1000
     log.append({"n": 3})
     log.flush()
     log.close()

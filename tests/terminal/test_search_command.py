@@ -14,6 +14,8 @@ import pytest
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.leaves import all_settings
 from azero_jax.config.tree import Config
+from azero_jax.engines import EngineUnavailableError
+from azero_jax.protocol import experiment
 from azero_jax.recording.files import FolderLock
 from azero_jax.terminal import search_command
 from azero_jax.terminal.display import Display
@@ -241,13 +243,10 @@ def test_a_program_that_does_not_parse_is_named_with_its_line(
 def test_an_engine_that_this_machine_lacks_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from azero_jax import engines
-    from azero_jax.engines import EngineUnavailableError
-
     def missing(*arguments: Any) -> Any:
         raise EngineUnavailableError("Warp cannot be loaded: No module named 'warp'")
 
-    monkeypatch.setattr(engines, "_build", missing)
+    monkeypatch.setattr(experiment, "make_engine", missing)
     assert "Warp cannot be loaded" in refused(["--engine", "warp"], capsys)
 
 
