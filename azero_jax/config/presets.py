@@ -194,6 +194,9 @@ def load_preset(name: str) -> Config:
 
     Raises:
       ValueError: there is none of that name; the nearest is suggested.
+
+    >>> load_preset("affine").tasks.kind
+    'affine'
     """
     if name in PRESETS:
         return PRESETS[name]

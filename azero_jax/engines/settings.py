@@ -48,6 +48,9 @@ class EngineConfig:
       precision: "float32" or "float64".
       max_abs_error: an absolute error above this ends a program's run on a task.
       batch_size: most programs in one call; larger batches are split.
+
+    >>> EngineConfig(precision="float64").run_settings(epochs=3)
+    RunSettings(precision='float64', epochs=3, max_abs_error=100.0, seed=0, batch_size=4096)
     """
 
     engine: str = "auto"

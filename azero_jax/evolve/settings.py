@@ -26,6 +26,10 @@ class EvolutionSettings:
 
     Raises:
       ValueError: a number is out of range.
+
+    >>> EvolutionSettings(population=50, batch=100)
+    Traceback (most recent call last):
+    ValueError: batch is 100; it must be at most the population, 50
     """
 
     algorithm: str = "evolution"

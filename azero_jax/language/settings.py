@@ -32,6 +32,10 @@ class SpaceConfig:
       setup_ops: ops of Setup, in place of `ops`; empty takes `ops`.
       predict_ops: ops of Predict, in place of `ops`; empty takes `ops`.
       learn_ops: ops of Learn, in place of `ops`; empty takes `ops`.
+
+    >>> space = SpaceConfig(learn=(1, 5, 10), ops=("SCALAR_DIFF_OP", "VECTOR_SUM_OP")).build(features=4)
+    >>> space.max_sizes
+    (10, 2, 10)
     """
 
     scalars: int = 4

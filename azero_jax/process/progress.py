@@ -13,7 +13,10 @@ _SAY_SECONDS: Final = 2.0  # between two lines of progress
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """A `Progress` that shows nothing."""
+    """A `Progress` that shows nothing.
+
+    >>> no_progress("decoding", 1, 10)
+    """
 
 
 def spoken(say: Callable[[str], None]) -> Progress:

@@ -28,7 +28,12 @@ _MOST_NUMBERS: Final = 10_000_000  # of all their features
 
 
 class TaskSets(Protocol):
-    """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed."""
+    """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed.
+
+    >>> sets: TaskSets = GeneratedTasks(TaskConfig(kind="affine", final_tasks=7))
+    >>> str(sets.metric), len(sets.final(0))
+    ('rms_error', 7)
+    """
 
     @property
     def features(self) -> int:
@@ -50,7 +55,12 @@ class TaskSets(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class FixedTasks:
-    """Task sets that are the same whatever the seed: the user's own data."""
+    """Task sets that are the same whatever the seed: the user's own data.
+
+    >>> sets = FixedTasks(*(GeneratedTasks(TaskConfig()).search(seed) for seed in (1, 2, 3)))
+    >>> sets.features, sets.search(0) is sets.search(1)
+    (4, True)
+    """
 
     search_tasks: Tasks
     select_tasks: Tasks
@@ -145,6 +155,13 @@ class PairTasks(DrawnTasks):
     """Binary tasks of class pairs, each under a projection: other pairs to search on, to select by and to judge by.
 
     There are fewer tasks than the settings say where there are not as many pairs and projections.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.pairs import split_pairs
+    >>> from azero_jax.tasks.projected import prepare
+    >>> data = prepare(load_source("digits"), 4, projections=2)
+    >>> len(PairTasks(data, split_pairs(10), TaskConfig.all_examples("pairs", search_tasks=5)).search(0))
+    5
     """
 
     data: Projected
@@ -167,7 +184,14 @@ class PairTasks(DrawnTasks):
 
 @dataclasses.dataclass(frozen=True)
 class MulticlassTasks(DrawnTasks):
-    """Tasks of all classes at once, each under another projection; fewer where there are not as many projections."""
+    """Tasks of all classes at once, each under another projection; fewer where there are not as many projections.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.projected import prepare
+    >>> data = prepare(load_source("iris"), 3, projections=2)
+    >>> MulticlassTasks(data, TaskConfig.all_examples("multiclass")).search(0).train_labels.shape
+    (2, 120, 3)
+    """
 
     data: Projected
     settings: TaskConfig
@@ -191,6 +215,11 @@ class TableTasks(DrawnTasks):
 
     To search and to select, training and validation rows are split anew for each task. There is one final task: every
     row that was not held out is for training, those that were to judge by.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks import hold_out
+    >>> str(TableTasks(hold_out(load_source("iris"))).metric)
+    'multiclass_accuracy'
     """
 
     source: Source
@@ -217,6 +246,13 @@ class MixedTasks:
     """Tasks of several sets side by side, such as half CIFAR-10 and half MNIST (the paper's "Full" method).
 
     The parts' own numbers of tasks add up; they must agree in features and examples.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.pairs import split_pairs
+    >>> from azero_jax.tasks.projected import prepare
+    >>> part = PairTasks(prepare(load_source("iris"), None), split_pairs(3), TaskConfig.all_examples("pairs"))
+    >>> len(part.search(0)), len(MixedTasks((part, part)).search(0))
+    (1, 2)
     """
 
     parts: tuple[PairTasks, ...]

@@ -22,6 +22,9 @@ class SourceConfig:
       projections: how many random projections there are of each class pair.
       data_seed: decides which examples are to train, to validate and to test by, and the projections.
       download: whether a data set known by name may be fetched from the network.
+
+    >>> SourceConfig(data=("digits",), pairs=("0-5", "3-8")).projections
+    100
     """
 
     data: tuple[str, ...] = ()
@@ -77,6 +80,9 @@ class TaskConfig:
       select_train_examples: training examples of the select and the final tasks; none takes all.
       select_valid_examples: validation examples of the select and the final tasks; none takes all.
       final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
+
+    >>> TaskConfig(train_examples=20).search_stage
+    Stage(number=0, tasks=10, train_examples=20, valid_examples=100)
     """
 
     kind: str = "linear"

@@ -30,6 +30,10 @@ def linear_tasks(tasks: int, features: int, train_examples: int, valid_examples:
 
     Raises:
       ValueError: a number is too small.
+
+    >>> tasks = linear_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0)
+    >>> tasks.train_features.shape, tasks.valid_labels.shape
+    ((2, 20, 3), (2, 10))
     """
 
     def teacher(generator: np.random.Generator) -> Callable[[NDArray], NDArray]:
@@ -40,7 +44,11 @@ def linear_tasks(tasks: int, features: int, train_examples: int, valid_examples:
 
 
 def affine_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
-    """Tasks whose label is w . x + b, with x, w and b from N(0, 1); no noise. See `linear_tasks`."""
+    """Tasks whose label is w . x + b, with x, w and b from N(0, 1); no noise. See `linear_tasks`.
+
+    >>> affine_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0).train_features.shape
+    (2, 20, 3)
+    """
 
     def teacher(generator: np.random.Generator) -> Callable[[NDArray], NDArray]:
         weights = generator.standard_normal(features)
@@ -54,6 +62,10 @@ def teacher_tasks(tasks: int, features: int, train_examples: int, valid_examples
     """Tasks whose label is u . max(W x, 0), W and u from N(0, 1), hidden units 0 and 2 silent; no noise or bias.
 
     See `linear_tasks`; at least 4 features are needed.
+
+    >>> teacher_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0)
+    Traceback (most recent call last):
+    ValueError: features is 3; teacher tasks need at least 4
     """
     if features < 4:
         raise ValueError(f"features is {features}; teacher tasks need at least 4")

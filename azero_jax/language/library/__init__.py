@@ -24,6 +24,9 @@ class KnownProgram(NamedTuple):
       name: the file's name without its ending.
       source: the comment that heads the file.
       text: the whole file, as `azero_jax.language.text.parse_program` reads it.
+
+    >>> load_program("linear_regressor").name
+    'linear_regressor'
     """
 
     name: str
@@ -32,7 +35,11 @@ class KnownProgram(NamedTuple):
 
 
 def known_programs() -> tuple[str, ...]:
-    """Names of the known programs, in alphabetical order."""
+    """Names of the known programs, in alphabetical order.
+
+    >>> "two_layer_net" in known_programs()
+    True
+    """
     files = resources.files(__name__).iterdir()
     return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
 
@@ -42,6 +49,9 @@ def load_program(name: str) -> KnownProgram:
 
     Raises:
       ValueError: there is none of that name.
+
+    >>> load_program("linear_regressor").source.splitlines()[0]
+    'Linear regression by stochastic gradient descent, designed by hand.'
     """
     if name not in known_programs():
         raise ValueError(f"{name!r} is no known program; known are {', '.join(known_programs())}")
