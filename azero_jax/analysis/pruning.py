@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.analysis import liveness
 from azero_jax.analysis.liveness import SLOT_COLUMNS, find_live, list_live, make_live_sets
-from azero_jax.compiled import tables
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import WORDS, SpaceTables, Table, space_tables
 from azero_jax.language.program import Programs, empty_programs
 from azero_jax.language.roles import Metric
@@ -96,36 +90,27 @@ def write_live(
         to_sizes[row, function] = size
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def prune_batch(
-        opcodes: NDArray[np.uint8],
-        addresses: NDArray[np.uint16],
-        constants: NDArray[np.float64],
-        sizes: NDArray[np.int32],
-        space: SpaceTables,
-        new_opcodes: NDArray[np.uint8],
-        new_addresses: NDArray[np.uint16],
-        new_constants: NDArray[np.float64],
-        new_sizes: NDArray[np.int32],
-    ) -> None:
-        _ = version
-        _functions, op_table, registers, facts = space
-        slots = np.zeros((opcodes.shape[1], SLOT_COLUMNS), np.int64)
-        live_sets = make_live_sets(registers, facts[WORDS])
-        live = np.zeros((1, opcodes.shape[1] + 1), np.int64)
-        begin = np.zeros((1, 4), np.int64)
-        for program in range(len(opcodes)):
-            find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-            list_live(program, sizes, facts, slots, 0, live, begin)
-            write_live(
-                program, opcodes, addresses, constants, facts, 0, live, begin,
-                program, new_opcodes, new_addresses, new_constants, new_sizes,
-            )  # fmt: skip
-
-    return prune_batch
-
-
-_prune_batch: Final = _compile(source_digest(tables, liveness))
+@compiled_loop
+def _prune_batch(
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    constants: NDArray[np.float64],
+    sizes: NDArray[np.int32],
+    space: SpaceTables,
+    new_opcodes: NDArray[np.uint8],
+    new_addresses: NDArray[np.uint16],
+    new_constants: NDArray[np.float64],
+    new_sizes: NDArray[np.int32],
+) -> None:
+    _functions, op_table, registers, facts = space
+    slots = np.zeros((opcodes.shape[1], SLOT_COLUMNS), np.int64)
+    live_sets = make_live_sets(registers, facts[WORDS])
+    live = np.zeros((1, opcodes.shape[1] + 1), np.int64)
+    begin = np.zeros((1, 4), np.int64)
+    for program in range(len(opcodes)):
+        find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+        list_live(program, sizes, facts, slots, 0, live, begin)
+        write_live(
+            program, opcodes, addresses, constants, facts, 0, live, begin,
+            program, new_opcodes, new_addresses, new_constants, new_sizes,
+        )  # fmt: skip

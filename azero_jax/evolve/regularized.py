@@ -12,15 +12,12 @@ nothing of the others, but for the best of all being spared from restarts.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import mutate
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
 from azero_jax.evolve.settings import EvolutionSettings
@@ -267,7 +264,7 @@ class _Half:
     evaluation: Evaluation | None = None
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _replace_oldest(programs, fitness, children, child_fitness, oldest):  # type: ignore[no-untyped-def]
     islands, population = fitness.shape
     batch = child_fitness.shape[1]
@@ -305,34 +302,25 @@ def _copy_row(source, n, target, m):  # type: ignore[no-untyped-def]
         target[m, column] = source[n, column]
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def breed(  # type: ignore[no-untyped-def]
-        programs, fitness, children, tournament, space, probability, cumulative, generator, origins
-    ):
-        _ = version
-        islands, population = fitness.shape
-        batch = len(children.opcodes) // islands
-        parent_rows, child_rows = _rows(programs), _rows(children)
-        for island in range(islands):
-            scores = fitness[island]
-            first = island * batch
-            for child in range(first, first + batch):
-                winner = int(generator.random() * population)
-                best = scores[winner]
-                for _ in range(tournament - 1):
-                    rival = int(generator.random() * population)
-                    if scores[rival] > best:
-                        winner, best = rival, scores[rival]
-                origins[child, 0] = island * population + winner
-            for child in range(first, first + batch):  # by themselves, so that the memory serves many at the same time
-                _copy(parent_rows, origins[child, 0], child_rows, child)
-            for child in range(first, first + batch):
-                origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)
-
-    return breed
-
-
-_breed: Final = _compile(source_digest(mutate))
+@compiled_loop
+def _breed(  # type: ignore[no-untyped-def]
+    programs, fitness, children, tournament, space, probability, cumulative, generator, origins
+):
+    islands, population = fitness.shape
+    batch = len(children.opcodes) // islands
+    parent_rows, child_rows = _rows(programs), _rows(children)
+    for island in range(islands):
+        scores = fitness[island]
+        first = island * batch
+        for child in range(first, first + batch):
+            winner = int(generator.random() * population)
+            best = scores[winner]
+            for _ in range(tournament - 1):
+                rival = int(generator.random() * population)
+                if scores[rival] > best:
+                    winner, best = rival, scores[rival]
+            origins[child, 0] = island * population + winner
+        for child in range(first, first + batch):  # by themselves, so that the memory serves many at the same time
+            _copy(parent_rows, origins[child, 0], child_rows, child)
+        for child in range(first, first + batch):
+            origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)

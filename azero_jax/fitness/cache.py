@@ -14,10 +14,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.process.state import State
 
 BLOCK: Final = 8  # words of a cache line
@@ -173,7 +172,7 @@ class FitnessCache:
         return order
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _spread(values, values_before, place, fitness):  # type: ignore[no-untyped-def]
     for n in range(len(place)):
         if place[n] >= 0:
@@ -182,7 +181,7 @@ def _spread(values, values_before, place, fitness):  # type: ignore[no-untyped-d
             fitness[n] = values_before[BEFORE - place[n]]
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _look_up_batch(  # type: ignore[no-untyped-def]
     hashes, buckets, entries, values, keys, facts, fitness, place, new, waiting
 ):
@@ -314,7 +313,7 @@ def _bucket(hashed, buckets):  # type: ignore[no-untyped-def]
     return hashed & (len(buckets) - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _fill(values_of_new, waiting, first, entries, values):  # type: ignore[no-untyped-def]
     for place in range(len(waiting)):
         entry = waiting[place]
@@ -366,7 +365,7 @@ def _leave_bucket(entry, buckets, entries):  # type: ignore[no-untyped-def]
     entries[other, _NEXT] = entries[entry, _NEXT]
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _list_oldest_first(order, entries, facts):  # type: ignore[no-untyped-def]
     entry = facts[_OLDEST]
     for n in range(len(order)):
@@ -374,7 +373,7 @@ def _list_oldest_first(order, entries, facts):  # type: ignore[no-untyped-def]
         entry = entries[entry, _NEWER]
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _restore(hashes, fitness, sightings, buckets, entries, values, keys, facts):  # type: ignore[no-untyped-def]
     no_key = np.empty(0, np.uint64)
     for n in range(len(hashes)):

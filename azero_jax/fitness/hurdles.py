@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax.compiled.inline import compiled_loop
 from azero_jax.process.state import State
 
 
@@ -61,7 +61,7 @@ class Hurdle:
         self._seen, self.threshold = int(state["seen"]), float(state["threshold"])
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _replace(ascending: NDArray[np.float64], removed: NDArray[np.float64], added: NDArray[np.float64]) -> Any:
     """Ascending numbers without some of them and with others, all ascending."""
     result = np.empty(len(ascending) - len(removed) + len(added))
@@ -79,7 +79,7 @@ def _replace(ascending: NDArray[np.float64], removed: NDArray[np.float64], added
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def unique_percentile(ascending: NDArray[np.float64], percent: float) -> float:
     """`numpy.percentile(numpy.unique(ascending), percent)`, to the last bit, several times as fast.
 

@@ -6,14 +6,11 @@ instructions around other dead code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import analysis, compiled
 from azero_jax.analysis.constant_predictors import (
     METRIC_CODE,
     NO_CONSTANTS,
@@ -27,9 +24,8 @@ from azero_jax.analysis.liveness import SLOT_COLUMNS, find_live, list_live, make
 from azero_jax.analysis.pruning import write_live
 from azero_jax.analysis.zero_predictors import predicts_zero
 from azero_jax.compiled.hashing import finish, mix
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import WORDS, space_tables
-from azero_jax.fitness import cache
 from azero_jax.fitness.cache import (
     BLOCK,
     CAPACITY,
@@ -185,99 +181,90 @@ _ZERO_KEY: Final = np.uint64(0xFFFF)  # all zero predictors have it: more instru
 _ZERO_HASH: Final = np.int64(0)
 
 
-def _compile(version: str) -> Callable[..., tuple[int, int, int, int, int, int]]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def screen(  # type: ignore[no-untyped-def]
-        opcodes, addresses, constants, sizes, op_table, registers, facts, metric, transfer, features, label,
-        buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
-        to_opcodes, to_addresses, to_constants, to_sizes,
-    ):  # fmt: skip
-        """How many programs are new; the counts of `Screened`; and a number of no meaning."""
-        _ = version
-        length = opcodes.shape[1]
-        most_words = 3 + 3 * length
-        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
-        live_sets = make_live_sets(registers, facts[WORDS])
-        scratch_levels = np.zeros((2, len(registers)), np.int64)
-        asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
-        live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
-        begin = np.zeros((TOGETHER, 4), np.int64)
-        block_keys = np.zeros(TOGETHER * most_words, np.uint64)  # key, one after the other,
-        is_zero = np.zeros(TOGETHER, np.bool_)  # whether it predicts zero
-        words = np.zeros(TOGETHER, np.int64)
-        hashes = np.zeros(TOGETHER, np.int64)  # and hash
-        count = asked_for = instructions = live_instructions = known_zeros = touched = next_program = 0
-        while next_program < len(fitness):
-            block = 0
-            while block < TOGETHER and next_program < len(fitness):
-                n = next_program
-                next_program += 1
-                place[n] = END
-                constant_slots[n] = NOT_CONSTANT
-                if np.isnan(fitness[n]):
-                    find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-                    list_live(n, sizes, facts, slots, block, live, begin)
-                    asked_for += 1
-                    live_instructions += begin[block, 3]
-                    for function in range(3):
-                        instructions += sizes[n, function]
-                    asked[block] = n
-                    constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
-                    if (
-                        constant_slots[n] == NOT_CONSTANT
-                        and metric != NO_CONSTANTS
-                        and predicts_zero(
-                            n, opcodes, addresses, constants, op_table, facts, block, live, begin, live_sets,
-                            transfer, features, label, metric == TWO_CLASSES, scratch_levels,
+@compiled_loop
+def _screen(  # type: ignore[no-untyped-def]
+    opcodes, addresses, constants, sizes, op_table, registers, facts, metric, transfer, features, label,
+    buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
+    to_opcodes, to_addresses, to_constants, to_sizes,
+):  # fmt: skip
+    """How many programs are new; the counts of `Screened`; and a number of no meaning."""
+    length = opcodes.shape[1]
+    most_words = 3 + 3 * length
+    slots = np.zeros((length, SLOT_COLUMNS), np.int64)
+    live_sets = make_live_sets(registers, facts[WORDS])
+    scratch_levels = np.zeros((2, len(registers)), np.int64)
+    asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
+    live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
+    begin = np.zeros((TOGETHER, 4), np.int64)
+    block_keys = np.zeros(TOGETHER * most_words, np.uint64)  # key, one after the other,
+    is_zero = np.zeros(TOGETHER, np.bool_)  # whether it predicts zero
+    words = np.zeros(TOGETHER, np.int64)
+    hashes = np.zeros(TOGETHER, np.int64)  # and hash
+    count = asked_for = instructions = live_instructions = known_zeros = touched = next_program = 0
+    while next_program < len(fitness):
+        block = 0
+        while block < TOGETHER and next_program < len(fitness):
+            n = next_program
+            next_program += 1
+            place[n] = END
+            constant_slots[n] = NOT_CONSTANT
+            if np.isnan(fitness[n]):
+                find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+                list_live(n, sizes, facts, slots, block, live, begin)
+                asked_for += 1
+                live_instructions += begin[block, 3]
+                for function in range(3):
+                    instructions += sizes[n, function]
+                asked[block] = n
+                constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
+                if (
+                    constant_slots[n] == NOT_CONSTANT
+                    and metric != NO_CONSTANTS
+                    and predicts_zero(
+                        n, opcodes, addresses, constants, op_table, facts, block, live, begin, live_sets,
+                        transfer, features, label, metric == TWO_CLASSES, scratch_levels,
+                    )
+                ):  # fmt: skip
+                    constant_slots[n] = ZERO
+                is_zero[block] = constant_slots[n] == ZERO
+                if is_zero[block] and table_facts[CAPACITY] > 0:
+                    constant_slots[n] = NOT_CONSTANT
+                if constant_slots[n] == NOT_CONSTANT:
+                    if is_zero[block]:
+                        block_keys[block * most_words] = _ZERO_KEY
+                        words[block], hashes[block] = 1, _ZERO_HASH
+                    elif table_facts[CAPACITY] > 0:
+                        words[block], hashes[block] = _encode(
+                            n, opcodes, addresses, constants, block, live, begin, block_keys, block * most_words
                         )
-                    ):  # fmt: skip
-                        constant_slots[n] = ZERO
-                    is_zero[block] = constant_slots[n] == ZERO
-                    if is_zero[block] and table_facts[CAPACITY] > 0:
-                        constant_slots[n] = NOT_CONSTANT
-                    if constant_slots[n] == NOT_CONSTANT:
-                        if is_zero[block]:
-                            block_keys[block * most_words] = _ZERO_KEY
-                            words[block], hashes[block] = 1, _ZERO_HASH
-                        elif table_facts[CAPACITY] > 0:
-                            words[block], hashes[block] = _encode(
-                                n, opcodes, addresses, constants, block, live, begin, block_keys, block * most_words
-                            )
-                        block += 1
-            touched += touch(hashes, 0, block, buckets, entries, keys)
-            for b in range(block):
-                n = asked[b]
-                place[n], waiting[count] = look_up_one(
-                    hashes[b],
-                    block_keys,
-                    b * most_words,
-                    words[b],
-                    buckets,
-                    entries,
-                    values,
-                    keys,
-                    table_facts,
-                    n,
-                    count,
-                    fitness,
-                )
-                if place[n] == count:
-                    new[count] = n
-                    write_live(
-                        n, opcodes, addresses, constants, facts, b, live, begin,
-                        count, to_opcodes, to_addresses, to_constants, to_sizes,
-                    )  # fmt: skip
-                    count += 1
-                elif is_zero[b]:
-                    known_zeros += 1
-        return count, asked_for, instructions, live_instructions, known_zeros, touched
-
-    return screen
-
-
-_screen: Final = _compile(source_digest(analysis, cache, compiled))
+                    block += 1
+        touched += touch(hashes, 0, block, buckets, entries, keys)
+        for b in range(block):
+            n = asked[b]
+            place[n], waiting[count] = look_up_one(
+                hashes[b],
+                block_keys,
+                b * most_words,
+                words[b],
+                buckets,
+                entries,
+                values,
+                keys,
+                table_facts,
+                n,
+                count,
+                fitness,
+            )
+            if place[n] == count:
+                new[count] = n
+                write_live(
+                    n, opcodes, addresses, constants, facts, b, live, begin,
+                    count, to_opcodes, to_addresses, to_constants, to_sizes,
+                )  # fmt: skip
+                count += 1
+            elif is_zero[b]:
+                known_zeros += 1
+    return count, asked_for, instructions, live_instructions, known_zeros, touched
 
 
 @inlined
@@ -287,7 +274,7 @@ def _length(word):  # type: ignore[no-untyped-def]
     return 1 + int(constants & np.uint64(1)) + int(constants >> np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _pack_keys(order, keys, stream):  # type: ignore[no-untyped-def]
     """Writes the used words of the keys one after another; returns how many."""
     place = 0
@@ -301,24 +288,15 @@ def _pack_keys(order, keys, stream):  # type: ignore[no-untyped-def]
     return place
 
 
-def _compile_restore(version: str) -> Callable[..., None]:
-    """The compiled loop over all entries of a state; see `_compile`."""
-
-    @njit(cache=True, nogil=True)
-    def restore(  # type: ignore[no-untyped-def]
-        stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
-    ):
-        _ = version
-        first = 0
-        for n in range(len(hashes)):
-            end = first + 1
-            for _word in range(stream[first] >> _COUNT_SHIFT):
-                end += _length(stream[end])
-            entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
-            set_entry(entry, sightings[n], fitness[n], entries, values)
-            first = end
-
-    return restore
-
-
-_restore: Final = _compile_restore(source_digest(cache))
+@compiled_loop
+def _restore(  # type: ignore[no-untyped-def]
+    stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
+):
+    first = 0
+    for n in range(len(hashes)):
+        end = first + 1
+        for _word in range(stream[first] >> _COUNT_SHIFT):
+            end += _length(stream[end])
+        entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
+        set_entry(entry, sightings[n], fitness[n], entries, values)
+        first = end

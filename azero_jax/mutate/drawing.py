@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 
-from azero_jax.compiled import splitmix
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.splitmix import STEP, random_word, unit_interval
 from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, space_tables
 from azero_jax.language import ops
@@ -29,8 +26,8 @@ def random_programs(space: SearchSpace, count: int, generator: np.random.Generat
 def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
     """Makes every instruction of all programs random, in place; sizes stay, and functions without ops.
 
-    For random search, which does little else: one draw from the generator is where a quicker one (`azero_jax.compiled.splitmix`)
-    starts. So these are other programs than those of `random_programs`, equally distributed.
+    For random search, which does little else: one draw from the generator is where a quicker one (`splitmix`) starts.
+    So these are other programs than those of `random_programs`, equally distributed.
     """
     _randomize_all(programs.arrays(), space_tables(space), np.uint64(generator.bit_generator.random_raw()))
 
@@ -42,41 +39,32 @@ def no_op_programs(space: SearchSpace, count: int) -> Programs:
     return programs
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def _draw_all(programs, space, generator):  # type: ignore[no-untyped-def]
     for n in range(programs.opcodes.shape[0]):
         for function in range(3):
             randomize_function(programs, n, function, space, generator)
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
-        _ = version
-        for n in range(programs.opcodes.shape[0]):
-            for function in range(3):
-                if space.functions[function, OP_COUNT] == 0:
-                    continue
-                begin = space.functions[function, OFFSET]
-                for place in range(programs.sizes[n, function]):
-                    slot = np.uint64(begin + place)  # unsigned: it need not be looked at whether it counts from the end
+@compiled_loop
+def _randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
+    for n in range(programs.opcodes.shape[0]):
+        for function in range(3):
+            if space.functions[function, OP_COUNT] == 0:
+                continue
+            begin = space.functions[function, OFFSET]
+            for place in range(programs.sizes[n, function]):
+                slot = np.uint64(begin + place)  # unsigned: it need not be looked at whether it counts from the end
+                counter += STEP
+                number = random_word(counter) >> np.uint64(64 - _BITS)
+                op = _write_operation(programs, n, slot, function, number, space)
+                counter += STEP
+                first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
+                second = 0.0
+                if space.ops[op, CONSTANTS] > 1:
                     counter += STEP
-                    number = random_word(counter) >> np.uint64(64 - _BITS)
-                    op = _write_operation(programs, n, slot, function, number, space)
-                    counter += STEP
-                    first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
-                    second = 0.0
-                    if space.ops[op, CONSTANTS] > 1:
-                        counter += STEP
-                        second = unit_interval(random_word(counter))
-                    _write_constants(programs, n, slot, op, first, second, space)
-
-    return randomize_all
-
-
-_randomize_all: Final = _compile(source_digest(splitmix))
+                    second = unit_interval(random_word(counter))
+                _write_constants(programs, n, slot, op, first, second, space)
 
 
 @inlined

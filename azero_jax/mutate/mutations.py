@@ -5,20 +5,16 @@ All randomness comes from one `numpy.random.Generator`, so its state is all that
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import CONSTANTS, INDICES, INPUTS, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, space_tables
 from azero_jax.language import ops
 from azero_jax.language.program import OUT, Programs
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import drawing
-from azero_jax.mutate import policy as policy_module
 from azero_jax.mutate.drawing import FIRST_GAUSSIAN, below, draw_field, randomize_function, randomize_instruction
 from azero_jax.mutate.policy import Mutation, MutationPolicy
 
@@ -42,16 +38,10 @@ def mutate(
     return children, applied
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def mutate_all(programs, applied, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
-        _ = version
-        for n in range(programs.opcodes.shape[0]):
-            applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
-
-    return mutate_all
+@compiled_loop
+def _mutate_all(programs, applied, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+    for n in range(programs.opcodes.shape[0]):
+        applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
 
 
 @inlined
@@ -217,6 +207,3 @@ def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-
         size = abs(value) * np.exp(generator.standard_normal())
         return size if value > 0 else -size
     return value * (0.5 + 1.5 * generator.random())
-
-
-_mutate_all: Final = _compile(source_digest(drawing, policy_module))

@@ -4,11 +4,10 @@ A program is pruned and taken apart into values: what an instruction reads is wh
 what its function found in a register. That graph is put together again in one fixed way:
 
 1. Every instruction gets a colour, a hash of how its result is computed and, where this leaves twins, of how it is used
-   (`azero_jax.analysis.canonical.use_colours`), which depends neither on the names of registers nor on the order of independent
-   instructions.
+   (`use_colours`), which depends neither on the names of registers nor on the order of independent instructions.
 2. Each function's instructions, and the operands of commutative ops, are put in the order of their colours, as far as
-   they do not depend on one another (`azero_jax.analysis.canonical.value_graph`, as the colours of step 1).
-3. Registers are handed out afresh, in the order of use (`azero_jax.analysis.canonical.allocation`).
+   they do not depend on one another (`value_graph`, as the colours of step 1).
+3. Registers are handed out afresh, in the order of use (`allocation`).
 
 Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the instructions are
 coloured and ordered again within what the original registers allow, and these are only renamed: there, which values
@@ -18,15 +17,11 @@ two draws from one distribution whose sum is all that is used, are left in the o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import analysis, compiled
-from azero_jax.analysis.canonical import allocation, use_colours, value_graph
 from azero_jax.analysis.canonical.allocation import allocate, rename_by_first_use
 from azero_jax.analysis.canonical.use_colours import tell_apart, tell_apart_by_name
 from azero_jax.analysis.canonical.value_graph import (
@@ -45,7 +40,7 @@ from azero_jax.analysis.canonical.value_graph import (
     wait_for_registers,
 )
 from azero_jax.analysis.liveness import IS_LIVE, SLOT_COLUMNS, find_live, list_live, make_live_sets
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import (
     COMMUTATIVE,
     CONSTANTS,
@@ -206,69 +201,60 @@ def _number_streams(
                 stream += 1
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def canonicalize_batch(
-        opcodes: NDArray[np.uint8],
-        addresses: NDArray[np.uint16],
-        constant_bits: Table,
-        sizes: NDArray[np.int32],
-        tables: SpaceTables,
-        new_opcodes: NDArray[np.uint8],
-        new_addresses: NDArray[np.uint16],
-        new_constant_bits: Table,
-        new_sizes: NDArray[np.int32],
-        hashes: Table,
-        numbered: NDArray[np.uint16],
-    ) -> None:
-        """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
-        _ = version
-        _functions, op_table, registers, facts = tables
-        length, total = opcodes.shape[1], facts[TOTAL]
-        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
-        live_sets = make_live_sets(registers, facts[WORDS])
-        live = np.zeros((1, length + 1), np.int64)
-        begins = np.zeros((1, 4), np.int64)
-        begin = begins[0]
-        code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
-        webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
-        state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
-        for program in range(len(opcodes)):
-            find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-            list_live(program, sizes, facts, slots, 0, live, begins)
-            collect_live(program, opcodes, addresses, constant_bits, op_table, facts, live, begin, code, state)
-            has_twins = colour_code(registers, facts, begin, code, state)
-            if has_twins:
-                tell_apart(registers, facts, live_sets, begin, code, state)
+@compiled_loop
+def _canonicalize_batch(
+    opcodes: NDArray[np.uint8],
+    addresses: NDArray[np.uint16],
+    constant_bits: Table,
+    sizes: NDArray[np.int32],
+    tables: SpaceTables,
+    new_opcodes: NDArray[np.uint8],
+    new_addresses: NDArray[np.uint16],
+    new_constant_bits: Table,
+    new_sizes: NDArray[np.int32],
+    hashes: Table,
+    numbered: NDArray[np.uint16],
+) -> None:
+    """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
+    _functions, op_table, registers, facts = tables
+    length, total = opcodes.shape[1], facts[TOTAL]
+    slots = np.zeros((length, SLOT_COLUMNS), np.int64)
+    live_sets = make_live_sets(registers, facts[WORDS])
+    live = np.zeros((1, length + 1), np.int64)
+    begins = np.zeros((1, 4), np.int64)
+    begin = begins[0]
+    code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
+    webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
+    state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
+    for program in range(len(opcodes)):
+        find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+        list_live(program, sizes, facts, slots, 0, live, begins)
+        collect_live(program, opcodes, addresses, constant_bits, op_table, facts, live, begin, code, state)
+        has_twins = colour_code(registers, facts, begin, code, state)
+        if has_twins:
+            tell_apart(registers, facts, live_sets, begin, code, state)
+        for function in range(3):
+            if begin[function] < begin[function + 1]:
+                link_values(function, registers, facts, live_sets, begin, code, webs, state)
+                schedule(function, begin, code)
+        if not allocate(registers, facts, live_sets, begin, code, webs, state):
+            tell_apart_by_name(has_twins, registers, facts, live_sets, begin, code, state)
             for function in range(3):
-                if begin[function] < begin[function + 1]:
-                    link_values(function, registers, facts, live_sets, begin, code, webs, state)
-                    schedule(function, begin, code)
-            if not allocate(registers, facts, live_sets, begin, code, webs, state):
-                tell_apart_by_name(has_twins, registers, facts, live_sets, begin, code, state)
-                for function in range(3):
-                    wait_for_registers(function, begin, code)
-                    schedule(function, begin, code)
-                rename_by_first_use(registers, facts, begin, code, webs, state)
-            digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
-            if len(numbered):
-                _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
-            hashes[program] = _write_data(
-                program,
-                digest,
-                addresses,
-                constant_bits,
-                op_table,
-                facts,
-                begin,
-                code,
-                new_addresses,
-                new_constant_bits,
-            )
-
-    return canonicalize_batch
-
-
-_canonicalize_batch: Final = _compile(source_digest(analysis, compiled, value_graph, use_colours, allocation))
+                wait_for_registers(function, begin, code)
+                schedule(function, begin, code)
+            rename_by_first_use(registers, facts, begin, code, webs, state)
+        digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
+        if len(numbered):
+            _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
+        hashes[program] = _write_data(
+            program,
+            digest,
+            addresses,
+            constant_bits,
+            op_table,
+            facts,
+            begin,
+            code,
+            new_addresses,
+            new_constant_bits,
+        )
