@@ -6,10 +6,10 @@ import ast
 import contextlib
 import functools
 import hashlib
+import inspect
 import pathlib
 import re
 from collections.abc import Callable, Iterator
-from types import FunctionType
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -20,7 +20,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def compiled_loop(function: _Function) -> _Function:
     """Compiles a function that Python calls; it is kept on disk until any source changes that it may be made of."""
-    dispatcher = njit(nogil=True)(function)
+    dispatcher: Any = njit(nogil=True)(function)
     dispatcher._cache = _SourceCache(function)
     return cast(_Function, dispatcher)
 
@@ -41,9 +41,9 @@ class _SourceCache(FunctionCache):
     It would miss changes of the helpers and constants that the function takes from other modules.
     """
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._digest = source_digest(pathlib.Path(function.__code__.co_filename))  # now, as the source is imported
+        self._digest = source_digest(pathlib.Path(inspect.getfile(function)))  # now, as the source is imported
 
     def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
         return (*super()._index_key(*arguments), self._digest)
