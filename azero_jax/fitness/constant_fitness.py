@@ -1,4 +1,4 @@
-"""TODO."""
+"""The fitness of predicting one constant on every example, without running anything."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ConstantFitness:
 
 
 @compiled_loop
-def _sum_squares(predictions, labels, sums):  # type: ignore[no-untyped-def]
+def _sum_squares(predictions: NDArray, labels: NDArray, sums: NDArray) -> None:
     """Sums `[T, N]` over the examples in their order, of N predictions side by side; `labels` are `[T, E]`."""
     for task in range(labels.shape[0]):
         sums[task] = 0

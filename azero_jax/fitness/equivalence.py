@@ -48,7 +48,13 @@ def _multipliers(count: int) -> NDArray[np.uint64]:
 
 
 @compiled_loop
-def _hash_rows(words, no_sign, infinity, multipliers, hashes):  # type: ignore[no-untyped-def]
+def _hash_rows(
+    words: NDArray,
+    no_sign: np.uint32 | np.uint64,
+    infinity: np.uint32 | np.uint64,
+    multipliers: NDArray[np.uint64],
+    hashes: NDArray[np.uint64],
+) -> None:
     for n in range(words.shape[0]):
         sum1 = np.uint64(0)
         sum2 = np.uint64(0)

@@ -6,8 +6,6 @@ fitnesses that earlier candidates had at the same stage; otherwise the fitness o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,7 +60,9 @@ class Hurdle:
 
 
 @compiled_loop
-def _replace(ascending: NDArray[np.float64], removed: NDArray[np.float64], added: NDArray[np.float64]) -> Any:
+def _replace(
+    ascending: NDArray[np.float64], removed: NDArray[np.float64], added: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Ascending numbers without some of them and with others, all ascending."""
     result = np.empty(len(ascending) - len(removed) + len(added))
     kept = gone = new = 0

@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.random import Generator
 
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.splitmix import STEP, random_word, unit_interval
-from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, space_tables
+from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, SpaceTables, space_tables
 from azero_jax.language import ops
-from azero_jax.language.program import Programs, empty_programs
+from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.space import MAX_FEATURES, SearchSpace
 
 FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")  # ops from here on draw from normal distributions
 
 
-def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
+def random_programs(space: SearchSpace, count: int, generator: Generator) -> Programs:
     """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
     programs = no_op_programs(space, count)
     _draw_all(programs.arrays(), space_tables(space), generator)
     return programs
 
 
-def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
+def randomize(programs: Programs, space: SearchSpace, generator: Generator) -> None:
     """Makes every instruction of all programs random, in place; sizes stay, and functions without ops.
 
     For random search, which does little else: one draw from the generator is where a quicker one (`splitmix`) starts.
@@ -40,14 +41,14 @@ def no_op_programs(space: SearchSpace, count: int) -> Programs:
 
 
 @compiled_loop
-def _draw_all(programs, space, generator):  # type: ignore[no-untyped-def]
+def _draw_all(programs: ProgramArrays, space: SpaceTables, generator: Generator) -> None:
     for n in range(programs.opcodes.shape[0]):
         for function in range(3):
             randomize_function(programs, n, function, space, generator)
 
 
 @compiled_loop
-def _randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
+def _randomize_all(programs: ProgramArrays, space: SpaceTables, counter: np.uint64) -> None:
     for n in range(programs.opcodes.shape[0]):
         for function in range(3):
             if space.functions[function, OP_COUNT] == 0:
@@ -68,13 +69,15 @@ def _randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def below(count, generator):  # type: ignore[no-untyped-def]
+def below(count: int, generator: Generator) -> int:
     """A whole number from 0 to count - 1."""
     return int(generator.random() * count)
 
 
 @inlined
-def randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+def randomize_function(
+    programs: ProgramArrays, n: int, function: int, space: SpaceTables, generator: Generator
+) -> None:
     """Makes every instruction of one function of program `n` random, if the function has ops."""
     if space.functions[function, OP_COUNT] > 0:
         first = space.functions[function, OFFSET]
@@ -83,7 +86,9 @@ def randomize_function(programs, n, function, space, generator):  # type: ignore
 
 
 @inlined
-def randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
+def randomize_instruction(
+    programs: ProgramArrays, n: int, slot: int, function: int, space: SpaceTables, generator: Generator
+) -> None:
     """Makes one instruction of program `n` random."""
     op = _write_operation(programs, n, slot, function, np.uint64(generator.random() * _WHOLE), space)
     first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
@@ -99,7 +104,9 @@ _FRACTION: Final = np.uint64(2**_BITS - 1)
 
 
 @inlined
-def _write_operation(programs, n, slot, function, number, space):  # type: ignore[no-untyped-def]
+def _write_operation(
+    programs: ProgramArrays, n: int, slot: int | np.uint64, function: int, number: np.uint64, space: SpaceTables
+) -> int:
     """Writes an op and its addresses, and returns the op.
 
     They are the digits of one number of `_BITS` random bits, because it is drawing that takes time. So every operation
@@ -115,7 +122,9 @@ def _write_operation(programs, n, slot, function, number, space):  # type: ignor
 
 
 @inlined
-def _write_constants(programs, n, slot, op, first, second, space):  # type: ignore[no-untyped-def]
+def _write_constants(
+    programs: ProgramArrays, n: int, slot: int | np.uint64, op: int, first: float, second: float, space: SpaceTables
+) -> None:
     """Writes the constants that an op has, from two numbers from 0 to below 1; a standard deviation stays there."""
     constants = space.ops[op, CONSTANTS]
     programs.constants[n, slot, 0] = 2.0 * first - 1.0 if constants > 0 else 0.0
@@ -124,6 +133,6 @@ def _write_constants(programs, n, slot, op, first, second, space):  # type: igno
 
 
 @inlined
-def draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
+def draw_field(op: int, field: int, space: SpaceTables, generator: Generator) -> int:
     """A random address or index for one field of an op."""
     return space.ops[op, LOWEST + field] + below(space.ops[op, COUNT + field], generator)
