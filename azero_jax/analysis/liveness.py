@@ -5,14 +5,15 @@ the next epoch, if any, with the memory as it is. Between the functions some reg
 `v0` before Predict and before Learn (for MULTICLASS_ACCURACY also `v1`), so what they held dies there. The prediction
 is looked at after every Predict; it alone decides errors, stops and fitness, so it alone is what keeps code alive.
 
-For compiled loops, which take one program of a batch at a time, with scratch tables that are made once a batch.
+For compiled loops, which take one program of a batch at a time, with scratch memory that is made once a batch.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from azero_jax.compiled.inline import inlined
 from azero_jax.compiled.tables import (
@@ -23,45 +24,56 @@ from azero_jax.compiled.tables import (
     SET_OUTSIDE,
     SETUP,
     WORDS,
+    SpaceTables,
     Table,
     find_register,
 )
-from azero_jax.language.program import IN1, IN2, OUT
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 
-# Columns of a `slots` table: whether it is live, and, if a word holds all registers, what it reads, writes and
-# overwrites, as bits of a word.
+# Columns of `Liveness.slots`.
 IS_LIVE, READS, WRITES, KILLS = range(4)
-SLOT_COLUMNS = 4
-# Rows of a `live_sets` table: the registers that are live BEFORE + function and AFTER + function, as bits of words.
+# Rows of `Liveness.live_sets`: the registers that are live BEFORE + function and AFTER + function, those that are set
+# before Predict and Learn, and scratch memory.
 BEFORE, AFTER, OUTSIDE, PREVIOUS = 0, 3, 6, 7
 
 
-@inlined
-def find_live(
-    program: int,
-    opcodes: NDArray[np.uint8],
-    addresses: NDArray[np.uint16],
-    sizes: NDArray[np.int32],
-    op_table: Table,
-    facts: Table,
-    slots: Table,
-    live_sets: Table,
-) -> None:
-    """Finds the live instructions of one program: the least fixpoint of liveness over the loop.
+class Liveness(NamedTuple):
+    """Scratch memory, and what is found.
 
-    Args:
-      program: its number in the batch.
-      opcodes: of the batch, `[N, L]`.
-      addresses: of the batch, `[N, L, 3]`.
-      sizes: of the batch, `[N, 3]`.
-      op_table: `SpaceTables.ops`.
-      facts: `SpaceTables.facts`.
-      slots: `[L, 4]`, becomes the columns from IS_LIVE to KILLS.
-      live_sets: from `make_live_sets`; becomes the registers that are live before and after each function.
+    Attributes:
+      slots: `[L, 4]` of the latest program, whether each slot is live; and, if a word holds all registers, what it
+        reads, writes and overwrites, as bits of a word.
+      live_sets: `[8, words]` of the latest program, sets of registers as bits of words.
+      live: `[B, L + 1]` the live slots of B programs, in their order; what comes after them means nothing.
+      begin: `[B, 4]` where those of Setup, Predict and Learn begin, and how many there are.
     """
+
+    slots: Table
+    live_sets: Table
+    live: Table
+    begin: Table
+
+
+@njit(nogil=True, forceinline=True)
+def make_liveness(count: int, length: int, space: SpaceTables) -> Liveness:
+    """Scratch memory for `count` programs of `length` slots."""
+    live_sets = np.zeros((8, space.facts[WORDS]), np.int64)
+    for register in range(len(space.registers)):
+        live_sets[OUTSIDE, register >> 6] |= space.registers[register, SET_OUTSIDE] << (register & 63)
+    slots = np.zeros((length, 4), np.int64)
+    return Liveness(slots, live_sets, np.zeros((count, length + 1), np.int64), np.zeros((count, 4), np.int64))
+
+
+@inlined
+def find_live(programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness) -> None:
+    """Finds the live instructions of program `n`: the least fixpoint of liveness over the loop.
+
+    Of what is found this fills `slots` and `live_sets`.
+    """
+    facts, live_sets = space.facts, found.live_sets
     words = facts[WORDS]
     if words == 1:
-        _find_bits(program, opcodes, addresses, sizes, op_table, facts, slots)
+        _find_bits(programs, n, space, found)
     for word in range(words):
         live_sets[BEFORE + PREDICT, word] = 0
         live_sets[BEFORE + LEARN, word] = 0
@@ -74,25 +86,16 @@ def find_live(
             live_sets[PREVIOUS, word] = before
             live_sets[AFTER + PREDICT, word] = (before | live_sets[BEFORE + LEARN, word]) & ~live_sets[OUTSIDE, word]
         live_sets[AFTER + PREDICT, facts[PREDICTION] >> 6] |= 1 << (facts[PREDICTION] & 63)
-        _walk_back(PREDICT, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+        _walk_back(PREDICT, programs, n, space, found)
         is_settled = not is_first
         for word in range(words):
             is_settled &= live_sets[BEFORE + PREDICT, word] == live_sets[PREVIOUS, word]
         is_first = False
         if not is_settled:
             _carry_over(LEARN, words, live_sets)
-            _walk_back(LEARN, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
+            _walk_back(LEARN, programs, n, space, found)
     _carry_over(SETUP, words, live_sets)
-    _walk_back(SETUP, program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-
-
-@njit(nogil=True, forceinline=True)
-def make_live_sets(registers: Table, words: int) -> Table:
-    """`[8, words]` sets of registers; the row OUTSIDE holds those that are set before Predict and Learn."""
-    live_sets = np.zeros((8, words), np.int64)
-    for register in range(len(registers)):
-        live_sets[OUTSIDE, register >> 6] |= registers[register, SET_OUTSIDE] << (register & 63)
-    return live_sets
+    _walk_back(SETUP, programs, n, space, found)
 
 
 @inlined
@@ -102,26 +105,19 @@ def is_in(live_sets: Table, row: int, register: int) -> int:
 
 
 @inlined
-def _find_bits(
-    program: int,
-    opcodes: NDArray[np.uint8],
-    addresses: NDArray[np.uint16],
-    sizes: NDArray[np.int32],
-    op_table: Table,
-    facts: Table,
-    slots: Table,
-) -> None:
+def _find_bits(programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness) -> None:
     """Finds what each instruction reads, writes and overwrites, as bits of a word that holds all registers."""
+    slots = found.slots
     for function in range(3):
-        for place in range(sizes[program, function]):
-            slot = np.uint64(facts[function] + place)  # unsigned: it need not be looked at whether it is negative
-            op = opcodes[program, slot]
-            in1 = find_register(IN1, program, slot, op, addresses, op_table)
-            in2 = find_register(IN2, program, slot, op, addresses, op_table)
-            writes = 1 << find_register(OUT, program, slot, op, addresses, op_table)
+        for place in range(programs.sizes[n, function]):
+            slot = np.uint64(space.facts[function] + place)  # unsigned: no need to look whether it is negative
+            op = programs.opcodes[n, slot]
+            in1 = find_register(IN1, programs, n, slot, op, space)
+            in2 = find_register(IN2, programs, n, slot, op, space)
+            writes = 1 << find_register(OUT, programs, n, slot, op, space)
             slots[slot, READS] = (1 << in1) | (1 << in2)
             slots[slot, WRITES] = writes
-            slots[slot, KILLS] = writes & (op_table[op, KEEPS] - 1)
+            slots[slot, KILLS] = writes & (space.ops[op, KEEPS] - 1)
 
 
 @inlined
@@ -132,24 +128,15 @@ def _carry_over(function: int, words: int, live_sets: Table) -> None:
 
 
 @inlined
-def _walk_back(
-    function: int,
-    program: int,
-    opcodes: NDArray[np.uint8],
-    addresses: NDArray[np.uint16],
-    sizes: NDArray[np.int32],
-    op_table: Table,
-    facts: Table,
-    slots: Table,
-    live_sets: Table,
-) -> None:
+def _walk_back(function: int, programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness) -> None:
     """Walks one function from its end to its start: marks its live instructions, and finds what is live before it."""
-    last = facts[function] + sizes[program, function] - 1
+    slots, live_sets, size = found.slots, found.live_sets, programs.sizes[n, function]
+    last = space.facts[function] + size - 1
     row = BEFORE + function
-    words = facts[WORDS]
+    words = space.facts[WORDS]
     if words == 1:  # the same as below, several times faster with the set in one machine register
         live = live_sets[AFTER + function, 0]
-        for place in range(sizes[program, function]):
+        for place in range(size):
             slot = np.uint64(last - place)
             is_live = (live & slots[slot, WRITES]) != 0
             slots[slot, IS_LIVE] = is_live
@@ -159,38 +146,27 @@ def _walk_back(
         return
     for word in range(words):
         live_sets[row, word] = live_sets[AFTER + function, word]
-    for place in range(sizes[program, function]):
+    for place in range(size):
         slot = np.uint64(last - place)
-        op = opcodes[program, slot]
-        out = find_register(OUT, program, slot, op, addresses, op_table)
+        op = programs.opcodes[n, slot]
+        out = find_register(OUT, programs, n, slot, op, space)
         is_live = is_in(live_sets, row, out)
         slots[slot, IS_LIVE] = is_live
-        live_sets[row, out >> 6] &= ~((is_live & ~op_table[op, KEEPS]) << (out & 63))
+        live_sets[row, out >> 6] &= ~((is_live & ~space.ops[op, KEEPS]) << (out & 63))
         for field in range(2):
-            register = find_register(field, program, slot, op, addresses, op_table)
+            register = find_register(field, programs, n, slot, op, space)
             live_sets[row, register >> 6] |= is_live << (register & 63)
 
 
 @inlined
-def list_live(
-    program: int, sizes: NDArray[np.int32], facts: Table, slots: Table, b: int, live: Table, begin: Table
-) -> None:
-    """Lists the live slots of one program, after `find_live`.
-
-    Args:
-      program: its number in the batch.
-      sizes: of the batch, `[N, 3]`.
-      facts: `SpaceTables.facts`.
-      slots: `[L, 4]`, from `find_live`.
-      b: the row of the following two that is written.
-      live: `[B, L + 1]`, becomes the live slots, in their order; what comes after them means nothing.
-      begin: `[B, 4]`, becomes where those of Setup, Predict and Learn begin, and how many there are.
-    """
+def list_live(programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness, b: int) -> None:
+    """Lists the live slots of program `n`, after `find_live`, in row `b` of `live` and `begin`."""
+    live, begin = found.live, found.begin
     count = 0
     for function in range(3):
         begin[b, function] = count
-        for place in range(sizes[program, function]):
-            slot = np.uint64(facts[function] + place)
+        for place in range(programs.sizes[n, function]):
+            slot = np.uint64(space.facts[function] + place)
             live[b, count] = slot  # without a branch, which could not be predicted
-            count += slots[slot, IS_LIVE]
+            count += found.slots[slot, IS_LIVE]
     begin[b, 3] = count

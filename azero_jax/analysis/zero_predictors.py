@@ -7,12 +7,13 @@ What an op makes of levels stands in a table, so that the compiled loop only loo
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from azero_jax.analysis.levels import ONE_LEVEL, SAME, UNBOUNDED, ZERO_LEVEL
-from azero_jax.analysis.liveness import BEFORE, is_in
+from azero_jax.analysis.liveness import BEFORE, Liveness, is_in
 from azero_jax.compiled.inline import inlined
 from azero_jax.compiled.tables import (
     CONSTANTS,
@@ -24,9 +25,11 @@ from azero_jax.compiled.tables import (
     PREDICTION,
     SETUP,
     TOTAL,
+    SpaceTables,
+    Table,
     find_register,
 )
-from azero_jax.language.program import IN1, IN2, OUT
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 
 NOW, ENTRY = range(2)  # rows of the scratch levels: of now, and of what Predict starts with
 
@@ -36,53 +39,61 @@ _EXPONENT_BIAS: Final = 1022  # such that the number is below 2**(exponent - bia
 _SIGN_SHIFT: Final = np.uint64(1)
 
 
+class Premises(NamedTuple):
+    """What is known of every program.
+
+    Attributes:
+      transfer: from `transfer_table`.
+      features: level of v0.
+      label: level of the label in Learn.
+      is_squashed: whether a probability takes the place of the prediction before Learn.
+    """
+
+    transfer: NDArray[np.uint8]
+    features: int
+    label: int
+    is_squashed: bool
+
+
 @inlined
-def predicts_zero(  # type: ignore[no-untyped-def]
-    program, opcodes, addresses, constants, op_table, facts, b, live, begin, live_sets,
-    transfer, features, label, is_squashed, levels,
-):  # fmt: skip
+def predicts_zero(
+    programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness, b: int, premises: Premises, levels: Table
+) -> bool:
     """Whether a program provably predicts zero on every example.
 
     Every step only adds to what is possible: as soon as the prediction may be something else, it stays so.
 
     Args:
-      program: its number in the batch.
-      opcodes: of the batch, `[N, L]`.
-      addresses: of the batch, `[N, L, 3]`.
-      constants: of the batch, `[N, L, 2]`, as their bits.
-      op_table: `SpaceTables.ops`.
-      facts: `SpaceTables.facts`.
-      b: its row in the following two.
-      live: `[B, L + 1]` live slots.
-      begin: `[B, 4]` where those of Setup, Predict and Learn begin, and how many there are.
-      live_sets: of this program, from `find_live`.
-      transfer: from `transfer_table`.
-      features: level of v0.
-      label: level of s0 in Learn.
-      is_squashed: whether a probability takes the place of the prediction before Learn.
-      levels: `[2, R + 2]` int64, overwritten.
+      programs: the batch that it is in, constants as their bits.
+      n: its place there.
+      space: the search space.
+      found: its live slots, and of this program the live sets.
+      b: the row of its live slots.
+      premises: what is known of every program.
+      levels: `[2, R + 2]` scratch memory.
     """
+    facts = space.facts
     total = facts[TOTAL]
     for register in range(total + 1):  # the last one is "no input"
         levels[NOW, register] = ZERO_LEVEL
-    _run(SETUP, program, opcodes, addresses, constants, op_table, b, live, begin, transfer, levels)
-    levels[NOW, facts[FEATURES]] = features
+    _run(SETUP, programs, n, space, found, b, premises, levels)
+    levels[NOW, facts[FEATURES]] = premises.features
     for register in range(total):
         levels[ENTRY, register] = levels[NOW, register]
     is_first = True
     while True:
-        _run(PREDICT, program, opcodes, addresses, constants, op_table, b, live, begin, transfer, levels)
+        _run(PREDICT, programs, n, space, found, b, premises, levels)
         if levels[NOW, facts[PREDICTION]] != ZERO_LEVEL:
             return False
         # Predict may come next, in validation, or Learn.
-        has_grown = _join(PREDICT, program, opcodes, addresses, op_table, b, live, begin, live_sets, is_first, levels)
-        if is_squashed:
+        has_grown = _join(PREDICT, programs, n, space, found, b, is_first, levels)
+        if premises.is_squashed:
             levels[NOW, facts[PREDICTION]] = ONE_LEVEL
-        levels[NOW, facts[LABEL]] = label
-        _run(LEARN, program, opcodes, addresses, constants, op_table, b, live, begin, transfer, levels)
-        has_grown |= _join(LEARN, program, opcodes, addresses, op_table, b, live, begin, live_sets, is_first, levels)
-        if is_squashed:
-            has_grown |= _join_one(facts[PREDICTION], live_sets, is_first, levels)
+        levels[NOW, facts[LABEL]] = premises.label
+        _run(LEARN, programs, n, space, found, b, premises, levels)
+        has_grown |= _join(LEARN, programs, n, space, found, b, is_first, levels)
+        if premises.is_squashed:
+            has_grown |= _join_one(facts[PREDICTION], found.live_sets, is_first, levels)
         if not has_grown:
             return True
         is_first = False
@@ -91,20 +102,27 @@ def predicts_zero(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _join(  # type: ignore[no-untyped-def]
-    function, program, opcodes, addresses, op_table, b, live, begin, live_sets, is_first, levels
-):
+def _join(
+    function: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    found: Liveness,
+    b: int,
+    is_first: bool,
+    levels: Table,
+) -> bool:
     """Lets Predict start with what a function has left in the registers too; whether that is more than before."""
     has_grown = False
-    for k in range(begin[b, function], begin[b, function + 1]):
-        slot = np.uint64(live[b, k])
-        out = find_register(OUT, program, slot, opcodes[program, slot], addresses, op_table)
-        has_grown |= _join_one(out, live_sets, is_first, levels)
+    for k in range(found.begin[b, function], found.begin[b, function + 1]):
+        slot = np.uint64(found.live[b, k])
+        out = find_register(OUT, programs, n, slot, programs.opcodes[n, slot], space)
+        has_grown |= _join_one(out, found.live_sets, is_first, levels)
     return has_grown
 
 
 @inlined
-def _join_one(register, live_sets, is_first, levels):  # type: ignore[no-untyped-def]
+def _join_one(register: int, live_sets: Table, is_first: bool, levels: Table) -> bool:
     """The same of one register; of one that is overwritten before it is read, nothing is kept.
 
     A bound that still grows after the first round would grow until there is none. No branch: none could be predicted.
@@ -117,30 +135,37 @@ def _join_one(register, live_sets, is_first, levels):  # type: ignore[no-untyped
 
 
 @inlined
-def _run(  # type: ignore[no-untyped-def]
-    function, program, opcodes, addresses, constants, op_table, b, live, begin, transfer, levels
-):
+def _run(
+    function: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    found: Liveness,
+    b: int,
+    premises: Premises,
+    levels: Table,
+) -> None:
     """Runs the live instructions of one function on the levels of now."""
-    for k in range(begin[b, function], begin[b, function + 1]):
-        slot = np.uint64(live[b, k])
-        op = opcodes[program, slot]
-        in1 = np.uint64(find_register(IN1, program, slot, op, addresses, op_table))
-        in2 = np.uint64(find_register(IN2, program, slot, op, addresses, op_table))
-        out = np.uint64(find_register(OUT, program, slot, op, addresses, op_table))
+    for k in range(found.begin[b, function], found.begin[b, function + 1]):
+        slot = np.uint64(found.live[b, k])
+        op = programs.opcodes[n, slot]
+        in1 = np.uint64(find_register(IN1, programs, n, slot, op, space))
+        in2 = np.uint64(find_register(IN2, programs, n, slot, op, space))
+        out = np.uint64(find_register(OUT, programs, n, slot, op, space))
         # An op with constants has no inputs, and another one's constants are zeros; to ask which it is takes longer.
-        first = max(levels[NOW, in1], _constant_level(constants[program, slot, 0]))
+        first = max(levels[NOW, in1], _constant_level(programs.constants[n, slot, 0]))
         second = SAME if in1 == in2 else levels[NOW, in2]
-        if op_table[op, CONSTANTS] > 1:
-            second = _constant_level(constants[program, slot, 1])
-        result = np.int64(transfer[op, np.uint64(first), np.uint64(second)])
-        if op_table[op, KEEPS]:
+        if space.ops[op, CONSTANTS] > 1:
+            second = _constant_level(programs.constants[n, slot, 1])
+        result = np.int64(premises.transfer[op, np.uint64(first), np.uint64(second)])
+        if space.ops[op, KEEPS]:
             result = max(result, levels[NOW, out])
         levels[NOW, out] = result
 
 
 @inlined
-def _constant_level(bits):  # type: ignore[no-untyped-def]
+def _constant_level(bits: np.uint64) -> np.int64:
     """The level of a float64 that is given as its bits; of one that float32 may not hold it is UNBOUNDED."""
     exponent = np.int64((bits >> _EXPONENT_SHIFT) & _EXPONENT_MASK) - _EXPONENT_BIAS
     is_not_zero = np.int64(bits << _SIGN_SHIFT != np.uint64(0))
-    return min(max(1 + exponent, is_not_zero), UNBOUNDED)
+    return min(max(1 + exponent, is_not_zero), np.int64(UNBOUNDED))

@@ -13,13 +13,13 @@ _SHIFT: Final = np.uint64(29)
 
 
 @inlined
-def mix(state, word):  # type: ignore[no-untyped-def]
+def mix(state: np.uint64, word: np.uint64) -> np.uint64:
     """Takes one more uint64 word into a hash; one-to-one in each of the two."""
     state = (state ^ word) * _MULTIPLIER
     return state ^ (state >> _SHIFT)
 
 
 @inlined
-def finish(state):  # type: ignore[no-untyped-def]
+def finish(state: np.uint64) -> np.uint64:
     """Makes every bit of the hash depend on all of `state`."""
     return mix(state ^ (state >> np.uint64(32)), np.uint64(0))

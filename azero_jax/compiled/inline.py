@@ -1,17 +1,28 @@
-"""Compiled loops: the helpers that they are made of, and Numba's cache on disk."""
+"""Compiled loops, the helpers that they are made of, and Numba's cache on disk."""
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import functools
 import hashlib
+import inspect
 import pathlib
-from types import ModuleType
-from typing import TypeVar
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
-from azero_jax.language import ops, program, space
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_Function = TypeVar("_Function")
+
+def compiled_loop(function: _Function) -> _Function:
+    """Compiles a function that Python calls; it is kept on disk until any source changes that it may be made of."""
+    dispatcher: Any = njit(nogil=True)(function)
+    dispatcher._cache = _SourceCache(function)
+    return cast(_Function, dispatcher)
 
 
 def inlined(function: _Function) -> _Function:
@@ -24,15 +35,71 @@ def inlined(function: _Function) -> _Function:
     return njit(nogil=True, forceinline=True, _nrt=False)(function)  # type: ignore[call-overload]
 
 
-def source_digest(*modules: ModuleType) -> str:
-    """A hash of the source of modules, and of all modules of a package.
+class _SourceCache(FunctionCache):
+    """Numba's cache, which by itself looks only at the file of the function that it keeps.
 
-    The cache looks at the file of the function that it keeps, not at those of the functions that this one is made of,
-    nor at those of the constants in it. A digest of their modules that the function closes over, and so becomes part of
-    its key, makes up for that. This module, `ops`, `program` and `space` always count.
+    It would miss changes of the helpers and constants that the function takes from other modules.
     """
-    files = [pathlib.Path(__file__)]
-    for module in (ops, program, space, *modules):
-        path = pathlib.Path(str(module.__file__))
-        files += sorted(path.parent.glob("*.py")) if path.stem == "__init__" else [path]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._digest = source_digest(pathlib.Path(inspect.getfile(function)))  # now, as the source is imported
+
+    def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(*arguments), self._digest)
+
+
+def source_digest(module: pathlib.Path) -> str:
+    """A hash of the source of a module, and of every module of its package that it imports, directly or not.
+
+    It follows absolute imports at the top of modules, where all that a compiled loop is made of comes from.
+
+    Args:
+      module: its file.
+    """
+    files, waiting = set[pathlib.Path](), [module]
+    while waiting:
+        file = waiting.pop()
+        if file not in files:
+            files.add(file)
+            waiting += _read(file)[1]
+    return hashlib.sha256(b"".join(_read(file)[0] for file in sorted(files))).hexdigest()
+
+
+@functools.cache
+def _read(file: pathlib.Path) -> tuple[bytes, list[pathlib.Path]]:
+    """The hash of a module's source, and the files of the modules of its package that it imports."""
+    source = file.read_bytes()
+    package = file.parent
+    while (package.parent / "__init__.py").exists():
+        package = package.parent
+    names = (name for name in _imported(source) if name.partition(".")[0] == package.name)
+    modules = (_find(package.parent, name) for name in names)
+    return hashlib.sha256(source).digest(), [module for module in modules if module is not None]
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """The full names of what a module imports; of `from a import b` both may be one, module `a` and module `a.b`."""
+    for statement in _head(source).body:
+        if isinstance(statement, ast.Import):
+            yield from (name.name for name in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            yield str(statement.module)
+            yield from (f"{statement.module}.{name.name}" for name in statement.names)
+
+
+def _head(source: bytes) -> ast.Module:
+    """A module up to its first definition, which imports do not follow (ruff's E402); the rest takes long to parse."""
+    definition = re.search(rb"^(?:@|def |class )", source, re.MULTILINE)
+    if definition is not None:
+        with contextlib.suppress(SyntaxError):  # that is the end of no statement, but a line of a docstring
+            return ast.parse(source[: definition.start()])
+    return ast.parse(source)
+
+
+@functools.cache
+def _find(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The file of a module or package, by its full name; None if there is none, because the name is one in a module."""
+    path = folder.joinpath(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in candidates if file.exists()), None)

@@ -18,7 +18,7 @@ _SHIFTS: Final = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
 @inlined
-def random_word(counter):  # type: ignore[no-untyped-def]
+def random_word(counter: np.uint64) -> np.uint64:
     """64 random bits; the counter, a uint64, starts anywhere, and grows by `STEP` before each word."""
     word = (counter ^ (counter >> _SHIFTS[0])) * _MULTIPLIERS[0]
     word = (word ^ (word >> _SHIFTS[1])) * _MULTIPLIERS[1]
@@ -26,6 +26,6 @@ def random_word(counter):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def unit_interval(word):  # type: ignore[no-untyped-def]
+def unit_interval(word: np.uint64) -> float:
     """A float64 from 0 to below 1, from the upper 53 bits of a word."""
     return float(word >> np.uint64(11)) * 2.0**-53

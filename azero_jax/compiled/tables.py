@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from azero_jax.compiled.inline import inlined
 from azero_jax.language import ops, roles
-from azero_jax.language.program import IN1, IN2, OUT, field_ranges
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, field_ranges
 from azero_jax.language.roles import Metric, Register
 from azero_jax.language.space import SearchSpace
 
@@ -81,9 +81,9 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
     op_table[:, LOWEST:COUNT], op_table[:, COUNT:] = field_ranges(space)
 
     registers = np.zeros((total + 2, 6), np.int64)
-    for index, kind in enumerate(ops.KINDS):
-        first, end = firsts[index : index + 2]
-        registers[first:end, KIND] = index
+    for place, kind in enumerate(ops.KINDS):
+        first, end = firsts[place : place + 2]
+        registers[first:end, KIND] = place
         registers[first:end, FIRST:] = first, first + ops.FIRST_OUTPUT_ADDRESS[kind], end
     registers[given, SET_OUTSIDE] = 1
     registers[[*given, prediction], FIXED] = 1
@@ -97,7 +97,7 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
 
 @inlined
 def find_register(
-    field: int, program: int, slot: int | np.uint64, op: int, addresses: NDArray[np.uint16], op_table: Table
+    field: int, programs: ProgramArrays, n: int, slot: int | np.uint64, op: int, space: SpaceTables
 ) -> int:
-    """The register that an instruction has in its field IN1, IN2 or OUT."""
-    return op_table[op, field] + op_table[op, IN1_USED + field] * addresses[program, slot, field]
+    """The register that an instruction of program `n` has in its field IN1, IN2 or OUT."""
+    return space.ops[op, field] + space.ops[op, IN1_USED + field] * programs.addresses[n, slot, field]

@@ -45,12 +45,11 @@ class RandomSearch:
         self.candidates = 0
         self.timings = Timings()
         self._events: list[Event] = []
-        self._ahead: Evaluation  # of `self._next`
-        if state is None:
-            self._submit()
-            self.step()
-        else:
+        if state is not None:
             self._restore(state)
+        self._ahead = self._draw() if state is None else evaluate.resume(without_prefix("ahead", state))
+        if state is None:
+            self.step()
 
     @property
     def restarts(self) -> int:
@@ -61,7 +60,7 @@ class RandomSearch:
         """Draws one batch, and takes the fitness of the one before it."""
         programs, evaluation = self._next, self._ahead
         self._next, self._spare = self._spare, programs
-        self._submit()
+        self._ahead = self._draw()
         fitness = evaluation.take()
         winner = int(fitness.argmax())
         if fitness[winner] > self._best_fitness:
@@ -99,11 +98,11 @@ class RandomSearch:
             "generator": generator_state(self._generator),
         }
 
-    def _submit(self) -> None:
-        """Draws a batch and submits it."""
+    def _draw(self) -> Evaluation:
+        """Makes all of `_next` random, and submits it."""
         with self.timings.phase("breed"):
             randomize(self._next, self._space, self._generator)
-        self._ahead = self._evaluate.submit(self._next)
+        return self._evaluate.submit(self._next)
 
     def _summarize(self) -> tuple[float, float]:
         """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""
@@ -114,7 +113,6 @@ class RandomSearch:
     def _restore(self, state: State) -> None:
         self._best = restore_programs(without_prefix("best", state))
         self._next = restore_programs(without_prefix("next", state))
-        self._ahead = self._evaluate.resume(without_prefix("ahead", state))
         self._best_fitness, *summary = state["fitness"].tolist()
         self._summary = summary[0], summary[1]
         self.candidates = int(state["candidates"])

@@ -12,22 +12,17 @@ nothing of the others, but for the best of all being spared from restarts.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import mutate
-from azero_jax.compiled.inline import inlined, source_digest
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
+from azero_jax.evolve.breeding import breed, replace_oldest
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.mutate import Mutation, no_op_programs, random_programs
-from azero_jax.mutate.mutations import mutate_one
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 
@@ -69,30 +64,29 @@ class Evolution:
         self._settings = settings
         self._generator = generator
         self._seeds = seeds
-        self._arrays = space_tables(space)
-        self._policy = settings.mutation_policy()
-        self._cumulative = self._policy.cumulative()
+        self._tables = space_tables(space)
+        self._odds = settings.mutation_policy().odds()
         self.timings = Timings()
         self._events: list[Event] = []
-        if state is None:
-            self._begin()
-        else:
-            self._restore(state)
-
-    def _begin(self) -> None:
-        islands, population = self._settings.islands, self._settings.population
-        self.programs = concatenate([self._initial_programs() for _ in range(islands)])
-        self.fitness = self._evaluate.submit(self.programs).take().reshape(islands, population)
-        self.oldest = 0
-        self.candidates = islands * population
-        self.restarts = 0
-        self._best = self.fitness.max(axis=1)
-        self._since_gain = np.zeros(islands, np.int64)  # candidates of each island since its last gain
-        self._record = -np.inf
-        self._note_new_best(self.programs, self.fitness.reshape(-1))
+        start = self._begin() if state is None else _restore(state, generator)
+        self.programs, self.fitness = start.programs, start.fitness
+        self.oldest, self.candidates, self.restarts = start.counts
+        self._best, self._since_gain, self._record = start.best, start.since_gain, start.record
         self._halves = self._make_halves()
-        if len(self._halves) > 1:
-            self._breed(self._halves[0])
+        if state is None:
+            self._note_new_best(self.programs, self.fitness.reshape(-1))
+            if len(self._halves) > 1:
+                self._breed(self._halves[0])
+        elif "origins" in state:
+            self._resume(self._halves[0], state)
+
+    def _begin(self) -> _Start:
+        """The initial populations, evaluated."""
+        islands, population = self._settings.islands, self._settings.population
+        programs = concatenate([self._initial_programs() for _ in range(islands)])
+        fitness = self._evaluate.submit(programs).take().reshape(islands, population)
+        since_gain = np.zeros(islands, np.int64)
+        return _Start(programs, fitness, fitness.max(axis=1), since_gain, -np.inf, [0, islands * population, 0])
 
     def step(self) -> None:
         """One batch on every island: each half is bred while the other one's children are evaluated."""
@@ -141,18 +135,11 @@ class Evolution:
             state["origins"] = first.origins
         return state
 
-    def _restore(self, state: State) -> None:
-        self.programs = restore_programs(without_prefix("programs", state))
-        self.fitness, self._best, self._since_gain = (state[name].copy() for name in ("fitness", "best", "since_gain"))
-        self._record = float(state["record"])
-        self.oldest, self.candidates, self.restarts = state["counts"].tolist()
-        restore_generator(self._generator, state["generator"])
-        self._halves = self._make_halves()
-        if "origins" in state:
-            first = self._halves[0]
-            first.children.put(slice(None), restore_programs(without_prefix("children", state)))
-            first.origins[:] = state["origins"]
-            first.evaluation = self._evaluate.resume(without_prefix("ahead", state))
+    def _resume(self, half: _Half, state: State) -> None:
+        """Takes the children that were on their way when the state was made."""
+        half.children.put(slice(None), restore_programs(without_prefix("children", state)))
+        half.origins[:] = state["origins"]
+        half.evaluation = self._evaluate.resume(without_prefix("ahead", state))
 
     def _make_halves(self) -> list[_Half]:
         islands, batch = self._settings.islands, self._settings.batch
@@ -172,15 +159,14 @@ class Evolution:
     def _breed(self, half: _Half) -> None:
         """Makes the next children of one half of the islands, and submits them."""
         with self.timings.phase("breed"):
-            _breed(
+            breed(
                 half.programs.arrays(),
                 half.fitness,
-                half.children.arrays(),
                 self._settings.tournament,
-                self._arrays,
-                self._policy.probability,
-                self._cumulative,
+                self._tables,
+                self._odds,
                 self._generator,
+                half.children.arrays(),
                 half.origins,
             )
             copies = half.origins[:, 1] < 0
@@ -195,7 +181,7 @@ class Evolution:
         with self.timings.phase("age"):
             self._note_new_best(half.children, fitness, half)
             newest = fitness.reshape(-1, self._settings.batch)
-            _replace_oldest(half.programs.arrays(), half.fitness, half.children.arrays(), newest, self.oldest)
+            replace_oldest(half.programs.arrays(), half.fitness, half.children.arrays(), newest, self.oldest)
         self.candidates += len(fitness)
         if self._settings.restart_after > 0:
             self._restart_stuck(half.islands, newest.max(axis=1))
@@ -246,6 +232,40 @@ class Evolution:
         self.restarts += 1
 
 
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """Where a search starts or goes on.
+
+    Attributes:
+      programs: `[I * P]`.
+      fitness: `[I, P]`.
+      best: `[I]` fitness that each island has to better by `restart_gain`.
+      since_gain: `[I]` candidates of each island since its last gain.
+      record: the best fitness so far.
+      counts: `oldest`, `candidates` and `restarts`.
+    """
+
+    programs: Programs
+    fitness: NDArray[np.float64]
+    best: NDArray[np.float64]
+    since_gain: NDArray[np.int64]
+    record: float
+    counts: list[int]
+
+
+def _restore(state: State, generator: np.random.Generator) -> _Start:
+    """Where the search that gave a state goes on; the generator goes on too."""
+    restore_generator(generator, state["generator"])
+    return _Start(
+        restore_programs(without_prefix("programs", state)),
+        fitness=state["fitness"].copy(),
+        best=state["best"].copy(),
+        since_gain=state["since_gain"].copy(),
+        record=float(state["record"]),
+        counts=state["counts"].tolist(),
+    )
+
+
 @dataclasses.dataclass
 class _Half:
     """Some islands, whose children are bred, evaluated and taken in together.
@@ -265,74 +285,3 @@ class _Half:
     children: Programs
     origins: NDArray[np.int64]
     evaluation: Evaluation | None = None
-
-
-@njit(cache=True, nogil=True)
-def _replace_oldest(programs, fitness, children, child_fitness, oldest):  # type: ignore[no-untyped-def]
-    islands, population = fitness.shape
-    batch = child_fitness.shape[1]
-    program_rows, child_rows = _rows(programs), _rows(children)
-    for island in range(islands):
-        for child in range(batch):
-            slot = (oldest + child) % population
-            _copy(child_rows, island * batch + child, program_rows, island * population + slot)
-            fitness[island, slot] = child_fitness[island, child]
-
-
-@njit(nogil=True, forceinline=True)
-def _rows(programs):  # type: ignore[no-untyped-def]
-    """The arrays of programs with one axis after the first, whose rows are copied fastest."""
-    count = len(programs.opcodes)
-    return (
-        programs.opcodes,
-        programs.addresses.reshape(count, -1),
-        programs.constants.reshape(count, -1),
-        programs.sizes,
-    )
-
-
-@inlined
-def _copy(sources, n, targets, m):  # type: ignore[no-untyped-def]
-    _copy_row(sources[0], n, targets[0], m)
-    _copy_row(sources[1], n, targets[1], m)
-    _copy_row(sources[2], n, targets[2], m)
-    _copy_row(sources[3], n, targets[3], m)
-
-
-@inlined
-def _copy_row(source, n, target, m):  # type: ignore[no-untyped-def]
-    for column in range(source.shape[1]):
-        target[m, column] = source[n, column]
-
-
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def breed(  # type: ignore[no-untyped-def]
-        programs, fitness, children, tournament, space, probability, cumulative, generator, origins
-    ):
-        _ = version
-        islands, population = fitness.shape
-        batch = len(children.opcodes) // islands
-        parent_rows, child_rows = _rows(programs), _rows(children)
-        for island in range(islands):
-            scores = fitness[island]
-            first = island * batch
-            for child in range(first, first + batch):
-                winner = int(generator.random() * population)
-                best = scores[winner]
-                for _ in range(tournament - 1):
-                    rival = int(generator.random() * population)
-                    if scores[rival] > best:
-                        winner, best = rival, scores[rival]
-                origins[child, 0] = island * population + winner
-            for child in range(first, first + batch):  # by themselves, so that the memory serves many at the same time
-                _copy(parent_rows, origins[child, 0], child_rows, child)
-            for child in range(first, first + batch):
-                origins[child, 1] = mutate_one(children, child, space, probability, cumulative, generator)
-
-    return breed
-
-
-_breed: Final = _compile(source_digest(mutate))

@@ -1,11 +1,11 @@
-"""TODO."""
+"""The fitness of predicting one constant on every example, without running anything."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax.compiled.inline import compiled_loop
 from azero_jax.language.roles import Metric
 from azero_jax.tasks.tasks import Tasks
 
@@ -49,8 +49,8 @@ class ConstantFitness:
         return np.where(largest <= self._max_abs_error, fitness, 0.0)
 
 
-@njit(cache=True, nogil=True)
-def _sum_squares(predictions, labels, sums):  # type: ignore[no-untyped-def]
+@compiled_loop
+def _sum_squares(predictions: NDArray, labels: NDArray, sums: NDArray) -> None:
     """Sums `[T, N]` over the examples in their order, of N predictions side by side; `labels` are `[T, E]`."""
     for task in range(labels.shape[0]):
         sums[task] = 0

@@ -8,16 +8,13 @@ all tasks, as the fitness that it stands for does.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax.compiled import hashing
 from azero_jax.compiled.hashing import finish, mix
-from azero_jax.compiled.inline import source_digest
+from azero_jax.compiled.inline import compiled_loop
 
 _HALF: Final = np.uint64(32)
 _LOW_HALF: Final = np.uint64(2**32 - 1)
@@ -50,26 +47,23 @@ def _multipliers(count: int) -> NDArray[np.uint64]:
     return np.random.Philox(key=0).random_raw((4, count)) | np.uint64(1)
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def hash_rows(words, no_sign, infinity, multipliers, hashes):  # type: ignore[no-untyped-def]
-        _ = version
-        for n in range(words.shape[0]):
-            sum1 = np.uint64(0)
-            sum2 = np.uint64(0)
-            for k in range(words.shape[1]):
-                magnitude = words[n, k] & no_sign
-                bits = np.uint64(words[n, k])
-                bits = np.uint64(0) if magnitude == 0 else bits
-                bits = np.uint64(1) if magnitude > infinity else bits  # one NaN is like another
-                low, high = bits & _LOW_HALF, bits >> _HALF
-                sum1 += low * multipliers[0, k] + high * multipliers[1, k]
-                sum2 += low * multipliers[2, k] + high * multipliers[3, k]
-            hashes[n] = finish(mix(finish(sum1), sum2))
-
-    return hash_rows
-
-
-_hash_rows: Final = _compile(source_digest(hashing))
+@compiled_loop
+def _hash_rows(
+    words: NDArray,
+    no_sign: np.uint32 | np.uint64,
+    infinity: np.uint32 | np.uint64,
+    multipliers: NDArray[np.uint64],
+    hashes: NDArray[np.uint64],
+) -> None:
+    for n in range(words.shape[0]):
+        sum1 = np.uint64(0)
+        sum2 = np.uint64(0)
+        for k in range(words.shape[1]):
+            magnitude = words[n, k] & no_sign
+            bits = np.uint64(words[n, k])
+            bits = np.uint64(0) if magnitude == 0 else bits
+            bits = np.uint64(1) if magnitude > infinity else bits  # one NaN is like another
+            low, high = bits & _LOW_HALF, bits >> _HALF
+            sum1 += low * multipliers[0, k] + high * multipliers[1, k]
+            sum2 += low * multipliers[2, k] + high * multipliers[3, k]
+        hashes[n] = finish(mix(finish(sum1), sum2))

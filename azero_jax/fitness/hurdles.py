@@ -6,12 +6,10 @@ fitnesses that earlier candidates had at the same stage; otherwise the fitness o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from azero_jax.compiled.inline import compiled_loop
 from azero_jax.process.state import State
 
 
@@ -61,8 +59,10 @@ class Hurdle:
         self._seen, self.threshold = int(state["seen"]), float(state["threshold"])
 
 
-@njit(cache=True, nogil=True)
-def _replace(ascending: NDArray[np.float64], removed: NDArray[np.float64], added: NDArray[np.float64]) -> Any:
+@compiled_loop
+def _replace(
+    ascending: NDArray[np.float64], removed: NDArray[np.float64], added: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Ascending numbers without some of them and with others, all ascending."""
     result = np.empty(len(ascending) - len(removed) + len(added))
     kept = gone = new = 0
@@ -79,7 +79,7 @@ def _replace(ascending: NDArray[np.float64], removed: NDArray[np.float64], added
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def unique_percentile(ascending: NDArray[np.float64], percent: float) -> float:
     """`numpy.percentile(numpy.unique(ascending), percent)`, to the last bit, several times as fast.
 

@@ -6,49 +6,31 @@ instructions around other dead code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import analysis, compiled
-from azero_jax.analysis.constant_predictors import (
-    METRIC_CODE,
-    NO_CONSTANTS,
-    NOT_CONSTANT,
-    TWO_CLASSES,
-    ZERO,
-    find_constant,
-)
+from azero_jax.analysis.constant_predictors import NOT_CONSTANT, ZERO, find_constant
 from azero_jax.analysis.levels import NO_BOUNDS, DataBounds, transfer_table
-from azero_jax.analysis.liveness import SLOT_COLUMNS, find_live, list_live, make_live_sets
+from azero_jax.analysis.liveness import Liveness, find_live, list_live, make_liveness
 from azero_jax.analysis.pruning import write_live
-from azero_jax.analysis.zero_predictors import predicts_zero
+from azero_jax.analysis.zero_predictors import Premises
 from azero_jax.compiled.hashing import finish, mix
-from azero_jax.compiled.inline import inlined, source_digest
-from azero_jax.compiled.tables import WORDS, space_tables
-from azero_jax.fitness import cache
-from azero_jax.fitness.cache import (
-    BLOCK,
-    CAPACITY,
-    END,
-    TOGETHER,
-    FitnessCache,
-    Unknown,
-    insert,
-    look_up_one,
-    set_entry,
-    touch,
-)
-from azero_jax.language.program import Programs, empty_programs
+from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.tables import SpaceTables, Table, space_tables
+from azero_jax.fitness.cache import TOGETHER, FitnessCache, Unknown
+from azero_jax.fitness.table import BLOCK, CAPACITY, Answers, CacheTable, Keys, insert, look_up_one, set_entry, touch
+from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.process.state import State
 
 _COUNT_SHIFT: Final = np.uint64(48)  # of a key's first word: instructions, above the sizes
 _CONSTANT_SHIFT: Final = np.uint64(56)  # of an instruction's word: which constants follow, above op and addresses
+_ZERO_KEY: Final = np.uint64(0xFFFF)  # all zero predictors have it: more instructions in Setup than in all functions
+_ZERO_HASH: Final = 0
+_ASKED, _INSTRUCTIONS, _LIVE_INSTRUCTIONS, _KNOWN_ZEROS = range(4)  # counts, in the order of `Screened`
 
 
 class Screened(NamedTuple):
@@ -102,9 +84,8 @@ class ProgramCache(FitnessCache):
         super().__init__(capacity, key_words=1 + 3 * space.length)
         self._space = space
         self._tables = space_tables(space, metric)
-        self._metric = METRIC_CODE[metric] if find_constants else NO_CONSTANTS
-        self._transfer = transfer_table(space.features)
-        self._bounds = bounds
+        self._find_constants = find_constants and not metric.is_one_hot
+        self._premises = Premises(transfer_table(space.features), *bounds, metric.is_classification)
 
     def screen(self, programs: Programs, fitness: NDArray[np.float64], target: Programs | None = None) -> Screened:
         """Prunes programs, finds constants, and fills in the fitness of what is known, as `FitnessCache.look_up` does.
@@ -116,209 +97,221 @@ class ProgramCache(FitnessCache):
         """
         if target is None:
             target = empty_programs(len(programs), self._space)
-        place, new, entries, constant_slots = (np.empty(len(fitness), np.int64) for _ in range(4))
-        self._begin()
-        count, *counts, _ = _screen(
-            *_words(programs),
-            *self._tables[1:],
-            self._metric,
-            self._transfer,
-            *self._bounds,
-            *self._table,
-            fitness,
-            place,
-            new,
-            entries,
+        answers = self._ask(fitness)
+        constant_slots, counts = np.full(len(fitness), NOT_CONSTANT), np.zeros(4, np.int64)
+        count = _screen(
+            programs.bits(),
+            self._tables,
+            self._find_constants,
+            self._premises,
+            self._table,
+            answers,
+            target.bits(),
             constant_slots,
-            *_words(target),
+            counts,
         )
-        return Screened(self._unknown(count, new, place, entries), target[:count], constant_slots, *counts)
+        return Screened(self._unknown(answers, count), target[:count], constant_slots, *counts.tolist())
 
     def state(self) -> State:
         """The entries, least recently used first; keys as one stream of words."""
-        keys, order = self._table.keys, self._oldest_first()
-        words = np.empty(len(order) * keys[:, 0].size, np.uint64)
-        return {**super().state(), "keys": words[: _pack_keys(order, keys, words)].copy()}
+        order = self._oldest_first()
+        stream = np.empty(len(order) * self._table.words[:, 0].size, np.uint64)
+        return {**super().state(), "keys": stream[: _pack_keys(self._table, order, stream)].copy()}
 
     def restore(self, state: State) -> None:
         """Fills an empty cache of the same sizes with what `state()` gave."""
-        _restore(state["keys"], state["hashes"], state["fitness"], state["sightings"], *self._table)
+        _restore(self._table, state["keys"], state["hashes"], state["fitness"], state["sightings"])
 
 
-def _words(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """The arrays of a batch, constants as their bits: 0.0 is not -0.0, and a NaN is equal to itself."""
-    return programs.opcodes, programs.addresses, programs.constants.view(np.uint64), programs.sizes
+class _Block(NamedTuple):
+    """Up to `TOGETHER` programs that are looked up together, and scratch memory.
+
+    Attributes:
+      asked: `[TOGETHER]` their places in the batch.
+      found: their live slots.
+      keys: their keys.
+      levels: `[2, R + 2]`, for `find_constant`.
+    """
+
+    asked: Table
+    found: Liveness
+    keys: Keys
+    levels: Table
+
+
+@compiled_loop
+def _screen(
+    programs: ProgramArrays,
+    space: SpaceTables,
+    find_constants: bool,
+    premises: Premises,
+    table: CacheTable,
+    answers: Answers,
+    target: ProgramArrays,
+    constant_slots: Table,
+    counts: Table,
+) -> int:
+    """Looks up a batch of programs, and writes the new ones to `target`; returns how many they are."""
+    length = programs.opcodes.shape[1]
+    most_words = 3 + 3 * length
+    block = _Block(
+        np.zeros(TOGETHER, np.int64),
+        make_liveness(TOGETHER, length, space),
+        Keys(
+            np.zeros(TOGETHER, np.int64),
+            np.zeros(TOGETHER, np.int64),
+            np.zeros((TOGETHER, most_words), np.uint64),
+        ),
+        np.zeros((2, len(space.registers)), np.int64),
+    )
+    count = n = 0
+    while n < len(constant_slots):
+        size, n = _gather(
+            programs, n, space, find_constants, premises, table, answers.fitness, block, constant_slots, counts
+        )
+        touch(table, block.keys.hashes, 0, size)
+        count = _look_up_block(programs, space, table, answers, block, size, count, target, counts)
+    return count
 
 
 @inlined
-def _encode(program, opcodes, addresses, constants, b, live, begin, keys, first):  # type: ignore[no-untyped-def]
-    """Writes the live instructions as words that are equal exactly when they are, to the last bit of their constants.
+def _gather(
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    find_constants: bool,
+    premises: Premises,
+    table: CacheTable,
+    fitness: NDArray[np.float64],
+    block: _Block,
+    constant_slots: Table,
+    counts: Table,
+) -> tuple[int, int]:
+    """Fills a block with the next programs, from place `n` on, that are looked up; its size, and the place after it."""
+    found, keys = block.found, block.keys
+    is_cached = table.facts[CAPACITY] > 0
+    asked = instructions = live_instructions = size = 0
+    while size < TOGETHER and n < len(fitness):
+        if np.isnan(fitness[n]):
+            find_live(programs, n, space, found)
+            list_live(programs, n, space, found, size)
+            asked += 1
+            live_instructions += found.begin[size, 3]
+            for function in range(3):
+                instructions += programs.sizes[n, function]
+            slot = NOT_CONSTANT
+            if find_constants:
+                slot = find_constant(programs, n, space, found, size, premises, block.levels)
+            is_zero = slot == ZERO
+            block.asked[size] = n
+            if is_cached and is_zero:
+                keys.words[size, 0], keys.sizes[size], keys.hashes[size] = _ZERO_KEY, 1, _ZERO_HASH
+                size += 1
+            elif slot == NOT_CONSTANT:
+                if is_cached:
+                    _encode(programs, n, found, keys, size)
+                size += 1
+            else:
+                constant_slots[n] = slot
+        n += 1
+    counts[_ASKED] += asked
+    counts[_INSTRUCTIONS] += instructions
+    counts[_LIVE_INSTRUCTIONS] += live_instructions
+    return size, n
+
+
+@inlined
+def _look_up_block(
+    programs: ProgramArrays,
+    space: SpaceTables,
+    table: CacheTable,
+    answers: Answers,
+    block: _Block,
+    size: int,
+    count: int,
+    target: ProgramArrays,
+    counts: Table,
+) -> int:
+    """Looks up the programs of a block, before whom `count` were new; returns how many are new with them."""
+    for b in range(size):
+        n = block.asked[b]
+        if look_up_one(table, block.keys, b, answers, n, count):
+            write_live(programs, n, space, block.found, b, target, count)
+            count += 1
+        elif block.keys.words[b, 0] == _ZERO_KEY:
+            counts[_KNOWN_ZEROS] += 1
+    return count
+
+
+@inlined
+def _encode(programs: ProgramArrays, n: int, found: Liveness, keys: Keys, b: int) -> None:
+    """Makes the live instructions key `b`: words that are equal exactly when they are, to the last bit of constants.
 
     The first word holds how many each function has, and all, then comes one word an instruction (op and addresses, and
-    which constants are not zero), followed by those constants. Returns how many words they are, and their hash.
+    which constants are not zero), followed by those constants.
     """
-    head = np.uint64(begin[b, 3]) << _COUNT_SHIFT
+    words, begin = keys.words, found.begin
+    words[b, 0] = np.uint64(begin[b, 3]) << _COUNT_SHIFT
     for function in range(3):
-        head |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
-    keys[first] = head
-    end = first + 1
+        words[b, 0] |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
+    end = 1
     for k in range(begin[b, 3]):
-        slot = live[b, k]
+        slot = found.live[b, k]
         here = end
         end += 1
-        word = np.uint64(opcodes[program, slot])
+        word = np.uint64(programs.opcodes[n, slot])
         for field in range(3):
-            word |= np.uint64(addresses[program, slot, field]) << np.uint64(8 + 16 * field)
+            word |= np.uint64(programs.addresses[n, slot, field]) << np.uint64(8 + 16 * field)
         for number in range(2):
-            keys[end] = constants[program, slot, number]
-            is_used = np.uint64(keys[end] != 0)
+            words[b, end] = programs.constants[n, slot, number]
+            is_used = np.uint64(words[b, end] != 0)
             word |= is_used << (_CONSTANT_SHIFT + np.uint64(number))
             end += int(is_used)
-        keys[here] = word
+        words[b, here] = word
     state = np.uint64(0)
-    for place in range(first, end):
-        state = mix(state, keys[place])
-    return end - first, np.int64(finish(state))
-
-
-_ZERO_KEY: Final = np.uint64(0xFFFF)  # all zero predictors have it: more instructions in Setup than in all functions
-_ZERO_HASH: Final = np.int64(0)
-
-
-def _compile(version: str) -> Callable[..., tuple[int, int, int, int, int, int]]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def screen(  # type: ignore[no-untyped-def]
-        opcodes, addresses, constants, sizes, op_table, registers, facts, metric, transfer, features, label,
-        buckets, entries, values, keys, table_facts, fitness, place, new, waiting, constant_slots,
-        to_opcodes, to_addresses, to_constants, to_sizes,
-    ):  # fmt: skip
-        """How many programs are new; the counts of `Screened`; and a number of no meaning."""
-        _ = version
-        length = opcodes.shape[1]
-        most_words = 3 + 3 * length
-        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
-        live_sets = make_live_sets(registers, facts[WORDS])
-        scratch_levels = np.zeros((2, len(registers)), np.int64)
-        asked = np.zeros(TOGETHER, np.int64)  # of each program of a block: its place in the batch,
-        live = np.zeros((TOGETHER, length + 1), np.int64)  # live slots,
-        begin = np.zeros((TOGETHER, 4), np.int64)
-        block_keys = np.zeros(TOGETHER * most_words, np.uint64)  # key, one after the other,
-        is_zero = np.zeros(TOGETHER, np.bool_)  # whether it predicts zero
-        words = np.zeros(TOGETHER, np.int64)
-        hashes = np.zeros(TOGETHER, np.int64)  # and hash
-        count = asked_for = instructions = live_instructions = known_zeros = touched = next_program = 0
-        while next_program < len(fitness):
-            block = 0
-            while block < TOGETHER and next_program < len(fitness):
-                n = next_program
-                next_program += 1
-                place[n] = END
-                constant_slots[n] = NOT_CONSTANT
-                if np.isnan(fitness[n]):
-                    find_live(n, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-                    list_live(n, sizes, facts, slots, block, live, begin)
-                    asked_for += 1
-                    live_instructions += begin[block, 3]
-                    for function in range(3):
-                        instructions += sizes[n, function]
-                    asked[block] = n
-                    constant_slots[n] = find_constant(n, opcodes, addresses, block, live, begin, metric)
-                    if (
-                        constant_slots[n] == NOT_CONSTANT
-                        and metric != NO_CONSTANTS
-                        and predicts_zero(
-                            n, opcodes, addresses, constants, op_table, facts, block, live, begin, live_sets,
-                            transfer, features, label, metric == TWO_CLASSES, scratch_levels,
-                        )
-                    ):  # fmt: skip
-                        constant_slots[n] = ZERO
-                    is_zero[block] = constant_slots[n] == ZERO
-                    if is_zero[block] and table_facts[CAPACITY] > 0:
-                        constant_slots[n] = NOT_CONSTANT
-                    if constant_slots[n] == NOT_CONSTANT:
-                        if is_zero[block]:
-                            block_keys[block * most_words] = _ZERO_KEY
-                            words[block], hashes[block] = 1, _ZERO_HASH
-                        elif table_facts[CAPACITY] > 0:
-                            words[block], hashes[block] = _encode(
-                                n, opcodes, addresses, constants, block, live, begin, block_keys, block * most_words
-                            )
-                        block += 1
-            touched += touch(hashes, 0, block, buckets, entries, keys)
-            for b in range(block):
-                n = asked[b]
-                place[n], waiting[count] = look_up_one(
-                    hashes[b],
-                    block_keys,
-                    b * most_words,
-                    words[b],
-                    buckets,
-                    entries,
-                    values,
-                    keys,
-                    table_facts,
-                    n,
-                    count,
-                    fitness,
-                )
-                if place[n] == count:
-                    new[count] = n
-                    write_live(
-                        n, opcodes, addresses, constants, facts, b, live, begin,
-                        count, to_opcodes, to_addresses, to_constants, to_sizes,
-                    )  # fmt: skip
-                    count += 1
-                elif is_zero[b]:
-                    known_zeros += 1
-        return count, asked_for, instructions, live_instructions, known_zeros, touched
-
-    return screen
-
-
-_screen: Final = _compile(source_digest(analysis, cache, compiled))
+    for place in range(end):
+        state = mix(state, words[b, place])
+    keys.sizes[b] = end
+    keys.hashes[b] = np.int64(finish(state))
 
 
 @inlined
-def _length(word):  # type: ignore[no-untyped-def]
+def _length(word: np.uint64) -> int:
     """Words of the instruction that begins with this one."""
     constants = word >> _CONSTANT_SHIFT
     return 1 + int(constants & np.uint64(1)) + int(constants >> np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
-def _pack_keys(order, keys, stream):  # type: ignore[no-untyped-def]
+@compiled_loop
+def _pack_keys(table: CacheTable, order: NDArray[np.int64], stream: NDArray[np.uint64]) -> int:
     """Writes the used words of the keys one after another; returns how many."""
     place = 0
     for entry in order:
         words = 1
-        for _ in range(keys[0, entry, 0] >> _COUNT_SHIFT):
-            words += _length(keys[words // BLOCK, entry, words % BLOCK])
+        for _ in range(table.words[0, entry, 0] >> _COUNT_SHIFT):
+            words += _length(table.words[words // BLOCK, entry, words % BLOCK])
         for word in range(words):
-            stream[place] = keys[word // BLOCK, entry, word % BLOCK]
+            stream[place] = table.words[word // BLOCK, entry, word % BLOCK]
             place += 1
     return place
 
 
-def _compile_restore(version: str) -> Callable[..., None]:
-    """The compiled loop over all entries of a state; see `_compile`."""
-
-    @njit(cache=True, nogil=True)
-    def restore(  # type: ignore[no-untyped-def]
-        stream, hashes, fitness, sightings, buckets, entries, values, keys, facts
-    ):
-        _ = version
-        first = 0
-        for n in range(len(hashes)):
-            end = first + 1
-            for _word in range(stream[first] >> _COUNT_SHIFT):
-                end += _length(stream[end])
-            entry = insert(hashes[n], stream, first, end - first, buckets, entries, keys, facts)
-            set_entry(entry, sightings[n], fitness[n], entries, values)
-            first = end
-
-    return restore
-
-
-_restore: Final = _compile_restore(source_digest(cache))
+@compiled_loop
+def _restore(
+    table: CacheTable,
+    stream: NDArray[np.uint64],
+    hashes: NDArray[np.int64],
+    fitness: NDArray[np.float64],
+    sightings: NDArray[np.int64],
+) -> None:
+    words = np.zeros((1, len(table.words) * BLOCK), np.uint64)
+    key = Keys(np.zeros(1, np.int64), np.zeros(1, np.int64), words)
+    first = 0
+    for n in range(len(hashes)):
+        end = first + 1
+        for _ in range(stream[first] >> _COUNT_SHIFT):
+            end += _length(stream[end])
+        words[0, : end - first] = stream[first:end]
+        key.sizes[0], key.hashes[0] = end - first, hashes[n]
+        set_entry(table, insert(table, key, 0), sightings[n], fitness[n])
+        first = end

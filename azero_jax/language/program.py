@@ -55,6 +55,10 @@ class Programs:
         """The four arrays (not copied) as the tuple that compiled loops take."""
         return ProgramArrays(self.opcodes, self.addresses, self.constants, self.sizes)
 
+    def bits(self) -> ProgramArrays:
+        """The same with constants as their bits: 0.0 is not -0.0, and a NaN is equal to itself."""
+        return self.arrays()._replace(constants=self.constants.view(np.uint64))
+
     def copy(self) -> Programs:
         """The same programs in arrays of their own."""
         return Programs(self.opcodes.copy(), self.addresses.copy(), self.constants.copy(), self.sizes.copy())
@@ -65,11 +69,11 @@ class Programs:
 
 
 class ProgramArrays(NamedTuple):
-    """The arrays of `Programs`, in a form that compiled loops can take."""
+    """The arrays of `Programs`, in a form that compiled loops can take; constants may be their bits."""
 
     opcodes: NDArray[np.uint8]
     addresses: NDArray[np.uint16]
-    constants: NDArray[np.float64]
+    constants: NDArray[np.float64] | NDArray[np.uint64]
     sizes: NDArray[np.int32]
 
 

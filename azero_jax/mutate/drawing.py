@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
+from numpy.random import Generator
 
-from azero_jax.compiled import splitmix
-from azero_jax.compiled.inline import inlined, source_digest
+from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.splitmix import STEP, random_word, unit_interval
-from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, space_tables
+from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, SpaceTables, space_tables
 from azero_jax.language import ops
-from azero_jax.language.program import Programs, empty_programs
+from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.space import MAX_FEATURES, SearchSpace
 
 FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")  # ops from here on draw from normal distributions
 
 
-def random_programs(space: SearchSpace, count: int, generator: np.random.Generator) -> Programs:
+def random_programs(space: SearchSpace, count: int, generator: Generator) -> Programs:
     """`count` programs of the initial sizes, every instruction random; functions without ops are NO_OPs."""
     programs = no_op_programs(space, count)
     _draw_all(programs.arrays(), space_tables(space), generator)
     return programs
 
 
-def randomize(programs: Programs, space: SearchSpace, generator: np.random.Generator) -> None:
+def randomize(programs: Programs, space: SearchSpace, generator: Generator) -> None:
     """Makes every instruction of all programs random, in place; sizes stay, and functions without ops.
 
-    For random search, which does little else: one draw from the generator is where a quicker one (`azero_jax.compiled.splitmix`)
-    starts. So these are other programs than those of `random_programs`, equally distributed.
+    For random search, which does little else: one draw from the generator is where a quicker one (`splitmix`) starts.
+    So these are other programs than those of `random_programs`, equally distributed.
     """
     _randomize_all(programs.arrays(), space_tables(space), np.uint64(generator.bit_generator.random_raw()))
 
@@ -42,51 +40,44 @@ def no_op_programs(space: SearchSpace, count: int) -> Programs:
     return programs
 
 
-@njit(cache=True, nogil=True)
-def _draw_all(programs, space, generator):  # type: ignore[no-untyped-def]
+@compiled_loop
+def _draw_all(programs: ProgramArrays, space: SpaceTables, generator: Generator) -> None:
     for n in range(programs.opcodes.shape[0]):
         for function in range(3):
             randomize_function(programs, n, function, space, generator)
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def randomize_all(programs, space, counter):  # type: ignore[no-untyped-def]
-        _ = version
-        for n in range(programs.opcodes.shape[0]):
-            for function in range(3):
-                if space.functions[function, OP_COUNT] == 0:
-                    continue
-                begin = space.functions[function, OFFSET]
-                for place in range(programs.sizes[n, function]):
-                    slot = np.uint64(begin + place)  # unsigned: it need not be looked at whether it counts from the end
+@compiled_loop
+def _randomize_all(programs: ProgramArrays, space: SpaceTables, counter: np.uint64) -> None:
+    for n in range(programs.opcodes.shape[0]):
+        for function in range(3):
+            if space.functions[function, OP_COUNT] == 0:
+                continue
+            begin = space.functions[function, OFFSET]
+            for place in range(programs.sizes[n, function]):
+                slot = np.uint64(begin + place)  # unsigned: it need not be looked at whether it counts from the end
+                counter += STEP
+                number = random_word(counter) >> np.uint64(64 - _BITS)
+                op = _write_operation(programs, n, slot, function, number, space)
+                counter += STEP
+                first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
+                second = 0.0
+                if space.ops[op, CONSTANTS] > 1:
                     counter += STEP
-                    number = random_word(counter) >> np.uint64(64 - _BITS)
-                    op = _write_operation(programs, n, slot, function, number, space)
-                    counter += STEP
-                    first = unit_interval(random_word(counter))  # always: whether it is used cannot be predicted
-                    second = 0.0
-                    if space.ops[op, CONSTANTS] > 1:
-                        counter += STEP
-                        second = unit_interval(random_word(counter))
-                    _write_constants(programs, n, slot, op, first, second, space)
-
-    return randomize_all
-
-
-_randomize_all: Final = _compile(source_digest(splitmix))
+                    second = unit_interval(random_word(counter))
+                _write_constants(programs, n, slot, op, first, second, space)
 
 
 @inlined
-def below(count, generator):  # type: ignore[no-untyped-def]
+def below(count: int, generator: Generator) -> int:
     """A whole number from 0 to count - 1."""
     return int(generator.random() * count)
 
 
 @inlined
-def randomize_function(programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+def randomize_function(
+    programs: ProgramArrays, n: int, function: int, space: SpaceTables, generator: Generator
+) -> None:
     """Makes every instruction of one function of program `n` random, if the function has ops."""
     if space.functions[function, OP_COUNT] > 0:
         first = space.functions[function, OFFSET]
@@ -95,7 +86,9 @@ def randomize_function(programs, n, function, space, generator):  # type: ignore
 
 
 @inlined
-def randomize_instruction(programs, n, slot, function, space, generator):  # type: ignore[no-untyped-def]
+def randomize_instruction(
+    programs: ProgramArrays, n: int, slot: int, function: int, space: SpaceTables, generator: Generator
+) -> None:
     """Makes one instruction of program `n` random."""
     op = _write_operation(programs, n, slot, function, np.uint64(generator.random() * _WHOLE), space)
     first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
@@ -111,7 +104,9 @@ _FRACTION: Final = np.uint64(2**_BITS - 1)
 
 
 @inlined
-def _write_operation(programs, n, slot, function, number, space):  # type: ignore[no-untyped-def]
+def _write_operation(
+    programs: ProgramArrays, n: int, slot: int | np.uint64, function: int, number: np.uint64, space: SpaceTables
+) -> int:
     """Writes an op and its addresses, and returns the op.
 
     They are the digits of one number of `_BITS` random bits, because it is drawing that takes time. So every operation
@@ -127,7 +122,9 @@ def _write_operation(programs, n, slot, function, number, space):  # type: ignor
 
 
 @inlined
-def _write_constants(programs, n, slot, op, first, second, space):  # type: ignore[no-untyped-def]
+def _write_constants(
+    programs: ProgramArrays, n: int, slot: int | np.uint64, op: int, first: float, second: float, space: SpaceTables
+) -> None:
     """Writes the constants that an op has, from two numbers from 0 to below 1; a standard deviation stays there."""
     constants = space.ops[op, CONSTANTS]
     programs.constants[n, slot, 0] = 2.0 * first - 1.0 if constants > 0 else 0.0
@@ -136,6 +133,6 @@ def _write_constants(programs, n, slot, op, first, second, space):  # type: igno
 
 
 @inlined
-def draw_field(op, field, space, generator):  # type: ignore[no-untyped-def]
+def draw_field(op: int, field: int, space: SpaceTables, generator: Generator) -> int:
     """A random address or index for one field of an op."""
     return space.ops[op, LOWEST + field] + below(space.ops[op, COUNT + field], generator)

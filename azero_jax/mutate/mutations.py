@@ -5,22 +5,29 @@ All randomness comes from one `numpy.random.Generator`, so its state is all that
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import inlined, source_digest
-from azero_jax.compiled.tables import CONSTANTS, INDICES, INPUTS, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, space_tables
+from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.tables import (
+    CONSTANTS,
+    INDICES,
+    INPUTS,
+    MAX_SIZE,
+    MIN_SIZE,
+    OFFSET,
+    OP_COUNT,
+    SpaceTables,
+    space_tables,
+)
 from azero_jax.language import ops
-from azero_jax.language.program import OUT, Programs
+from azero_jax.language.program import OUT, ProgramArrays, Programs
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import drawing
-from azero_jax.mutate import policy as policy_module
 from azero_jax.mutate.drawing import FIRST_GAUSSIAN, below, draw_field, randomize_function, randomize_instruction
-from azero_jax.mutate.policy import Mutation, MutationPolicy
+from azero_jax.mutate.policy import Mutation, MutationOdds, MutationPolicy
 
 _SIGN_FLIP_PROBABILITY: Final = 0.1  # original; paper, section 3.1
 _NO_OP: Final = ops.NO_OP.number
@@ -28,7 +35,7 @@ _REMOVE_PROBABILITY: Final = 2 / 3  # paper: "remove" twice as likely as "insert
 
 
 def mutate(
-    programs: Programs, space: SearchSpace, policy: MutationPolicy, generator: np.random.Generator
+    programs: Programs, space: SearchSpace, policy: MutationPolicy, generator: Generator
 ) -> tuple[Programs, NDArray[np.int8]]:
     """Mutated copies of all programs.
 
@@ -37,43 +44,37 @@ def mutate(
     """
     children = programs.copy()
     applied = np.empty(len(programs), np.int8)
-    arrays = space_tables(space)
-    _mutate_all(children.arrays(), applied, arrays, policy.probability, policy.cumulative(), generator)
+    _mutate_all(children.arrays(), applied, space_tables(space), policy.odds(), generator)
     return children, applied
 
 
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def mutate_all(programs, applied, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
-        _ = version
-        for n in range(programs.opcodes.shape[0]):
-            applied[n] = mutate_one(programs, n, space, probability, cumulative, generator)
-
-    return mutate_all
+@compiled_loop
+def _mutate_all(
+    programs: ProgramArrays, applied: NDArray[np.int8], space: SpaceTables, odds: MutationOdds, generator: Generator
+) -> None:
+    for n in range(programs.opcodes.shape[0]):
+        applied[n] = mutate_one(programs, n, space, odds, generator)
 
 
 @inlined
-def mutate_one(programs, n, space, probability, cumulative, generator):  # type: ignore[no-untyped-def]
+def mutate_one(programs: ProgramArrays, n: int, space: SpaceTables, odds: MutationOdds, generator: Generator) -> int:
     """Mutates one program in place; for compiled loops.
 
     Args:
       programs: `ProgramArrays`.
       n: which of them.
       space: `SpaceTables`.
-      probability: that it is mutated at all.
-      cumulative: `[10]`, see `MutationPolicy.cumulative`.
+      odds: of the mutations.
       generator: source of randomness.
 
     Returns:
       The `Mutation` that was applied, or -1 if the program is known to be as before.
     """
-    if probability < 1.0 and generator.random() >= probability:
+    if odds.probability < 1.0 and generator.random() >= odds.probability:
         return -1
     draw = generator.random()
     mutation = 0
-    while cumulative[mutation] <= draw:
+    while odds.cumulative[mutation] <= draw:
         mutation += 1
     if mutation == Mutation.IDENTITY.value:
         return -1
@@ -88,7 +89,9 @@ def mutate_one(programs, n, space, probability, cumulative, generator):  # type:
 
 
 @inlined
-def _mutate_function(mutation, programs, n, function, space, generator):  # type: ignore[no-untyped-def]
+def _mutate_function(
+    mutation: int, programs: ProgramArrays, n: int, function: int, space: SpaceTables, generator: Generator
+) -> bool:
     """Mutates one function; False if that is known to have changed nothing."""
     size = programs.sizes[n, function]
     first = space.functions[function, OFFSET]
@@ -129,7 +132,7 @@ def _mutate_function(mutation, programs, n, function, space, generator):  # type
 
 
 @inlined
-def _draw_function(space, generator):  # type: ignore[no-untyped-def]
+def _draw_function(space: SpaceTables, generator: Generator) -> int:
     """A function that has ops to use, uniformly; -1 if none has."""
     usable = 0
     for function in range(3):
@@ -144,13 +147,13 @@ def _draw_function(space, generator):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _open_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+def _open_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
     for slot in range(end, position, -1):
         _move(programs, n, slot - 1, slot)
 
 
 @inlined
-def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
+def _close_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
     for slot in range(position, end - 1):
         _move(programs, n, slot + 1, slot)
     programs.opcodes[n, end - 1] = 0
@@ -161,7 +164,7 @@ def _close_slot(programs, n, position, end):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
+def _move(programs: ProgramArrays, n: int, source: int, target: int) -> None:
     programs.opcodes[n, target] = programs.opcodes[n, source]
     for column in range(3):
         programs.addresses[n, target, column] = programs.addresses[n, source, column]
@@ -170,7 +173,9 @@ def _move(programs, n, source, target):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-untyped-def]
+def _alter(
+    programs: ProgramArrays, n: int, slot: int, log_normal: bool, space: SpaceTables, generator: Generator
+) -> bool:
     """Changes one parameter of an instruction: an input, the output, or what it writes; whether it is another now."""
     op = programs.opcodes[n, slot]
     if op == _NO_OP:
@@ -189,7 +194,7 @@ def _alter(programs, n, slot, log_normal, space, generator):  # type: ignore[no-
 
 
 @inlined
-def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-untyped-def]
+def _redraw(programs: ProgramArrays, n: int, slot: int, field: int, space: SpaceTables, generator: Generator) -> bool:
     """Draws an address or index anew; whether it is another one."""
     before = programs.addresses[n, slot, field]
     programs.addresses[n, slot, field] = draw_field(programs.opcodes[n, slot], field, space, generator)
@@ -197,7 +202,9 @@ def _redraw(programs, n, slot, field, space, generator):  # type: ignore[no-unty
 
 
 @inlined
-def _alter_data(programs, n, slot, column, log_normal, space, generator):  # type: ignore[no-untyped-def]
+def _alter_data(
+    programs: ProgramArrays, n: int, slot: int, column: int, log_normal: bool, space: SpaceTables, generator: Generator
+) -> None:
     op = programs.opcodes[n, slot]
     gaussian = op >= FIRST_GAUSSIAN
     may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign
@@ -210,13 +217,10 @@ def _alter_data(programs, n, slot, column, log_normal, space, generator):  # typ
 
 
 @inlined
-def _alter_constant(value, may_flip, log_normal, generator):  # type: ignore[no-untyped-def]
+def _alter_constant(value: float, may_flip: bool, log_normal: bool, generator: Generator) -> float:
     if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
         return -value
     if log_normal:
         size = abs(value) * np.exp(generator.standard_normal())
         return size if value > 0 else -size
     return value * (0.5 + 1.5 * generator.random())
-
-
-_mutate_all: Final = _compile(source_digest(drawing, policy_module))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import enum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,18 @@ PAPER_MUTATIONS: Final = (
 )
 
 
+class MutationOdds(NamedTuple):
+    """How often each mutation happens, for compiled loops.
+
+    Attributes:
+      probability: that a child is mutated at all.
+      cumulative: `[10]` cumulative probabilities of the mutations that then happen, in the order of `Mutation`.
+    """
+
+    probability: float
+    cumulative: NDArray[np.float64]
+
+
 @dataclasses.dataclass(frozen=True)
 class MutationPolicy:
     """Which mutations happen, and how often.
@@ -83,9 +95,9 @@ class MutationPolicy:
         if not sum(weight for _, weight in self.weights) > 0:
             raise ValueError("no mutation has a positive weight; at least one must")
 
-    def cumulative(self) -> NDArray[np.float64]:
-        """`[10]` cumulative probabilities in the order of `Mutation`."""
+    def odds(self) -> MutationOdds:
+        """The same for compiled loops."""
         weights = np.zeros(len(Mutation))
         for name, weight in self.weights:
             weights[Mutation[name.upper()]] += weight
-        return np.cumsum(weights) / weights.sum()
+        return MutationOdds(self.probability, np.cumsum(weights) / weights.sum())

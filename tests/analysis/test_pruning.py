@@ -113,5 +113,7 @@ def test_a_batch_is_pruned_as_its_programs_one_by_one(metric):
 
 def test_several_classes_need_three_vectors():
     space = make_space(features=4, scalars=4, vectors=2, matrices=1, setup=1, predict=1, learn=1)
-    with pytest.raises(ValueError, match=r"vectors is 2; .* needs at least 3: v0, v1 and v2"):
+    with pytest.raises(
+        ValueError, match=r"has 2 vector addresses; multiclass_accuracy needs 3 \(features, label, prediction\)"
+    ):
         prune(some_programs(space, 1, seed=0), space, Metric.MULTICLASS_ACCURACY)

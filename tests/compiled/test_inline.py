@@ -1,15 +1,18 @@
-"""Helpers of compiled loops borrow their arrays."""
+"""Helpers of compiled loops borrow their arrays; compiled loops are kept on disk until their sources change."""
 
-from types import ModuleType
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Final
 
 import numpy as np
 import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from azero_jax.analysis import prune
-from azero_jax.compiled import inline, splitmix
-from azero_jax.compiled.inline import inlined, source_digest
+import azero_jax
+from azero_jax.compiled.inline import inlined
 
 
 @inlined
@@ -62,14 +65,56 @@ def test_a_helper_that_makes_an_array_is_refused() -> None:
         call_sum_of_zeros(3)
 
 
-def test_a_digest_changes_with_the_source(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert source_digest(prune) == source_digest(prune)
-    assert len({source_digest(), source_digest(prune), source_digest(splitmix)}) == 3
-    changed = ModuleType("changed")
-    changed.__file__ = str(tmp_path / "changed.py")
-    (tmp_path / "changed.py").write_text("a = 1")
-    before = source_digest(changed)
-    (tmp_path / "changed.py").write_text("a = 2")
-    assert source_digest(changed) != before
-    monkeypatch.setattr(inline, "__file__", changed.__file__)  # how helpers are compiled counts too
-    assert source_digest() != before
+class TestTheCacheOnDisk:
+    """A compiled loop is found there exactly as long as no source changes that it may be made of."""
+
+    SOURCES: Final = {
+        "__init__.py": "",
+        "loops.py": '''"""
+def in a docstring is no definition.
+"""
+            |from azero_jax.compiled.inline import compiled_loop
+            |from package import helpers
+            |
+            |
+            |@compiled_loop
+            |def answer():
+            |    return helpers.FACTOR * 7
+            |''',
+        "helpers/__init__.py": "from package.constants import (  # more than one line\n    FACTOR,\n)\n",
+        "constants.py": "FACTOR = 6\n",
+        "stranger.py": "FACTOR = 6\n",
+    }
+
+    @pytest.fixture
+    def package(self, tmp_path: pathlib.Path) -> pathlib.Path:
+        folder = tmp_path / "package"
+        for name, text in self.SOURCES.items():
+            file = folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text.replace("            |", ""))
+        return folder
+
+    def run(self, package: pathlib.Path) -> tuple[int, bool]:
+        """What the loop gives in a new process, and whether it was found on disk."""
+        command = "from package.loops import answer; print(answer(), sum(answer.stats.cache_hits.values()))"
+        folders = f"{package.parent}{os.pathsep}{pathlib.Path(azero_jax.__file__).parents[1]}"
+        done = subprocess.run(
+            [sys.executable, "-c", command],
+            env={**os.environ, "PYTHONPATH": folders},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        answer, hits = done.stdout.split()
+        return int(answer), hits == "1"
+
+    def test_it_is_found_again(self, package: pathlib.Path) -> None:
+        assert self.run(package) == (42, False)
+        (package / "stranger.py").write_text("FACTOR = 5\n")  # which it does not import
+        assert self.run(package) == (42, True)
+
+    def test_what_is_imported_two_steps_away_counts(self, package: pathlib.Path) -> None:
+        assert self.run(package) == (42, False)
+        (package / "constants.py").write_text("FACTOR = 5\n")
+        assert self.run(package) == (35, False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from azero_jax.evolve import AtOnce, Evolution, EvolutionSettings, RandomSearch
+from azero_jax.evolve.algorithm import Restart
 from azero_jax.language.program import Programs, check_programs, concatenate
 from azero_jax.mutate import mutate
 from tests.support.spaces import DEMO, same, some_programs
@@ -117,17 +118,24 @@ def test_leaders_are_the_best_of_each_island() -> None:
 
 
 def test_stuck_islands_start_again_but_the_best_is_spared() -> None:
-    search = evolution(islands=4, population=20, batch=10, restart_after=100, restart_gain=0.5)
+    is_over = False  # nobody gains any more
+
+    def evaluate(programs: Programs) -> np.ndarray:
+        return np.full(len(programs), 0.25) if is_over else marker(programs)
+
+    settings = EvolutionSettings(islands=4, population=20, tournament=3, batch=10, restart_after=100, restart_gain=0.5)
+    search = Evolution(DEMO, AtOnce(evaluate), settings, np.random.default_rng(0))
     best = int(search.fitness.max(axis=1).argmax())
-    search._evaluate = AtOnce(lambda programs: np.full(len(programs), 0.25))  # nobody gains any more
+    search.take_events()
+    is_over = True
     for _ in range(9):
         search.step()
     assert search.restarts == 0
     search.step()
     assert search.restarts == 3
     assert search.candidates == 80 + 10 * 40 + 3 * 20
-    search.step()
-    assert best == int(search._best.argmax())
+    restarted = {event.island for event in search.take_events() if isinstance(event, Restart)}
+    assert restarted == {0, 1, 2, 3} - {best}
 
 
 def test_without_a_restart_rule_nobody_starts_again() -> None:

@@ -4,11 +4,10 @@ A program is pruned and taken apart into values: what an instruction reads is wh
 what its function found in a register. That graph is put together again in one fixed way:
 
 1. Every instruction gets a colour, a hash of how its result is computed and, where this leaves twins, of how it is used
-   (`azero_jax.analysis.canonical.use_colours`), which depends neither on the names of registers nor on the order of independent
-   instructions.
+   (`use_colours`), which depends neither on the names of registers nor on the order of independent instructions.
 2. Each function's instructions, and the operands of commutative ops, are put in the order of their colours, as far as
-   they do not depend on one another (`azero_jax.analysis.canonical.value_graph`, as the colours of step 1).
-3. Registers are handed out afresh, in the order of use (`azero_jax.analysis.canonical.allocation`).
+   they do not depend on one another (`value_graph`, as the colours of step 1).
+3. Registers are handed out afresh, in the order of use (`allocation`).
 
 Nothing of this changes a bit of what the program computes. Where step 3 runs out of registers, the instructions are
 coloured and ordered again within what the original registers allow, and these are only renamed: there, which values
@@ -18,47 +17,31 @@ two draws from one distribution whose sum is all that is used, are left in the o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from azero_jax import analysis, compiled
-from azero_jax.analysis.canonical import allocation, use_colours, value_graph
 from azero_jax.analysis.canonical.allocation import allocate, rename_by_first_use
 from azero_jax.analysis.canonical.use_colours import tell_apart, tell_apart_by_name
 from azero_jax.analysis.canonical.value_graph import (
-    CODE_COLUMNS,
     NEW_IN1,
     OP,
     ORDER,
     SLOT,
-    STATE_COLUMNS,
-    WEB_COLUMNS,
+    ValueGraph,
     collect_live,
     colour_code,
     link_values,
+    make_value_graph,
     mix,
     schedule,
     wait_for_registers,
 )
-from azero_jax.analysis.liveness import IS_LIVE, SLOT_COLUMNS, find_live, list_live, make_live_sets
-from azero_jax.compiled.inline import inlined, source_digest
-from azero_jax.compiled.tables import (
-    COMMUTATIVE,
-    CONSTANTS,
-    IN1_USED,
-    KEEPS,
-    RANDOM,
-    TOTAL,
-    WORDS,
-    SpaceTables,
-    Table,
-    space_tables,
-)
-from azero_jax.language.program import IN1, IN2, OUT, Programs, empty_programs
+from azero_jax.analysis.liveness import IS_LIVE, Liveness, find_live, list_live, make_liveness
+from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.tables import COMMUTATIVE, CONSTANTS, IN1_USED, KEEPS, RANDOM, SpaceTables, Table, space_tables
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
@@ -89,10 +72,10 @@ def canonicalize(programs: Programs, space: SearchSpace, metric: Metric) -> Cano
     Raises:
       ValueError: the metric needs registers that the space does not have.
     """
-    tables = space_tables(space, metric)
     canonical = empty_programs(len(programs), space)
     hashes = np.empty(len(programs), np.int64)
-    _canonicalize_batch(*_arrays(programs), tables, *_arrays(canonical), hashes, np.empty((0, 0, 0), np.uint16))
+    unnumbered = np.empty((0, 0, 0), np.uint16)
+    _canonicalize_batch(programs.bits(), space_tables(space, metric), canonical.bits(), hashes, unnumbered)
     return Canonical(canonical, hashes.view(np.uint64))
 
 
@@ -101,174 +84,112 @@ def number_streams(programs: Programs, space: SearchSpace, metric: Metric) -> Pr
 
     Dead random ops get the numbers after those. Arguments and errors are those of `canonicalize`.
     """
-    tables = space_tables(space, metric)
-    addresses = programs.addresses.copy()
-    hashes = np.empty(len(programs), np.int64)
     canonical = empty_programs(len(programs), space)
-    _canonicalize_batch(*_arrays(programs), tables, *_arrays(canonical), hashes, addresses)
-    return Programs(programs.opcodes, addresses, programs.constants, programs.sizes)
+    hashes = np.empty(len(programs), np.int64)
+    numbered = programs.addresses.copy()
+    _canonicalize_batch(programs.bits(), space_tables(space, metric), canonical.bits(), hashes, numbered)
+    return Programs(programs.opcodes, numbered, programs.constants, programs.sizes)
 
 
-def _arrays(programs: Programs) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """The arrays of a batch, constants as their bits: 0.0 is not -0.0, and a NaN is equal to itself."""
-    return programs.opcodes, programs.addresses, programs.constants.view(np.int64), programs.sizes
+@compiled_loop
+def _canonicalize_batch(
+    programs: ProgramArrays, space: SpaceTables, canonical: ProgramArrays, hashes: Table, numbered: NDArray[np.uint16]
+) -> None:
+    """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
+    length = programs.opcodes.shape[1]
+    found = make_liveness(1, length, space)
+    graph = make_value_graph(length, space, found)
+    for n in range(len(programs.opcodes)):
+        find_live(programs, n, space, found)
+        list_live(programs, n, space, found, 0)
+        collect_live(programs, n, space, graph)
+        has_twins = colour_code(space, graph)
+        if has_twins:
+            tell_apart(space, graph)
+        for function in range(3):
+            if graph.begin[function] < graph.begin[function + 1]:
+                link_values(function, space, graph)
+                schedule(function, graph)
+        if not allocate(space, graph):
+            tell_apart_by_name(has_twins, space, graph)
+            for function in range(3):
+                wait_for_registers(function, graph)
+                schedule(function, graph)
+            rename_by_first_use(space, graph)
+        digest = _write_code(n, space, graph, canonical)
+        if len(numbered):
+            _number_streams(programs, n, space, found, graph, numbered)
+        hashes[n] = _write_data(digest, programs, n, space, graph, canonical)
 
 
 @inlined
-def _write_code(
-    program: int,
-    op_table: Table,
-    facts: Table,
-    begin: Table,
-    code: Table,
-    new_opcodes: NDArray[np.uint8],
-    new_addresses: NDArray[np.uint16],
-    new_sizes: NDArray[np.int32],
-) -> int:
+def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays) -> int:
     """Writes sizes, ops and registers of one canonical program, and returns their hash."""
+    op_table, begin, code = space.ops, graph.begin, graph.code
     digest = 0
     for function in range(3):
         first, end = begin[function], begin[function + 1]
-        new_sizes[program, function] = end - first
+        canonical.sizes[n, function] = end - first
         digest = mix(digest, end - first)
         for position in range(first, end):
-            k, slot = code[position, ORDER], facts[function] + position - first
+            k, slot = code[position, ORDER], space.facts[function] + position - first
             op = code[k, OP]
             in1 = (code[k, NEW_IN1] - op_table[op, IN1]) * op_table[op, IN1_USED]
             in2 = (code[k, NEW_IN1 + IN2] - op_table[op, IN2]) * op_table[op, IN1_USED + IN2]
             out = (code[k, NEW_IN1 + OUT] - op_table[op, OUT]) * op_table[op, IN1_USED + OUT]
             if op_table[op, COMMUTATIVE] and in2 < in1:
                 in1, in2 = in2, in1
-            new_opcodes[program, slot] = op
-            new_addresses[program, slot, IN1] = in1
-            new_addresses[program, slot, IN2] = in2
-            new_addresses[program, slot, OUT] = out
+            canonical.opcodes[n, slot] = op
+            canonical.addresses[n, slot, IN1] = in1
+            canonical.addresses[n, slot, IN2] = in2
+            canonical.addresses[n, slot, OUT] = out
             digest = mix(digest, ((op << 16 | in1) << 16 | in2) << 16 | out)
     return digest
 
 
 @inlined
 def _write_data(
-    program: int,
-    digest: int,
-    addresses: NDArray[np.uint16],
-    constant_bits: Table,
-    op_table: Table,
-    facts: Table,
-    begin: Table,
-    code: Table,
-    new_addresses: NDArray[np.uint16],
-    new_constant_bits: Table,
+    digest: int, programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays
 ) -> int:
     """Writes indices, streams and constants of one canonical program, and returns the hash of everything."""
+    op_table, begin, code = space.ops, graph.begin, graph.code
     stream = 0
     for function in range(3):
         for position in range(begin[function], begin[function + 1]):
-            k, slot = code[position, ORDER], facts[function] + position - begin[function]
+            k, slot = code[position, ORDER], space.facts[function] + position - begin[function]
             op, old = code[k, OP], code[k, SLOT]
             if op_table[op, KEEPS]:
                 for field in range(2):
-                    new_addresses[program, slot, field] = addresses[program, old, field]
-                    digest = mix(digest, addresses[program, old, field])
+                    canonical.addresses[n, slot, field] = programs.addresses[n, old, field]
+                    digest = mix(digest, programs.addresses[n, old, field])
             elif op_table[op, RANDOM]:
-                new_addresses[program, slot, IN1] = stream
+                canonical.addresses[n, slot, IN1] = stream
                 stream += 1
             for constant in range(op_table[op, CONSTANTS]):
-                bits = constant_bits[program, old, constant]
-                new_constant_bits[program, slot, constant] = bits
-                digest = mix(digest, bits)
+                bits = programs.constants[n, old, constant]
+                canonical.constants[n, slot, constant] = bits
+                digest = mix(digest, np.int64(bits))
     return digest
 
 
 @inlined
 def _number_streams(
-    program: int,
-    opcodes: NDArray[np.uint8],
-    sizes: NDArray[np.int32],
-    op_table: Table,
-    facts: Table,
-    slots: Table,
-    begin: Table,
-    code: Table,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    found: Liveness,
+    graph: ValueGraph,
     numbered: NDArray[np.uint16],
 ) -> None:
     """Numbers the streams of one original program: the live ones by their rank in canonical order, then the dead."""
     stream = 0
-    for position in range(begin[3]):
-        k = code[position, ORDER]
-        if op_table[code[k, OP], RANDOM]:
-            numbered[program, code[k, SLOT], IN1] = stream
+    for position in range(graph.begin[3]):
+        k = graph.code[position, ORDER]
+        if space.ops[graph.code[k, OP], RANDOM]:
+            numbered[n, graph.code[k, SLOT], IN1] = stream
             stream += 1
     for function in range(3):
-        for slot in range(facts[function], facts[function] + sizes[program, function]):
-            if op_table[opcodes[program, slot], RANDOM] and not slots[slot, IS_LIVE]:
-                numbered[program, slot, IN1] = stream
+        for slot in range(space.facts[function], space.facts[function] + programs.sizes[n, function]):
+            if space.ops[programs.opcodes[n, slot], RANDOM] and not found.slots[slot, IS_LIVE]:
+                numbered[n, slot, IN1] = stream
                 stream += 1
-
-
-def _compile(version: str) -> Callable[..., None]:
-    """The compiled loop over a batch; the version is part of its key in Numba's cache on disk."""
-
-    @njit(cache=True, nogil=True)
-    def canonicalize_batch(
-        opcodes: NDArray[np.uint8],
-        addresses: NDArray[np.uint16],
-        constant_bits: Table,
-        sizes: NDArray[np.int32],
-        tables: SpaceTables,
-        new_opcodes: NDArray[np.uint8],
-        new_addresses: NDArray[np.uint16],
-        new_constant_bits: Table,
-        new_sizes: NDArray[np.int32],
-        hashes: Table,
-        numbered: NDArray[np.uint16],
-    ) -> None:
-        """Canonical form and hash of every program; `numbered`, if not empty, gets the numbers of its streams."""
-        _ = version
-        _functions, op_table, registers, facts = tables
-        length, total = opcodes.shape[1], facts[TOTAL]
-        slots = np.zeros((length, SLOT_COLUMNS), np.int64)
-        live_sets = make_live_sets(registers, facts[WORDS])
-        live = np.zeros((1, length + 1), np.int64)
-        begins = np.zeros((1, 4), np.int64)
-        begin = begins[0]
-        code = np.zeros((length + 1, CODE_COLUMNS), np.int64)
-        webs = np.zeros((total + 4 + length, WEB_COLUMNS), np.int64)
-        state = np.zeros((total + 2, STATE_COLUMNS), np.int64)
-        for program in range(len(opcodes)):
-            find_live(program, opcodes, addresses, sizes, op_table, facts, slots, live_sets)
-            list_live(program, sizes, facts, slots, 0, live, begins)
-            collect_live(program, opcodes, addresses, constant_bits, op_table, facts, live, begin, code, state)
-            has_twins = colour_code(registers, facts, begin, code, state)
-            if has_twins:
-                tell_apart(registers, facts, live_sets, begin, code, state)
-            for function in range(3):
-                if begin[function] < begin[function + 1]:
-                    link_values(function, registers, facts, live_sets, begin, code, webs, state)
-                    schedule(function, begin, code)
-            if not allocate(registers, facts, live_sets, begin, code, webs, state):
-                tell_apart_by_name(has_twins, registers, facts, live_sets, begin, code, state)
-                for function in range(3):
-                    wait_for_registers(function, begin, code)
-                    schedule(function, begin, code)
-                rename_by_first_use(registers, facts, begin, code, webs, state)
-            digest = _write_code(program, op_table, facts, begin, code, new_opcodes, new_addresses, new_sizes)
-            if len(numbered):
-                _number_streams(program, opcodes, sizes, op_table, facts, slots, begin, code, numbered)
-            hashes[program] = _write_data(
-                program,
-                digest,
-                addresses,
-                constant_bits,
-                op_table,
-                facts,
-                begin,
-                code,
-                new_addresses,
-                new_constant_bits,
-            )
-
-    return canonicalize_batch
-
-
-_canonicalize_batch: Final = _compile(source_digest(analysis, compiled, value_graph, use_colours, allocation))

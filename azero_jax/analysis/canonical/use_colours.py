@@ -1,6 +1,6 @@
 """Tells twins apart, instructions of a function that compute the same in the same way, by how their results are used.
 
-For the compiled loops of `azero_jax.canonical`, after `colour_code` has found twins. Colours are refined: a walk from
+For the compiled loop of `form`, after `colour_code` has found twins. Colours are refined: a walk from
 the end of a function to its start finds for every instruction what its result becomes, the walk of `colour_code` what
 its operands are, in turns, until nothing more is told apart. Twins that are left can be exchanged for one another
 without changing the program, so it does not matter that the first of them in the original program is marked as the
@@ -29,13 +29,14 @@ from azero_jax.analysis.canonical.value_graph import (
     SWAPS,
     USE,
     WRITTEN,
+    ValueGraph,
     colour_function,
     colour_loop,
     mix,
 )
 from azero_jax.analysis.liveness import AFTER, BEFORE, is_in
 from azero_jax.compiled.inline import inlined
-from azero_jax.compiled.tables import KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, Table
+from azero_jax.compiled.tables import KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, SpaceTables
 from azero_jax.language.program import IN1, IN2, OUT
 
 _PREDICTED, _MARK = 7, 8  # the use of the prediction; what marks the first of several twins
@@ -43,63 +44,58 @@ _FIRST_OPERAND, _SECOND_OPERAND, _KEPT = 1, 2, 3  # roles of the registers of an
 
 
 @inlined
-def tell_apart(registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, state: Table) -> None:
+def tell_apart(space: SpaceTables, graph: ValueGraph) -> None:
     """Refines colours, with operands of commutative ops in their order, until there are no twins.
 
     Args:
-      registers: `SpaceTables.registers`.
-      facts: `SpaceTables.facts`.
-      live_sets: from `find_live`.
-      begin: `[4]`, from `collect_live`.
-      code: `[L + 1, 18]`, from `colour_code`; PLAIN becomes the COLOUR that it had.
-      state: `[R + 2, 13]`, from `colour_code`.
+      space: the search space.
+      graph: from `colour_code`; PLAIN becomes the COLOUR that an instruction had.
     """
-    for k in range(begin[3]):
-        code[k, PLAIN] = code[k, COLOUR]
-    _settle(False, registers, facts, live_sets, begin, code, state)
+    for k in range(graph.begin[3]):
+        graph.code[k, PLAIN] = graph.code[k, COLOUR]
+    _settle(False, space, graph)
 
 
 @inlined
-def tell_apart_by_name(
-    has_twins: bool, registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, state: Table
-) -> None:
+def tell_apart_by_name(has_twins: bool, space: SpaceTables, graph: ValueGraph) -> None:
     """The same for a program whose registers stay as they are, whether or not it has twins.
 
     Arguments are those of `tell_apart`, and whether that has run: its marks do not count here, where instructions that
-    could be exchanged may differ in their registers. `code` loses PARTIAL, and `state` WRITTEN.
+    could be exchanged may differ in their registers. The graph loses PARTIAL and WRITTEN.
     """
+    begin, code, state = graph.begin, graph.code, graph.state
     for k in range(begin[3]):
         code[k, PARTIAL] = 1
         code[k, COLOUR] = code[k, PLAIN] if has_twins else code[k, COLOUR]
-    for register in range(facts[TOTAL]):
+    for register in range(space.facts[TOTAL]):
         state[register, WRITTEN] = 1
         for column in (HUE, AFTER_SETUP, AFTER_PREDICT):
-            state[register, column] = 1 + registers[register, KIND]
-    _settle(True, registers, facts, live_sets, begin, code, state)
+            state[register, column] = 1 + space.registers[register, KIND]
+    _settle(True, space, graph)
 
 
 @inlined
-def _settle(
-    by_name: bool, registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, state: Table
-) -> None:
-    for register in range(facts[TOTAL]):
+def _settle(by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
+    code, state = graph.code, graph.state
+    for register in range(space.facts[TOTAL]):
         state[register, KEY] = 0
-    pairs, twin = _find_twins(begin, code)
+    pairs, twin = _find_twins(graph)
     is_open = by_name  # the order of operands
     idle = 0
     while pairs or is_open:
         if idle == 2:  # what tells registers apart takes one round more to tell apart the instructions that write them
             code[twin, COLOUR] = mix(code[twin, COLOUR], _MARK)
         before = pairs
-        is_open = _refine(by_name, registers, facts, live_sets, begin, code, state)
-        pairs, twin = _find_twins(begin, code)
+        is_open = _refine(by_name, space, graph)
+        pairs, twin = _find_twins(graph)
         is_open = is_open and before > 0
         idle = idle + 1 if pairs == before else 0
 
 
 @inlined
-def _find_twins(begin: Table, code: Table) -> tuple[int, int]:
+def _find_twins(graph: ValueGraph) -> tuple[int, int]:
     """How many pairs of twins there are, and the first of those of the smallest colour in the first function."""
+    begin, code = graph.begin, graph.code
     pairs = 0
     twin = NOWHERE
     for function in range(3):
@@ -115,22 +111,21 @@ def _find_twins(begin: Table, code: Table) -> tuple[int, int]:
 
 
 @inlined
-def _refine(
-    by_name: bool, registers: Table, facts: Table, live_sets: Table, begin: Table, code: Table, state: Table
-) -> bool:
+def _refine(by_name: bool, space: SpaceTables, graph: ValueGraph) -> bool:
     """Colours every instruction by its colour, the uses of its result, and then by its operands.
 
     A register that carries a value from one function to another has for its key what each function leaves in it, and
     how each uses what it finds there. Returns whether an order of operands is open.
     """
-    total = facts[TOTAL]
-    _walk_back(LEARN, by_name, facts, live_sets, begin, code, state)
+    registers, total = space.registers, space.facts[TOTAL]
+    live_sets, state = graph.live_sets, graph.state
+    _walk_back(LEARN, by_name, space, graph)
     for register in range(total):
         state[register, LEARN_USE] = state[register, USE]
-    _walk_back(PREDICT, by_name, facts, live_sets, begin, code, state)
+    _walk_back(PREDICT, by_name, space, graph)
     for register in range(total):
         state[register, PREDICT_USE] = state[register, USE]
-    _walk_back(SETUP, by_name, facts, live_sets, begin, code, state)
+    _walk_back(SETUP, by_name, space, graph)
     for register in range(total):
         key = mix(mix(0, state[register, PREDICT_USE]), state[register, LEARN_USE])
         if by_name or is_in(live_sets, BEFORE + PREDICT, register):
@@ -139,21 +134,21 @@ def _refine(
             key = mix(key, state[register, USE])
         state[register, KEY] = key
         state[register, HUE] = key if by_name else 1 + registers[register, KIND]
-    is_open = by_name & colour_function(SETUP, begin, code, state)
+    is_open = by_name & colour_function(SETUP, graph)
     for register in range(total):
         state[register, AFTER_SETUP] = state[register, HUE]
         state[register, HUE] = state[register, KEY] if state[register, WRITTEN] else 1 + registers[register, KIND]
-    return is_open | colour_loop(registers, facts, begin, code, state)
+    return is_open | colour_loop(space, graph)
 
 
 @inlined
-def _walk_back(
-    function: int, by_name: bool, facts: Table, live_sets: Table, begin: Table, code: Table, state: Table
-) -> None:
+def _walk_back(function: int, by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
     """Finds how results are used: SEED becomes the hash of an instruction's colour and of that.
 
     Uses are added up, so it matters neither in which order they come, nor what registers are called.
     """
+    facts = space.facts
+    live_sets, begin, code, state = graph.live_sets, graph.begin, graph.code, graph.state
     for register in range(facts[TOTAL]):
         is_live = by_name or is_in(live_sets, AFTER + function, register)
         state[register, USE] = state[register, KEY] if is_live else 0

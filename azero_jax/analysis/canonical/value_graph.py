@@ -1,19 +1,19 @@
 """The live instructions of a program as a graph of values: who reads whose result, coloured and put in a fixed order.
 
-For the compiled loops of `azero_jax.canonical`: one program at a time, in scratch tables with named columns. Registers
-are numbered as in `azero_jax.prune`. A *web* is what has to share one register: a value, and the values that partial
+For the compiled loop of `form`: one program at a time, in scratch tables with named columns. Registers are numbered as
+in `SpaceTables`. A *web* is what has to share one register: a value, and the values that partial
 writes make of it. Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a
 kind, R + 3 "no input", and R + 4 + k the value that live instruction k computes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
-from azero_jax.analysis.liveness import AFTER, is_in
+from azero_jax.analysis.liveness import AFTER, Liveness, is_in
 from azero_jax.compiled.inline import inlined
 from azero_jax.compiled.tables import (
     COMMUTATIVE,
@@ -28,10 +28,11 @@ from azero_jax.compiled.tables import (
     SET_OUTSIDE,
     SETUP,
     TOTAL,
+    SpaceTables,
     Table,
     find_register,
 )
-from azero_jax.language.program import IN1, IN2, OUT
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 from azero_jax.language.roles import SCALAR_LABEL
 
 _LABEL_ADDRESS: Final = SCALAR_LABEL.address
@@ -56,8 +57,6 @@ USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
 CURRENT, WRITER, WRITTEN, HUE, AFTER_SETUP, AFTER_PREDICT, BUSY_UNTIL, CLAIMED_AT, CLEAN = range(9)
 USE, PREDICT_USE, LEARN_USE, KEY = range(9, 13)
 
-CODE_COLUMNS, WEB_COLUMNS, STATE_COLUMNS = 18, 5, 13
-
 # Odd multipliers as signed numbers: 2**64 over the golden ratio, and the two of splitmix64 (Steele, Lea, Flood 2014).
 _GOLDEN: Final = 0x9E3779B97F4A7C15 - 2**64
 _MIX1: Final = 0xBF58476D1CE4E5B9 - 2**64
@@ -75,50 +74,65 @@ def mix(state: Any, word: Any) -> Any:
     return state ^ np.int64(np.uint64(state) >> np.uint64(29))
 
 
-@inlined
-def collect_live(
-    program: int,
-    opcodes: NDArray[np.uint8],
-    addresses: NDArray[np.uint16],
-    constant_bits: NDArray[np.int64],
-    op_table: Table,
-    facts: Table,
-    live: Table,
-    begin: Table,
-    code: Table,
-    state: Table,
-) -> None:
-    """Gathers the live instructions of one program, numbered in their order.
+class ValueGraph(NamedTuple):
+    """Scratch memory for one program; columns as above.
 
-    Args:
-      program: its number in the batch.
-      opcodes: of the batch, `[N, L]`.
-      addresses: of the batch, `[N, L, 3]`.
-      constant_bits: of the batch, `[N, L, 2]`.
-      op_table: `SpaceTables.ops`.
-      facts: `SpaceTables.facts`.
-      live: `[1, L + 1]` live slots, from `list_live`.
-      begin: `[4]` where those of the functions begin, and how many there are.
-      code: `[L + 1, 18]`, becomes the columns up to SEED.
-      state: `[R + 2, 13]`, becomes WRITTEN.
+    Attributes:
+      begin: `[4]` where the instructions of the functions begin, and how many there are.
+      live: `[L + 1]` live slots.
+      live_sets: `[8, words]`, see `Liveness`.
+      code: `[L + 1, 18]`, a row an instruction.
+      webs: `[R + 4 + L, 5]`, a row a web.
+      state: `[R + 2, 13]`, a row a register.
     """
+
+    begin: Table
+    live: Table
+    live_sets: Table
+    code: Table
+    webs: Table
+    state: Table
+
+
+@njit(nogil=True, forceinline=True)
+def make_value_graph(length: int, space: SpaceTables, liveness: Liveness) -> ValueGraph:
+    """A graph for programs of `length` slots, which shares the memory of the first row of `liveness`."""
+    total = space.facts[TOTAL]
+    return ValueGraph(
+        liveness.begin[0],
+        liveness.live[0],
+        liveness.live_sets,
+        np.zeros((length + 1, 18), np.int64),
+        np.zeros((total + 4 + length, 5), np.int64),
+        np.zeros((total + 2, 13), np.int64),
+    )
+
+
+@inlined
+def collect_live(programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph) -> None:
+    """Gathers the live instructions of program `n`, numbered in their order.
+
+    Of the graph, `code` gets the columns up to SEED, and `state` WRITTEN.
+    """
+    op_table, facts = space.ops, space.facts
+    begin, code, state = graph.begin, graph.code, graph.state
     for register in range(facts[TOTAL]):
         state[register, WRITTEN] = 0
     for k in range(begin[3]):
-        slot = live[0, k]
+        slot = graph.live[k]
         code[k, SLOT] = slot
-        op = opcodes[program, slot]
+        op = programs.opcodes[n, slot]
         code[k, OP] = op
         for field in range(3):
-            code[k, field] = find_register(field, program, slot, op, addresses, op_table)
+            code[k, field] = find_register(field, programs, n, slot, op, space)
         code[k, PARTIAL] = op_table[op, KEEPS]
         code[k, SWAPS] = op_table[op, COMMUTATIVE]
         state[code[k, OUT], WRITTEN] = 1
         seed = (op + 1) * _MIX2  # not of _GOLDEN, by which colours are multiplied: small ones would add up to other ops
         if op_table[op, KEEPS]:
-            seed = mix(seed, np.int64(addresses[program, slot, IN1]) << 16 | addresses[program, slot, IN2])
+            seed = mix(seed, np.int64(programs.addresses[n, slot, IN1]) << 16 | programs.addresses[n, slot, IN2])
         for constant in range(op_table[op, CONSTANTS]):
-            seed = mix(seed, constant_bits[program, slot, constant])
+            seed = mix(seed, np.int64(programs.constants[n, slot, constant]))
         code[k, SEED] = seed
     for function in range(3):
         if begin[function + 1] - begin[function] > MOST_SCHEDULED:  # its place is part of what an instruction is
@@ -127,7 +141,7 @@ def collect_live(
 
 
 @inlined
-def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+def colour_code(space: SpaceTables, graph: ValueGraph) -> bool:
     """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
 
     The first colours are those of the first training example. At the second look a register that any function writes
@@ -135,48 +149,51 @@ def colour_code(registers: Table, facts: Table, begin: Table, code: Table, state
 
     Returns whether twins are left: instructions of one colour in one function.
     """
-    total = facts[TOTAL]
+    registers, state, total = space.registers, graph.state, space.facts[TOTAL]
     for register in range(total):
         state[register, HUE] = 1 + registers[register, KIND]
     state[total, HUE] = 0
-    colour_function(SETUP, begin, code, state)
+    colour_function(SETUP, graph)
     for register in range(total):
         state[register, AFTER_SETUP] = state[register, HUE]
-    is_open = colour_loop(registers, facts, begin, code, state)
-    if not (is_open or _has_twins(begin, code)):
+    is_open = colour_loop(space, graph)
+    if not (is_open or _has_twins(graph)):
         return False
     for register in range(total):
         hue = state[register, AFTER_SETUP]
         if state[register, WRITTEN]:
             hue = mix(mix(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
         state[register, HUE] = hue
-    colour_loop(registers, facts, begin, code, state)
-    return _has_twins(begin, code)
+    colour_loop(space, graph)
+    return _has_twins(graph)
 
 
 @inlined
-def colour_loop(registers: Table, facts: Table, begin: Table, code: Table, state: Table) -> bool:
+def colour_loop(space: SpaceTables, graph: ValueGraph) -> bool:
     """Runs Predict and Learn on colours, as `colour_function` does."""
+    registers, facts = space.registers, space.facts
+    state = graph.state
     for register in range(facts[TOTAL]):
         if registers[register, SET_OUTSIDE]:
             state[register, HUE] = _NAMED_ZEROS_HUE
     state[_LABEL_ADDRESS, HUE] = 1  # s0 is where Predict reads zeros
     state[facts[FEATURES], HUE] = _FEATURES_HUE
-    is_open = colour_function(PREDICT, begin, code, state)
+    is_open = colour_function(PREDICT, graph)
     for register in range(facts[TOTAL]):
         state[register, AFTER_PREDICT] = state[register, HUE]
     state[_LABEL_ADDRESS, HUE] = _NAMED_ZEROS_HUE
     state[facts[LABEL], HUE] = _LABEL_HUE
-    is_open |= colour_function(LEARN, begin, code, state)
+    is_open |= colour_function(LEARN, graph)
     return is_open
 
 
 @inlined
-def colour_function(function: int, begin: Table, code: Table, state: Table) -> bool:
+def colour_function(function: int, graph: ValueGraph) -> bool:
     """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
 
     Returns whether that order is open: operands of one colour, but not for sure of one value.
     """
+    begin, code, state = graph.begin, graph.code, graph.state
     is_open = False
     for k in range(begin[function], begin[function + 1]):
         first, second, out = code[k, IN1], code[k, IN2], code[k, OUT]
@@ -195,7 +212,8 @@ def colour_function(function: int, begin: Table, code: Table, state: Table) -> b
 
 
 @inlined
-def _has_twins(begin: Table, code: Table) -> bool:
+def _has_twins(graph: ValueGraph) -> bool:
+    begin, code = graph.begin, graph.code
     for function in range(3):
         if begin[function + 1] - begin[function] <= MOST_SCHEDULED:
             for k in range(begin[function], begin[function + 1]):
@@ -206,21 +224,14 @@ def _has_twins(begin: Table, code: Table) -> bool:
 
 
 @inlined
-def link_values(
-    function: int,
-    registers: Table,
-    facts: Table,
-    live_sets: Table,
-    begin: Table,
-    code: Table,
-    webs: Table,
-    state: Table,
-) -> None:
+def link_values(function: int, space: SpaceTables, graph: ValueGraph) -> None:
     """Finds which web each instruction of a function reads and writes, and which instructions it has to wait for.
 
     It waits for those that compute what it reads. A partial write also waits for everyone who wants the value as it
     was. What replaces a register that carries a value in and another out waits for all who use the old one.
     """
+    registers, facts = space.registers, space.facts
+    live_sets, begin, code, webs, state = graph.live_sets, graph.begin, graph.code, graph.webs, graph.state
     total = facts[TOTAL]
     for register in range(total):
         webs[register, USERS] = 0
@@ -269,8 +280,9 @@ def link_values(
 
 
 @inlined
-def wait_for_registers(function: int, begin: Table, code: Table) -> None:
+def wait_for_registers(function: int, graph: ValueGraph) -> None:
     """Makes each instruction of a function wait as if every register stayed as it is named, once allocation failed."""
+    begin, code = graph.begin, graph.code
     for k in range(begin[function], begin[function + 1]):
         waits = 0
         for other in range(begin[function], k):
@@ -282,8 +294,9 @@ def wait_for_registers(function: int, begin: Table, code: Table) -> None:
 
 
 @inlined
-def schedule(function: int, begin: Table, code: Table) -> None:
+def schedule(function: int, graph: ValueGraph) -> None:
     """Orders a function: again and again, of the instructions that wait for nobody, the one of the smallest colour."""
+    begin, code = graph.begin, graph.code
     first, end = begin[function], begin[function + 1]
     for k in range(first, end):
         code[k, ORDER] = k
