@@ -65,4 +65,6 @@ class EngineConfig:
 
     def run_settings(self, *, epochs: int = 1, seed: int = 0, batch_size: int | None = None) -> RunSettings:
         """How engines run programs for so many epochs, with this seed; `batch_size` None takes the one here."""
-        return RunSettings(self.precision, epochs, self.max_abs_error, seed, batch_size or self.batch_size)
+        return RunSettings(
+            self.precision, epochs, self.max_abs_error, seed, self.batch_size if batch_size is None else batch_size
+        )
