@@ -41,10 +41,7 @@ FORMATS: Final = (
     Format("SVHN .mat", is_svhn, load_svhn),
     Format(".npz", lambda path: path.suffix.lower() == ".npz", load_npz, ("regression",)),
     Format(
-        ".csv or .tsv table",
-        lambda path: path.suffix.lower() in (".csv", ".tsv"),
-        load_table,
-        ("label", "regression"),
+        ".csv or .tsv table", lambda path: path.suffix.lower() in (".csv", ".tsv"), load_table, ("label", "regression")
     ),
     Format(
         "folder or zip of class folders",

@@ -157,11 +157,7 @@ def _screen(
     block = _Block(
         np.zeros(TOGETHER, np.int64),
         make_liveness(TOGETHER, length, space),
-        Keys(
-            np.zeros(TOGETHER, np.int64),
-            np.zeros(TOGETHER, np.int64),
-            np.zeros((TOGETHER, most_words), np.uint64),
-        ),
+        Keys(np.zeros(TOGETHER, np.int64), np.zeros(TOGETHER, np.int64), np.zeros((TOGETHER, most_words), np.uint64)),
         np.zeros((2, len(space.registers)), np.int64),
     )
     count = n = 0

@@ -52,10 +52,7 @@ class StagedRuns:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        settings: EvaluatorSettings,
-        make_engine: Callable[[Tasks], Engine] | None = None,
+        self, engine: Engine, settings: EvaluatorSettings, make_engine: Callable[[Tasks], Engine] | None = None
     ) -> None:
         """No behaviours known, and hurdles that everything passes; arguments and errors are those of `Evaluator`."""
         self.timings = Timings()

@@ -5,14 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from azero_jax.language.space import (
-    FUNCTION_NAMES,
-    FunctionSpace,
-    SearchSpace,
-    check_bounds,
-    op_numbers,
-    usable_ops,
-)
+from azero_jax.language.space import FUNCTION_NAMES, FunctionSpace, SearchSpace, check_bounds, op_numbers, usable_ops
 
 ALL_OPS: Final = ("all",)
 

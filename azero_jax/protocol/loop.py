@@ -64,11 +64,7 @@ class SearchLoop:
             say(f"going on from {self._candidates():,} candidates, {self._budget.seconds():.1f} s")
 
     def run(
-        self,
-        stop: StopSignals,
-        report: Callable[[Progress], None],
-        report_seconds: float,
-        compile_seconds: float,
+        self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float, compile_seconds: float
     ) -> SearchResult:
         """Searches until there is a reason to stop.
 

@@ -6,7 +6,7 @@ Features are standardised with the mean and standard deviation of the task's own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +17,6 @@ from azero_jax.tasks.projected import PARTS, Projected
 from azero_jax.tasks.tasks import Tasks, make_tasks
 
 _ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
-
-
-class Schedule(NamedTuple):
-    """How much a task is trained: examples of one pass, and passes."""
-
-    train_examples: int
-    epochs: int
-
-
-# What the paper trains binary CIFAR-10 tasks on (sections 4.2, 4.3): to search, with few examples, and fast.
-PAPER_SCHEDULES: Final = {
-    "full": Schedule(8000, 1),
-    "short": Schedule(800, 1),
-    "repeated": Schedule(800, 10),
-    "few-examples": Schedule(80, 100),
-    "few-examples-control": Schedule(800, 100),
-    "fast-training": Schedule(800, 10),
-    "fast-training-control": Schedule(800, 100),
-}
 
 
 def pair_tasks(

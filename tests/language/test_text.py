@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azero_jax.language import ops
-from azero_jax.language.grammar import Instruction, format_instruction, parse_statement
+from azero_jax.language.grammar import Instruction, format_instruction, parse_line
 from azero_jax.language.library import load_program
 from azero_jax.language.program import IN1, Programs, empty_programs
 from azero_jax.language.roles import Metric
@@ -37,7 +37,7 @@ def test_every_op_is_read_back_with_its_constants(op: ops.Op, x: float, y: float
     inputs = len(op.inputs) or op.indices
     fields = (2 if inputs > 0 else 0, 1 if inputs > 1 else 0, 2 if op.output else 0)
     instruction = Instruction(op, *fields, *values)
-    parsed = parse_statement(format_instruction(instruction)).instruction()
+    parsed = parse_line(1, format_instruction(instruction)).instruction()
     assert parsed.op is op
     assert np.array(parsed[1:]).tobytes() == np.array(instruction[1:]).tobytes()
 

@@ -22,15 +22,7 @@ from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.warp.batch import BatchBuffer, batch_bytes
 from azero_jax.engines.warp.device import Kernel, check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp.layout import choose_layout
-from azero_jax.engines.warp.spec import (
-    AFTER_SETUP,
-    AFTER_TRAINING,
-    STOP_BITS,
-    STOP_MASK,
-    KernelSpec,
-    Layout,
-    Registers,
-)
+from azero_jax.engines.warp.spec import AFTER_SETUP, AFTER_TRAINING, STOP_BITS, STOP_MASK, KernelSpec, Layout, Registers
 from azero_jax.language import ops
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace

@@ -69,7 +69,7 @@ def program_space(text: str | ProgramText, features: int) -> SearchSpace:
     """
     program = read_text(text) if isinstance(text, str) else text
     setup, predict, learn = (len(function) for function in program)
-    used = sorted({statement.op.name for statement in program.statements()} - {ops.NO_OP.name})
+    used = sorted({line.op.name for line in program.lines()} - {ops.NO_OP.name})
     return make_space(
         features=features,
         scalars=max(program.addresses(ops.SCALAR), SCALAR_PREDICTION.address + 1),
