@@ -1,7 +1,5 @@
 """The two things that a notebook calls: search, and run a program that was found."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

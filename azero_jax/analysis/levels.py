@@ -19,8 +19,6 @@ another sign of a zero changes at most the sign of a zero: sums, products, roots
 and comparisons, cos and exp take both zeros for the same; and so does |label - prediction|.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Final, NamedTuple
 

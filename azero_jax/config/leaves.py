@@ -1,7 +1,5 @@
 """Reading settings: every leaf of the configuration tree by its dotted name, from text or from TOML values."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import re

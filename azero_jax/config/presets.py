@@ -1,7 +1,5 @@
 """Ready configurations, by name."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from typing import Final

@@ -1,7 +1,5 @@
 """The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Arrays on disk that are slow to make: checksummed, written atomically, made again when they cannot be trusted."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """One way in: recognises what it is given, and reads it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

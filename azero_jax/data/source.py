@@ -1,7 +1,5 @@
 """A source: labelled examples as they come from a file, a name or memory, before any task is made of them."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import importlib

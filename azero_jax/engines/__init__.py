@@ -1,7 +1,5 @@
 """Engines: run a batch of programs on a batch of tasks, in one jitted call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from azero_jax.engines.base import Engine, EngineUnavailableError

@@ -1,7 +1,5 @@
 """What every engine takes and gives, and what all engines do alike: this makes them interchangeable."""
 
-from __future__ import annotations
-
 import abc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

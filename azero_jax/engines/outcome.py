@@ -1,7 +1,5 @@
 """What comes of running programs on tasks, and how good it is."""
 
-from __future__ import annotations
-
 import enum
 from typing import NamedTuple
 

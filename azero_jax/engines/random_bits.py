@@ -5,8 +5,6 @@ Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 20
 program was in nor on the engine that ran it.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import jax

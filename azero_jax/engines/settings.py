@@ -1,7 +1,5 @@
 """How programs are run."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final
 

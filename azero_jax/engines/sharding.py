@@ -1,7 +1,5 @@
 """The program axis spread over the devices of this machine; tasks are copied to every device."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 

@@ -1,7 +1,5 @@
 """How the search goes from one batch of candidates to the next."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from azero_jax.mutate import MutationPolicy

@@ -4,8 +4,6 @@ For candidates in canonical form this finds the same algorithm in other words; f
 instructions around other dead code.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np

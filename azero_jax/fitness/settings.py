@@ -1,7 +1,5 @@
 """What an evaluator does to avoid running candidates, as plain data."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from typing import Final

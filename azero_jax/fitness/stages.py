@@ -1,7 +1,5 @@
 """Running what is new in stages: a probe of its behaviour, hurdles, and everything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 

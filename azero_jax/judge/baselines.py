@@ -6,8 +6,6 @@ program's constants: the optimizer, the batch size, the learning rate (which dec
 and the scale of the initial weights.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """What a linear model achieves on the tasks of a search: the least that an evolved program should beat."""
 
-from __future__ import annotations
-
 import math
 from typing import Final, NamedTuple
 

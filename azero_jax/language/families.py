@@ -1,7 +1,5 @@
 """What ops compute, on arrays whose last axis is lanes; see `azero_jax.language.ops`."""
 
-from __future__ import annotations
-
 import enum
 import operator
 

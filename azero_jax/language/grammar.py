@@ -1,7 +1,5 @@
 """The grammar of instructions: one line such as `s1 = dot(v0, v1)`, to and from an op and its operands."""
 
-from __future__ import annotations
-
 import ast
 import difflib
 import re

@@ -10,8 +10,6 @@ or float64, and never raises: NaN and infinity are ordinary values. Its result b
 register.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a program may look like, as settings."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final
 

@@ -11,8 +11,6 @@ def Learn():
 <BLANKLINE>
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple

@@ -4,8 +4,6 @@ The release's eight mutations follow the original's source, the paper's set its 
 2003.03384).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import enum

@@ -1,7 +1,5 @@
 """How slow functions tell how far they have come."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Final

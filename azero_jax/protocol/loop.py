@@ -5,8 +5,6 @@ stop. Time never decides what is searched, only when it ends; so a search that g
 what it would have done.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What a search tells while it runs and when it ends."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, NamedTuple
 

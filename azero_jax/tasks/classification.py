@@ -3,8 +3,6 @@
 Features are standardised with the mean and standard deviation of the task's own training examples.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

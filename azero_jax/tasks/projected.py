@@ -12,8 +12,6 @@ makes tasks of the result.
 The release instead splits the examples anew for each data seed, and takes test examples from the training images.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path

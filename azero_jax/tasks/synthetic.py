@@ -4,8 +4,6 @@ The first and the last follow the original release (arXiv 2003.03384, section 4.
 The numbers come from NumPy's generator, so the same seed gives other values than the original.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

@@ -5,8 +5,6 @@ once, before anything is computed; what is left is split into training and valid
 several tasks judge a program by different rows of the same data, and by its columns in other orders, with other signs.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final, NamedTuple
 

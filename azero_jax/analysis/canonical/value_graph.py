@@ -6,8 +6,6 @@ writes make of it. Webs are numbered: 0 to R - 1 is what a function finds in tha
 kind, R + 3 "no input", and R + 4 + k the value that live instruction k computes.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, NamedTuple
 
 import numpy as np

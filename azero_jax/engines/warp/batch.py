@@ -1,7 +1,5 @@
 """A batch of programs in one buffer: every array that a kernel is handed costs each call ten microseconds."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Final, NamedTuple
 

@@ -1,7 +1,5 @@
 """Warp itself: whether it can run here, and the kernels that it has compiled."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import logging

@@ -1,7 +1,5 @@
 """What a Warp kernel is compiled for, and how it lays out a program's memory; plain data, without Warp."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final
 

@@ -4,8 +4,6 @@ Lanes, the last axis of its arrays, are tasks, or programs x tasks. One program 
 `lax.switch`; of many side by side every op runs, and each lane selects. `block_programs` chooses; see `step`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

@@ -1,7 +1,5 @@
 """The run of programs on tasks: Setup, then epochs of training and validation, with early stops (lanes last)."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple

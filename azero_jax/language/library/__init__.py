@@ -3,8 +3,6 @@
 Each file starts with comment lines that say what it is, where it is from, and what was changed.
 """
 
-from __future__ import annotations
-
 from importlib import resources
 from typing import Final, NamedTuple
 
