@@ -113,15 +113,15 @@ class DrawnTasks(abc.ABC):
 
     def search(self, seed: int) -> Tasks:
         """See `TaskSets`."""
-        return self.draw(self.settings.search_stage, seed)
+        return self.draw(self.settings.stages[0], seed)
 
     def select(self, seed: int) -> Tasks:
         """See `TaskSets`."""
-        return self.draw(self.settings.select_stage, seed)
+        return self.draw(self.settings.stages[1], seed)
 
     def final(self, seed: int) -> Tasks:
         """See `TaskSets`."""
-        return self.draw(self.settings.final_stage, seed)
+        return self.draw(self.settings.stages[2], seed)
 
 
 @dataclasses.dataclass(frozen=True)

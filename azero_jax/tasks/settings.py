@@ -43,13 +43,9 @@ class SourceConfig:
 
 
 class Stage(NamedTuple):
-    """How many tasks of what size one stage of a search has.
+    """How many tasks one stage of a search has, and their training and validation examples; None takes all.
 
-    Attributes:
-      number: 0 to search on, 1 to select by, 2 unseen.
-      tasks: how many.
-      train_examples: training examples of each; None takes all.
-      valid_examples: examples that each is judged by; None takes all.
+    `number` is 0 of the tasks to search on, 1 of those to select by, 2 of the unseen ones.
     """
 
     number: int
@@ -112,19 +108,14 @@ class TaskConfig:
         return self.kind in DATA_KINDS
 
     @property
-    def search_stage(self) -> Stage:
-        """The tasks on which every candidate is tried."""
-        return Stage(0, self.search_tasks, self.train_examples, self.valid_examples)
-
-    @property
-    def select_stage(self) -> Stage:
-        """The tasks on which the best candidates are compared."""
-        return Stage(1, self.select_tasks, self.select_train_examples, self.select_valid_examples)
-
-    @property
-    def final_stage(self) -> Stage:
-        """The unseen tasks."""
-        return Stage(2, self.final_tasks, self.select_train_examples, self.select_valid_examples)
+    def stages(self) -> tuple[Stage, Stage, Stage]:
+        """The tasks to search on, to select by, and the unseen ones."""
+        sizes = self.select_train_examples, self.select_valid_examples
+        return (
+            Stage(0, self.search_tasks, self.train_examples, self.valid_examples),
+            Stage(1, self.select_tasks, *sizes),
+            Stage(2, self.final_tasks, *sizes),
+        )
 
     @classmethod
     def all_examples(
