@@ -77,7 +77,7 @@ class TaskConfig:
       select_valid_examples: validation examples of the select and the final tasks; none takes all.
       final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
 
-    >>> TaskConfig(train_examples=20).search_stage
+    >>> TaskConfig(train_examples=20).stages[0]
     Stage(number=0, tasks=10, train_examples=20, valid_examples=100)
     """
 
