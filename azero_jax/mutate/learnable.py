@@ -1,0 +1,303 @@
+"""Random programs that are learnable (`azero_jax.analysis.learnable`), whole batches at once in compiled loops.
+
+Of uniformly random programs hardly any can learn. So each function is made from its end to its start: an instruction
+writes a register that is needed further on, and needs its own inputs in turn, which are drawn with a preference for
+what makes a program learn: the features, the register that is to be learned, the label and the prediction. What still
+is not learnable is made again. Now and then a program is uniformly random throughout, so that every learnable program
+can come out.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from azero_jax.analysis.learnable import Flow, is_learnable, make_flow, zero_table
+from azero_jax.analysis.liveness import Liveness, find_live, list_live, make_liveness
+from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.tables import (
+    FEATURES,
+    FIRST,
+    FIRST_OP,
+    FIRST_OUTPUT,
+    INITIAL_SIZE,
+    INPUTS,
+    KEEPS,
+    KIND,
+    LABEL,
+    LEARN,
+    MAX_SIZE,
+    MIN_SIZE,
+    OFFSET,
+    OP_COUNT,
+    PREDICT,
+    PREDICTION,
+    SET_OUTSIDE,
+    SETUP,
+    TOTAL,
+    SpaceTables,
+    space_tables,
+)
+from azero_jax.language.program import OUT, ProgramArrays, Programs, empty_programs
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
+from azero_jax.mutate.drawing import below, randomize_function, randomize_instruction
+
+MOST_ATTEMPTS: Final = 1_000_000  # at one program
+_UNIFORM: Final = 0.02  # share of attempts that are uniformly random
+_LIVE: Final = 0.8  # of the slots that could write something needed, this share does
+_PREFERRED: Final = 0.6  # of their inputs, this share is what makes a program learn
+_TRIES: Final = 200  # at one function
+_DRAWS: Final = 64  # for an op or output of the right kind
+_FREE, _OPEN, _CLOSED = range(3)  # of a register: not needed, needed and to be written, needed as the function finds it
+
+
+class Builder(NamedTuple):
+    """Scratch memory of one program at a time.
+
+    Attributes:
+      needs: `[R + 2]` whether each register is needed further on.
+      preferred: `[R + 2]` whether each register is a preferred input.
+      found: of liveness.
+      flow: of the test whether a program is learnable.
+      zero: from `zero_table`.
+    """
+
+    needs: NDArray[np.int64]
+    preferred: NDArray[np.bool_]
+    found: Liveness
+    flow: Flow
+    zero: NDArray[np.bool_]
+
+
+def random_learnable(space: SearchSpace, metric: Metric, count: int, generator: Generator) -> Programs:
+    """`count` random learnable programs of a space.
+
+    They have the initial sizes where these are the only ones, else sizes up to the largest.
+
+    Raises:
+      ValueError: none was found in a million attempts.
+    """
+    programs = empty_programs(count, space)
+    made = _make_all(programs.arrays(), space_tables(space, metric), zero_table(space.features), generator)
+    if made < count:
+        raise ValueError(
+            f"no learnable program was found in {MOST_ATTEMPTS:,} attempts at one; give the search space more"
+            " instructions, addresses or ops, or say --candidates any"
+        )
+    return programs
+
+
+@compiled_loop
+def _make_all(programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool_], generator: Generator) -> int:
+    """How many programs could be made."""
+    builder = make_builder(programs.opcodes.shape[1], space, zero)
+    for n in range(len(programs.opcodes)):
+        for attempt in range(MOST_ATTEMPTS):
+            _draw_sizes(programs, n, space, generator)
+            if generator.random() < _UNIFORM:
+                for function in range(3):
+                    randomize_function(programs, n, function, space, generator)
+            else:
+                build(programs, n, space, generator, builder)
+            if learns(programs, n, space, builder):
+                break
+            if attempt == MOST_ATTEMPTS - 1:
+                return n
+    return len(programs.opcodes)
+
+
+@njit(nogil=True, forceinline=True)
+def make_builder(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
+    """Scratch memory for programs of `length` slots."""
+    rows = space.facts[TOTAL] + 2
+    return Builder(
+        np.zeros(rows, np.int64),
+        np.zeros(rows, np.bool_),
+        make_liveness(1, length, space),
+        make_flow(space),
+        zero,
+    )
+
+
+@inlined
+def learns(programs: ProgramArrays, n: int, space: SpaceTables, builder: Builder) -> bool:
+    """Whether program `n` is learnable."""
+    find_live(programs, n, space, builder.found)
+    list_live(programs, n, space, builder.found, 0)
+    return is_learnable(programs, n, space, builder.found, 0, builder.zero, False, builder.flow)
+
+
+@inlined
+def build(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
+    """Makes all functions of program `n`, whose sizes are set; many of the results are learnable."""
+    randomize_function(programs, n, SETUP, space, generator)
+    build_predict(programs, n, space, generator, builder)
+    build_learn(draw_learned(space, generator, builder), programs, n, space, generator, builder)
+
+
+@inlined
+def build_predict(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
+    """Makes a Predict that needs the features, and some register that may be learned, if it can."""
+    facts, tries, fits = space.facts, 0, False
+    while not fits and tries < _TRIES:
+        build_function(PREDICT, facts[PREDICTION], -1, programs, n, space, generator, builder)
+        fits = builder.needs[facts[FEATURES]] != _FREE and draw_learned(space, generator, builder) >= 0
+        tries += 1
+
+
+@inlined
+def build_learn(
+    learned: int, programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder
+) -> None:
+    """Makes a Learn in which a register depends on its own past, the label and the prediction, if it can."""
+    facts, tries, fits = space.facts, 0, learned < 0
+    while not fits and tries < _TRIES:
+        build_function(LEARN, learned, learned, programs, n, space, generator, builder)
+        needs = builder.needs
+        fits = needs[learned] != _FREE and needs[facts[LABEL]] != _FREE and needs[facts[PREDICTION]] != _FREE
+        tries += 1
+
+
+@inlined
+def draw_learned(space: SpaceTables, generator: Generator, builder: Builder) -> int:
+    """Of a random kind, one of the registers that Predict needs as it finds them, and Learn may write; -1: none."""
+    chosen, kinds = -1, 0
+    for kind in range(3):
+        candidate, count = -1, 0
+        for register in range(space.facts[TOTAL]):
+            may_learn = not space.registers[register, SET_OUTSIDE] and register != space.facts[PREDICTION]
+            if space.registers[register, KIND] == kind and may_learn and builder.needs[register] != _FREE:
+                count += 1
+                if generator.random() * count < 1:
+                    candidate = register
+        if count > 0:
+            kinds += 1
+            if generator.random() * kinds < 1:
+                chosen = candidate
+    return chosen
+
+
+@inlined
+def build_function(
+    function: int,
+    goal: int,
+    learned: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    generator: Generator,
+    builder: Builder,
+) -> None:
+    """Makes all instructions of Predict or Learn, from the last to the first.
+
+    Args:
+      function: which.
+      goal: the register that it is to write.
+      learned: the register that Learn is to learn; -1 of Predict.
+      programs: the batch.
+      n: which program of it.
+      space: the search space.
+      generator: source of randomness.
+      builder: scratch memory.
+    """
+    needs, preferred, facts = builder.needs, builder.preferred, space.facts
+    for register in range(facts[TOTAL] + 2):
+        needs[register], preferred[register] = _FREE, False
+    needs[goal] = _OPEN
+    preferred[facts[FEATURES]] = True
+    if function == LEARN:
+        preferred[learned] = preferred[facts[LABEL]] = preferred[facts[PREDICTION]] = True
+    first = space.functions[function, OFFSET]
+    for place in range(programs.sizes[n, function] - 1, -1, -1):
+        target = _draw_target(space, generator, builder)
+        is_first = needs[goal] == _OPEN and target == goal
+        is_live = target >= 0 and (generator.random() < _LIVE or (is_first and place == 0))
+        _make_instruction(first + place, function, target if is_live else -1, programs, n, space, generator, builder)
+
+
+@inlined
+def _draw_target(space: SpaceTables, generator: Generator, builder: Builder) -> int:
+    """A register that is needed and still to be written; -1 if there is none."""
+    target, count = -1, 0
+    for register in range(space.facts[TOTAL]):
+        if builder.needs[register] == _OPEN and register >= space.registers[register, FIRST_OUTPUT]:
+            count += 1
+            if generator.random() * count < 1:
+                target = register
+    return target
+
+
+@inlined
+def _make_instruction(
+    slot: int,
+    function: int,
+    target: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    generator: Generator,
+    builder: Builder,
+) -> None:
+    """Makes an instruction that writes `target`, or, if that is -1 or no op can, one that writes nothing needed."""
+    needs, fits = builder.needs, False
+    draws = 0
+    while not fits and draws < _DRAWS:
+        randomize_instruction(programs, n, slot, function, space, generator)
+        op = programs.opcodes[n, slot]
+        base = space.ops[op, OUT]
+        if target >= 0:
+            fits = space.registers[base, KIND] == space.registers[target, KIND]
+        else:
+            fits = needs[base + programs.addresses[n, slot, OUT]] == _FREE
+        draws += 1
+    op = programs.opcodes[n, slot]
+    base = space.ops[op, OUT]
+    if target >= 0 and fits:
+        programs.addresses[n, slot, OUT] = target - base
+    out = base + programs.addresses[n, slot, OUT]
+    if needs[out] == _FREE:
+        return
+    if not space.ops[op, KEEPS]:
+        needs[out] = _FREE
+    for field in range(space.ops[op, INPUTS]):
+        first = space.ops[op, field]
+        if generator.random() < _PREFERRED:
+            chosen, count = -1, 0
+            for register in range(space.facts[TOTAL]):
+                if builder.preferred[register] and space.registers[register, FIRST] == first:
+                    count += 1
+                    if generator.random() * count < 1:
+                        chosen = register
+            if chosen >= 0:
+                programs.addresses[n, slot, field] = chosen - first
+                needs[chosen] = _CLOSED
+        register = first + programs.addresses[n, slot, field]
+        if needs[register] == _FREE:
+            needs[register] = _OPEN
+
+
+@inlined
+def _draw_sizes(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator) -> None:
+    """The initial size of each function, or a random one where it may have several."""
+    for function in range(3):
+        least, most = space.functions[function, MIN_SIZE], space.functions[function, MAX_SIZE]
+        size = space.functions[function, INITIAL_SIZE]
+        if least < most and space.functions[function, OP_COUNT] > 0:
+            size = max(least, 1) + below(most - max(least, 1) + 1, generator)
+        _clear(programs, n, function, size, space)
+        programs.sizes[n, function] = size
+
+
+@inlined
+def _clear(programs: ProgramArrays, n: int, function: int, size: int, space: SpaceTables) -> None:
+    """Empties the slots from `size` on."""
+    first = space.functions[function, OFFSET]
+    for slot in range(first + size, first + programs.sizes[n, function]):
+        programs.opcodes[n, slot] = 0
+        for field in range(3):
+            programs.addresses[n, slot, field] = 0
+        for number in range(2):
+            programs.constants[n, slot, number] = 0.0
