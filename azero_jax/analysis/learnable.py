@@ -13,7 +13,7 @@ its own, whatever it was made of, so that a register has a past only if it is ke
 it.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -41,7 +41,7 @@ from azero_jax.compiled.tables import (
 )
 from azero_jax.language import ops
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs
-from azero_jax.language.roles import SCALAR_LABEL, Metric, Register
+from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
 _ZERO, _NOT_ZERO, _EQUAL = range(3)  # of an input: it is zero, it may be another number, it is the other input
@@ -182,7 +182,11 @@ def is_learnable(
             flow.carried[register, word] = flow.sources[register, word] if is_kept else 0
     if strict:
         for register in range(total):
-            if _has(flow.sets, _NEEDED, register) and _changes(register, flow) and not _is_learned(register, total, flow):
+            if (
+                _has(flow.sets, _NEEDED, register)
+                and _changes(register, flow)
+                and not _is_learned(register, total, flow)
+            ):
                 return False
     _close(_NEEDED, total, flow)
     for register in range(total):
@@ -193,13 +197,7 @@ def is_learnable(
 
 @inlined
 def _find_nonzero(
-    programs: ProgramArrays,
-    n: int,
-    space: SpaceTables,
-    found: Liveness,
-    b: int,
-    zero: NDArray[np.bool_],
-    flow: Flow,
+    programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness, b: int, zero: NDArray[np.bool_], flow: Flow
 ) -> None:
     """Finds which registers may hold something else than zero when Predict begins, in any round."""
     may_differ, total = flow.may_differ, space.facts[TOTAL]

@@ -133,3 +133,15 @@ class SearchAlgorithm(Protocol):
 
         It waits for the fitness of what is on its way.
         """
+
+
+def mean_run(fitness: NDArray[np.float64]) -> float:
+    """Mean of the fitnesses of programs that were not refused; 0 if all were."""
+    run = fitness[fitness >= 0]
+    return float(run.mean()) if run.size else 0.0
+
+
+def median_run(fitness: NDArray[np.float64]) -> float:
+    """Median of the fitnesses of programs that were not refused; 0 if all were."""
+    run = fitness[fitness >= 0]
+    return float(np.median(run)) if run.size else 0.0

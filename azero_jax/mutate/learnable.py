@@ -20,7 +20,6 @@ from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import (
     FEATURES,
     FIRST,
-    FIRST_OP,
     FIRST_OUTPUT,
     INITIAL_SIZE,
     INPUTS,
@@ -114,11 +113,7 @@ def make_builder(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> Bu
     """Scratch memory for programs of `length` slots."""
     rows = space.facts[TOTAL] + 2
     return Builder(
-        np.zeros(rows, np.int64),
-        np.zeros(rows, np.bool_),
-        make_liveness(1, length, space),
-        make_flow(space),
-        zero,
+        np.zeros(rows, np.int64), np.zeros(rows, np.bool_), make_liveness(1, length, space), make_flow(space), zero
     )
 
 
