@@ -42,7 +42,7 @@ from azero_jax.compiled.tables import (
 from azero_jax.language import ops
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs
 from azero_jax.language.roles import Metric
-from azero_jax.language.space import SearchSpace
+from azero_jax.language.space import FunctionSpace, SearchSpace
 
 _ZERO, _NOT_ZERO, _EQUAL = range(3)  # of an input: it is zero, it may be another number, it is the other input
 _NOW, _ENTRY = range(2)  # rows of `Flow.may_differ`: of now, and of what Predict starts with
@@ -113,7 +113,7 @@ def check_can_learn(space: SearchSpace, metric: Metric) -> None:
             )
 
 
-def _loop(space: SearchSpace):  # type: ignore[no-untyped-def]
+def _loop(space: SearchSpace) -> tuple[tuple[str, FunctionSpace], ...]:
     return (("Predict", space.predict), ("Learn", space.learn))
 
 
@@ -180,19 +180,16 @@ def is_learnable(
         for word in range(words):
             is_kept = not space.registers[register, SET_OUTSIDE]
             flow.carried[register, word] = flow.sources[register, word] if is_kept else 0
+    all_learn, one_learns = True, False
     if strict:
         for register in range(total):
-            if (
-                _has(flow.sets, _NEEDED, register)
-                and _changes(register, flow)
-                and not _is_learned(register, total, flow)
-            ):
-                return False
+            if _has(flow.sets, _NEEDED, register) and _changes(register, flow):
+                all_learn &= _is_learned(register, total, flow)
     _close(_NEEDED, total, flow)
     for register in range(total):
-        if _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
-            return True
-    return False
+        if not one_learns and _has(flow.sets, _NEEDED, register):
+            one_learns = _is_learned(register, total, flow)
+    return all_learn and one_learns
 
 
 @inlined

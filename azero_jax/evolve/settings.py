@@ -45,11 +45,12 @@ class EvolutionSettings:
     mutations: tuple[tuple[str, float], ...] = MutationPolicy.weights
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("algorithm", ("evolution", "random")),
-            ("candidates", ("learnable", "any")),
-            ("initial", ("random", "empty")),
-        ):
+        words = {
+            "algorithm": ("evolution", "random"),
+            "candidates": ("learnable", "any"),
+            "initial": ("random", "empty"),
+        }
+        for name, allowed in words.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
         for name in ("islands", "population", "tournament", "batch"):
