@@ -1,6 +1,6 @@
 """Breeding, whole batches at once in compiled loops: tournaments, mutated copies, and who makes room for them."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import SpaceTables
 from azero_jax.language.program import ProgramArrays
+from azero_jax.mutate.learnable import learns, make_builder
 from azero_jax.mutate.mutations import mutate_one
 from azero_jax.mutate.policy import MutationOdds
+
+_TRIES: Final = 8  # at a learnable child
 
 
 @compiled_loop
@@ -21,6 +24,7 @@ def breed(
     tournament: int,
     space: SpaceTables,
     odds: MutationOdds,
+    zero: NDArray[np.bool_],
     generator: Generator,
     children: ProgramArrays,
     origins: NDArray[np.int64],
@@ -33,6 +37,7 @@ def breed(
       tournament: programs drawn for each tournament.
       space: the search space.
       odds: of the mutations.
+      zero: from `zero_table`, to have learnable children: what is not is mutated anew, a few times; or empty.
       generator: source of randomness.
       children: `[I * batch]`, overwritten.
       origins: `[I * batch, 2]`, becomes each child's parent, and its `Mutation`, or -1.
@@ -40,6 +45,7 @@ def breed(
     islands, population = fitness.shape
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
+    builder = make_builder(programs.opcodes.shape[1], space, zero)
     for island in range(islands):
         scores = fitness[island]
         first = island * batch
@@ -55,6 +61,11 @@ def breed(
             _copy(parent_rows, origins[child, 0], child_rows, child)
         for child in range(first, first + batch):
             origins[child, 1] = mutate_one(children, child, space, odds, generator)
+            for _ in range(_TRIES if len(zero) > 0 and origins[child, 1] >= 0 else 0):
+                if learns(children, child, space, builder):
+                    break
+                _copy(parent_rows, origins[child, 0], child_rows, child)
+                origins[child, 1] = mutate_one(children, child, space, odds, generator)
 
 
 @compiled_loop

@@ -16,10 +16,12 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.analysis.learnable import zero_table
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_run, median_run
 from azero_jax.evolve.breeding import breed, replace_oldest
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.language.ops import OPS
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
@@ -67,7 +69,8 @@ class Evolution:
         self._settings = settings
         self._generator = generator
         self._seeds = seeds
-        self._tables = space_tables(space)
+        self._tables = space_tables(space, metric)
+        self._zero = zero_table(space.features)[: len(OPS) if settings.candidates == "learnable" else 0]
         self._odds = settings.mutation_policy().odds()
         self.timings = Timings()
         self._events: list[Event] = []
@@ -168,6 +171,7 @@ class Evolution:
                 self._settings.tournament,
                 self._tables,
                 self._odds,
+                self._zero,
                 self._generator,
                 half.children.arrays(),
                 half.origins,
