@@ -131,6 +131,19 @@ def _write_constants(
 
 
 @inlined
+def write_instruction(
+    programs: ProgramArrays, n: int, slot: int, op: int, space: SpaceTables, generator: Generator
+) -> None:
+    """Makes one instruction of program `n` a random one of an op."""
+    programs.opcodes[n, slot] = op
+    for field in range(3):
+        programs.addresses[n, slot, field] = draw_field(op, field, space, generator)
+    first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
+    second = generator.random() if space.ops[op, CONSTANTS] > 1 else 0.0
+    _write_constants(programs, n, slot, op, first, second, space)
+
+
+@inlined
 def draw_field(op: int, field: int, space: SpaceTables, generator: Generator) -> int:
     """A random address or index for one field of an op."""
     return space.ops[op, LOWEST + field] + below(space.ops[op, COUNT + field], generator)

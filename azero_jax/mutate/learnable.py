@@ -18,8 +18,9 @@ from azero_jax.analysis.learnable import Flow, is_learnable, make_flow, zero_tab
 from azero_jax.analysis.liveness import Liveness, find_live, list_live, make_liveness
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import (
+    END,
     FEATURES,
-    FIRST,
+    FIRST_OP,
     FIRST_OUTPUT,
     INITIAL_SIZE,
     INPUTS,
@@ -42,7 +43,7 @@ from azero_jax.compiled.tables import (
 from azero_jax.language.program import OUT, ProgramArrays, Programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate.drawing import below, randomize_function, randomize_instruction
+from azero_jax.mutate.drawing import below, draw_field, randomize_function, write_instruction
 
 MOST_ATTEMPTS: Final = 1_000_000  # at one program
 _UNIFORM: Final = 0.02  # share of attempts that are uniformly random
@@ -59,6 +60,7 @@ class Builder(NamedTuple):
     Attributes:
       needs: `[R + 2]` whether each register is needed further on.
       preferred: `[R + 2]` whether each register is a preferred input.
+      choices: `[R + 2]` registers to draw from.
       found: of liveness.
       flow: of the test whether a program is learnable.
       zero: from `zero_table`.
@@ -66,6 +68,7 @@ class Builder(NamedTuple):
 
     needs: NDArray[np.int64]
     preferred: NDArray[np.bool_]
+    choices: NDArray[np.int64]
     found: Liveness
     flow: Flow
     zero: NDArray[np.bool_]
@@ -112,9 +115,8 @@ def _make_all(programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool
 def make_builder(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
     """Scratch memory for programs of `length` slots."""
     rows = space.facts[TOTAL] + 2
-    return Builder(
-        np.zeros(rows, np.int64), np.zeros(rows, np.bool_), make_liveness(1, length, space), make_flow(space), zero
-    )
+    needs, preferred, choices = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.int64)
+    return Builder(needs, preferred, choices, make_liveness(1, length, space), make_flow(space), zero)
 
 
 @inlined
@@ -128,9 +130,9 @@ def learns(programs: ProgramArrays, n: int, space: SpaceTables, builder: Builder
 @inlined
 def build(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
     """Makes all functions of program `n`, whose sizes are set; many of the results are learnable."""
-    randomize_function(programs, n, SETUP, space, generator)
     build_predict(programs, n, space, generator, builder)
     build_learn(draw_learned(space, generator, builder), programs, n, space, generator, builder)
+    randomize_function(programs, n, SETUP, space, generator)
 
 
 @inlined
@@ -159,19 +161,19 @@ def build_learn(
 @inlined
 def draw_learned(space: SpaceTables, generator: Generator, builder: Builder) -> int:
     """Of a random kind, one of the registers that Predict needs as it finds them, and Learn may write; -1: none."""
+    choices, needs = builder.choices, builder.needs
     chosen, kinds = -1, 0
     for kind in range(3):
-        candidate, count = -1, 0
+        count = 0
         for register in range(space.facts[TOTAL]):
             may_learn = not space.registers[register, SET_OUTSIDE] and register != space.facts[PREDICTION]
-            if space.registers[register, KIND] == kind and may_learn and builder.needs[register] != _FREE:
+            if needs[register] != _FREE and may_learn and space.registers[register, KIND] == kind:
+                choices[count] = register
                 count += 1
-                if generator.random() * count < 1:
-                    candidate = register
         if count > 0:
             kinds += 1
-            if generator.random() * kinds < 1:
-                chosen = candidate
+            if kinds == 1 or generator.random() * kinds < 1:
+                chosen = choices[below(count, generator)]
     return chosen
 
 
@@ -216,13 +218,23 @@ def build_function(
 @inlined
 def _draw_target(space: SpaceTables, generator: Generator, builder: Builder) -> int:
     """A register that is needed and still to be written; -1 if there is none."""
-    target, count = -1, 0
+    choices, count = builder.choices, 0
     for register in range(space.facts[TOTAL]):
         if builder.needs[register] == _OPEN and register >= space.registers[register, FIRST_OUTPUT]:
+            choices[count] = register
             count += 1
-            if generator.random() * count < 1:
-                target = register
-    return target
+    return choices[below(count, generator)] if count > 0 else -1
+
+
+@inlined
+def _draw_preferred(first: int, space: SpaceTables, generator: Generator, builder: Builder) -> int:
+    """A preferred input of the kind whose first register is given; -1 if there is none."""
+    choices, count = builder.choices, 0
+    for register in range(first, space.registers[first, END]):
+        if builder.preferred[register]:
+            choices[count] = register
+            count += 1
+    return choices[below(count, generator)] if count > 0 else -1
 
 
 @inlined
@@ -237,21 +249,22 @@ def _make_instruction(
     builder: Builder,
 ) -> None:
     """Makes an instruction that writes `target`, or, if that is -1 or no op can, one that writes nothing needed."""
-    needs, fits = builder.needs, False
-    draws = 0
+    needs, fits, draws = builder.needs, False, 0
+    wanted = space.registers[target, KIND] if target >= 0 else -1
+    op, base, out = 0, 0, 0
     while not fits and draws < _DRAWS:
-        randomize_instruction(programs, n, slot, function, space, generator)
-        op = programs.opcodes[n, slot]
+        op = space.functions[function, FIRST_OP + below(space.functions[function, OP_COUNT], generator)]
         base = space.ops[op, OUT]
         if target >= 0:
-            fits = space.registers[base, KIND] == space.registers[target, KIND]
+            fits = space.registers[base, KIND] == wanted
+            out = target if fits else out
         else:
-            fits = needs[base + programs.addresses[n, slot, OUT]] == _FREE
+            out = base + draw_field(op, OUT, space, generator)
+            fits = needs[out] == _FREE
         draws += 1
-    op = programs.opcodes[n, slot]
-    base = space.ops[op, OUT]
-    if target >= 0 and fits:
-        programs.addresses[n, slot, OUT] = target - base
+    write_instruction(programs, n, slot, op, space, generator)
+    if fits:
+        programs.addresses[n, slot, OUT] = out - base
     out = base + programs.addresses[n, slot, OUT]
     if needs[out] == _FREE:
         return
@@ -260,15 +273,11 @@ def _make_instruction(
     for field in range(space.ops[op, INPUTS]):
         first = space.ops[op, field]
         if generator.random() < _PREFERRED:
-            chosen, count = -1, 0
-            for register in range(space.facts[TOTAL]):
-                if builder.preferred[register] and space.registers[register, FIRST] == first:
-                    count += 1
-                    if generator.random() * count < 1:
-                        chosen = register
+            chosen = _draw_preferred(first, space, generator, builder)
             if chosen >= 0:
                 programs.addresses[n, slot, field] = chosen - first
                 needs[chosen] = _CLOSED
+                builder.preferred[chosen] = chosen == space.facts[FEATURES]
         register = first + programs.addresses[n, slot, field]
         if needs[register] == _FREE:
             needs[register] = _OPEN
