@@ -1,0 +1,295 @@
+"""Learnable programs: those whose predictions can come to depend on the labels that they were shown.
+
+Data flow through Predict, then Learn, then the next Predict. A program is learnable if its prediction depends on the
+features of the example, and on at least one *learned* register: one that depends, through any number of instructions,
+registers and rounds of the loop, on its own past, on the label and on the prediction. In Learn the prediction is a
+source of its own, whatever it was made of: a register has a past only if it is kept, not because an error was made with
+it.
+
+A dependence through something that is provably zero is none: a product with zero, a dot product with a vector that
+nothing fills, x - x. Numbers are taken for real ones, so zero times anything is zero.
+
+The idea is that of Mishima and Ono, "valid algorithm graphs" (Institute of Science Tokyo, 2024 and 2025).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
+from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.tables import (
+    FEATURES,
+    IN1_USED,
+    IS_SQUASHED,
+    KEEPS,
+    LABEL,
+    LEARN,
+    PREDICT,
+    PREDICTION,
+    SET_OUTSIDE,
+    SETUP,
+    TOTAL,
+    SpaceTables,
+    Table,
+    find_register,
+    space_tables,
+)
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
+
+_ZERO, _NOT_ZERO, _EQUAL = range(3)  # of an input: it is zero, it may be another number, it is the other input
+_NOW, _ENTRY = range(2)  # rows of `Flow.may_differ`: of now, and of what Predict starts with
+_FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION, _OTHERS = range(4)  # sources after the registers, counted from R
+_NEEDED, _PAST = range(2)  # rows of `Flow.sets`
+
+
+class Flow(NamedTuple):
+    """Scratch memory for one program at a time.
+
+    Attributes:
+      may_differ: `[2, R + 2]` whether a register may hold something else than zero.
+      sources: `[R + 2, words]` what each register depends on within the round, as bits of words.
+      sets: `[2, words]` what the prediction needs, and what one register depends on, over all rounds.
+    """
+
+    may_differ: NDArray[np.bool_]
+    sources: Table
+    sets: Table
+
+
+def learnable(programs: Programs, space: SearchSpace, metric: Metric, *, strict: bool = False) -> NDArray[np.bool_]:
+    """`[N]` bool: whether each program is learnable.
+
+    Args:
+      programs: N programs of `space`.
+      space: the search space.
+      metric: decides where label and prediction are.
+      strict: every register that Predict reads and the loop changes must be learned, not just one.
+
+    Raises:
+      ValueError: the metric needs registers that the space does not have.
+    """
+    found = np.empty(len(programs), np.bool_)
+    _test_all(programs.arrays(), space_tables(space, metric), zero_table(space.features), strict, found)
+    return found
+
+
+def zero_table(features: int) -> NDArray[np.bool_]:
+    """`[65, 2, 3]` bool: whether the result is zero, by op, and by whether each input may differ from zero.
+
+    The second input may also be the first one. Of an op with constants these are the inputs.
+    """
+    levels = (ZERO_LEVEL, ONE_LEVEL, SAME)
+    return transfer_table(features)[:, levels[:2], :][:, :, levels] == ZERO_LEVEL
+
+
+@njit(nogil=True, forceinline=True)
+def make_flow(space: SpaceTables) -> Flow:
+    """Scratch memory for programs of a space."""
+    rows = space.facts[TOTAL] + 2
+    words = (space.facts[TOTAL] + _OTHERS + 63) // 64
+    return Flow(np.zeros((2, rows), np.bool_), np.zeros((rows, words), np.int64), np.zeros((2, words), np.int64))
+
+
+@compiled_loop
+def _test_all(
+    programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, found: NDArray[np.bool_]
+) -> None:
+    flow = make_flow(space)
+    for n in range(len(found)):
+        found[n] = is_learnable(programs, n, space, zero, strict, flow)
+
+
+@inlined
+def is_learnable(
+    programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, flow: Flow
+) -> bool:
+    """Whether program `n` is learnable; see `learnable`.
+
+    First as if every register held something, which takes less time and settles the matter for most programs: what is
+    zero can only make fewer programs learnable.
+    """
+    total = space.facts[TOTAL]
+    for register in range(total):
+        flow.may_differ[_ENTRY, register] = True
+    for is_known in range(2):
+        if is_known:
+            _find_nonzero(programs, n, space, zero, flow)
+        if not _follow_predict(programs, n, space, zero, flow):
+            return False
+        _follow_learn(programs, n, space, zero, flow)
+        if is_known and strict and not _all_learn(total, flow):
+            return False
+        _close(_NEEDED, total, flow)
+        one_learns = False
+        for register in range(total):
+            if not one_learns and _has(flow.sets, _NEEDED, register):
+                one_learns = _is_learned(register, total, flow)
+        if not one_learns:
+            return False
+    return True
+
+
+@inlined
+def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> None:
+    """Finds which registers may hold something else than zero when Predict begins, in any round."""
+    may_differ, facts = flow.may_differ, space.facts
+    for register in range(facts[TOTAL]):
+        may_differ[_NOW, register] = False
+    _run(SETUP, programs, n, space, zero, False, flow)
+    for register in range(facts[TOTAL]):
+        may_differ[_ENTRY, register] = may_differ[_NOW, register]
+    has_grown = True
+    while has_grown:
+        _give(PREDICT, space, flow)
+        _run(PREDICT, programs, n, space, zero, False, flow)
+        may_differ[_NOW, facts[PREDICTION]] |= facts[IS_SQUASHED] != 0  # a probability is never provably zero
+        _give(LEARN, space, flow)
+        _run(LEARN, programs, n, space, zero, False, flow)
+        has_grown = False
+        for register in range(facts[TOTAL]):
+            has_grown |= may_differ[_NOW, register] & ~may_differ[_ENTRY, register]
+            may_differ[_ENTRY, register] |= may_differ[_NOW, register]
+            may_differ[_NOW, register] = may_differ[_ENTRY, register]
+
+
+@inlined
+def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> bool:
+    """Follows sources through Predict; whether the prediction depends on the features and on some register."""
+    total, prediction = space.facts[TOTAL], space.facts[PREDICTION]
+    for register in range(total):
+        flow.may_differ[_NOW, register] = flow.may_differ[_ENTRY, register]
+        for word in range(flow.sources.shape[1]):
+            flow.sources[register, word] = 0
+        flow.sources[register, register >> 6] = np.int64(flow.may_differ[_ENTRY, register]) << (register & 63)
+    _give(PREDICT, space, flow)
+    _run(PREDICT, programs, n, space, zero, True, flow)
+    if not _has(flow.sources, prediction, total + _FROM_FEATURES):
+        return False
+    for word in range(flow.sources.shape[1]):
+        flow.sets[_NEEDED, word] = flow.sources[prediction, word]
+    has_register = False
+    for register in range(total):
+        has_register |= _has(flow.sets, _NEEDED, register)
+    return has_register
+
+
+@inlined
+def _follow_learn(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> None:
+    """Follows sources on through Learn; what is set from outside then has none."""
+    total, prediction = space.facts[TOTAL], space.facts[PREDICTION]
+    for word in range(flow.sources.shape[1]):
+        flow.sources[prediction, word] = 0
+    _add(flow.sources, prediction, total + _FROM_PREDICTION)
+    _give(LEARN, space, flow)
+    _run(LEARN, programs, n, space, zero, True, flow)
+    _clear_outside(space, flow)
+
+
+@inlined
+def _clear_outside(space: SpaceTables, flow: Flow) -> None:
+    """Makes the registers that are set from outside zero."""
+    for register in range(space.facts[TOTAL]):
+        if space.registers[register, SET_OUTSIDE]:
+            flow.may_differ[_NOW, register] = False
+            for word in range(flow.sources.shape[1]):
+                flow.sources[register, word] = 0
+
+
+@inlined
+def _give(function: int, space: SpaceTables, flow: Flow) -> None:
+    """Sets the registers that are set from outside before Predict or Learn."""
+    total, features, label = space.facts[TOTAL], space.facts[FEATURES], space.facts[LABEL]
+    _clear_outside(space, flow)
+    flow.may_differ[_NOW, features] = True
+    _add(flow.sources, features, total + _FROM_FEATURES)
+    if function == LEARN:
+        flow.may_differ[_NOW, label] = True
+        _add(flow.sources, label, total + _FROM_LABEL)
+
+
+@inlined
+def _run(
+    function: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    zero: NDArray[np.bool_],
+    follows: bool,
+    flow: Flow,
+) -> None:
+    """Runs one function on what may differ from zero and, if asked for, on sources."""
+    may_differ, sources = flow.may_differ, flow.sources
+    for place in range(programs.sizes[n, function]):
+        slot = np.uint64(space.facts[function] + place)
+        op = programs.opcodes[n, slot]
+        in1 = find_register(IN1, programs, n, slot, op, space)
+        in2 = find_register(IN2, programs, n, slot, op, space)
+        out = find_register(OUT, programs, n, slot, op, space)
+        # An op with constants has no inputs, and another one's constants are zeros.
+        first = may_differ[_NOW, in1] | (programs.constants[n, slot, 0] != 0)
+        second = np.int64(may_differ[_NOW, in2] | (programs.constants[n, slot, 1] != 0))
+        if in1 == in2 and space.ops[op, IN1_USED + IN2]:
+            second = _EQUAL
+        is_zero, keeps = zero[op, np.int64(first), second], space.ops[op, KEEPS] != 0
+        may_differ[_NOW, out] = ~is_zero | (keeps & may_differ[_NOW, out])
+        if follows:
+            for word in range(sources.shape[1]):
+                kept = sources[out, word] if keeps else 0
+                new = 0 if is_zero else sources[in1, word] | sources[in2, word]
+                sources[out, word] = kept | new
+
+
+@inlined
+def _has(sets: Table, row: int, source: int) -> bool:
+    return (sets[row, source >> 6] >> (source & 63)) & 1 != 0
+
+
+@inlined
+def _add(sets: Table, row: int, source: int) -> None:
+    sets[row, source >> 6] |= 1 << (source & 63)
+
+
+@inlined
+def _close(row: int, total: int, flow: Flow) -> None:
+    """Adds to a set what its registers depend on, over any number of rounds."""
+    has_grown = True
+    while has_grown:
+        has_grown = False
+        for register in range(total):
+            if _has(flow.sets, row, register):
+                for word in range(flow.sets.shape[1]):
+                    more = flow.sources[register, word] & ~flow.sets[row, word]
+                    has_grown |= more != 0
+                    flow.sets[row, word] |= more
+
+
+@inlined
+def _is_learned(register: int, total: int, flow: Flow) -> bool:
+    """Whether a register depends on its own past, the label and the prediction."""
+    for word in range(flow.sets.shape[1]):
+        flow.sets[_PAST, word] = flow.sources[register, word]
+    _close(_PAST, total, flow)
+    return (
+        _has(flow.sets, _PAST, register)
+        and _has(flow.sets, _PAST, total + _FROM_LABEL)
+        and _has(flow.sets, _PAST, total + _FROM_PREDICTION)
+    )
+
+
+@inlined
+def _all_learn(total: int, flow: Flow) -> bool:
+    """Whether every register that the prediction reads, before `_close`, is learned or stays as it is."""
+    for register in range(total):
+        if _has(flow.sets, _NEEDED, register):
+            changes = False
+            for word in range(flow.sets.shape[1]):
+                own = 1 << (register & 63) if word == register >> 6 else 0
+                changes |= flow.sources[register, word] != own
+            if changes and not _is_learned(register, total, flow):
+                return False
+    return True
