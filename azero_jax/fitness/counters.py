@@ -15,8 +15,9 @@ class Counters:
 
     Attributes:
       candidates: programs whose fitness was asked for.
-      instructions: instructions of those among them that are no copies and within the train budget.
+      instructions: instructions of those among them that are no copies, can learn and are within the train budget.
       pruned_instructions: how many of these were dead.
+      not_learnable: candidates refused because they cannot learn.
       over_budget: candidates refused by the train budget.
       constant_predictors: candidates that predict one constant, zero mostly, and are not run for that reason.
       known_canonical: copies of their parent, and candidates whose canonical form (pruned form, where the canonical one
@@ -31,6 +32,7 @@ class Counters:
     candidates: int = 0
     instructions: int = 0
     pruned_instructions: int = 0
+    not_learnable: int = 0
     over_budget: int = 0
     constant_predictors: int = 0
     known_canonical: int = 0

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from azero_jax.analysis.canonical.form import canonicalize
 from azero_jax.analysis.constant_predictors import NOT_CONSTANT, ZERO
 from azero_jax.analysis.cost import baseline_cost, training_cost
+from azero_jax.analysis.learnable import learnable
 from azero_jax.analysis.levels import data_bounds
 from azero_jax.engines.base import Engine
 from azero_jax.engines.outcome import combine_tasks
@@ -39,6 +40,7 @@ from azero_jax.process.timings import Timings
 from azero_jax.tasks import Tasks
 
 MOST_ON_THEIR_WAY: Final = 2  # batches
+REFUSED: Final = -1.0  # fitness of what cannot learn, where only learnable programs are run
 
 
 @dataclasses.dataclass
@@ -107,6 +109,7 @@ class Evaluator:
         make_engine: Callable[[Tasks], Engine] | None = None,
         *,
         overlap: bool | None = None,
+        learnable_only: bool = False,
     ) -> None:
         """An evaluator with empty caches.
 
@@ -116,6 +119,7 @@ class Evaluator:
           make_engine: an engine for a part of the tasks; needed if a hurdle uses fewer tasks.
           overlap: run what is new in another thread; None does where this process has more than one core, or the
             engine an accelerator.
+          learnable_only: refuse programs that cannot learn: their fitness is `REFUSED`, and they are not run.
 
         Raises:
           ValueError: the probe needs more examples than a task has.
@@ -139,12 +143,13 @@ class Evaluator:
             bounds=data_bounds(self._tasks),
         )
         self._canonical = settings.canonical or any(ops.OPS[op].random for op in self._space.ops)
+        self._learnable_only = learnable_only
         self._most_cost = np.inf
         if settings.train_budget > 0:
             self._most_cost = settings.train_budget * baseline_cost(self._space, self._tasks.train_examples)
 
     def evaluate(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> NDArray[np.float64]:
-        """`[N]` fitness of N programs, 0 (worst) to 1; arguments are those of `submit`."""
+        """`[N]` fitness of N programs, 0 (worst) to 1, or `REFUSED`; arguments are those of `submit`."""
         return self.submit(programs, known).take()
 
     def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
@@ -166,6 +171,11 @@ class Evaluator:
         else:
             fitness = known.copy()
             counters.known_canonical += len(known) - int(np.count_nonzero(np.isnan(known)))
+        if self._learnable_only:
+            with self.timings.phase("learnable"):
+                refused = np.isnan(fitness) & ~learnable(programs, self._space, self._tasks.metric)
+            counters.not_learnable += int(refused.sum())
+            fitness[refused] = REFUSED
         if self._most_cost < np.inf:
             costly = training_cost(programs, self._space, self._tasks.train_examples) > self._most_cost
             costly &= np.isnan(fitness)

@@ -150,6 +150,7 @@ def counter_line(counters: Counters) -> str:
         f"{counters.constant_predictors / total:.1%} constant",
         f"{counters.known_fec / total:.1%} known by behaviour",
         *(f"{count / total:.1%} stopped at hurdle {n}" for n, count in enumerate(counters.stopped_at_hurdle, 1)),
+        *([f"{counters.not_learnable / total:.1%} cannot learn"] if counters.not_learnable else []),
         *([f"{counters.over_budget / total:.1%} over the train budget"] if counters.over_budget else []),
         f"{counters.run_in_full / total:.1%} run in full",
         f"{counters.pruned_instructions / max(counters.instructions, 1):.0%} of instructions pruned",
