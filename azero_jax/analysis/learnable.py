@@ -37,6 +37,7 @@ from azero_jax.compiled.tables import (
     find_register,
     space_tables,
 )
+from azero_jax.language import ops, roles
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
@@ -85,6 +86,32 @@ def zero_table(features: int) -> NDArray[np.bool_]:
     """
     levels = (ZERO_LEVEL, ONE_LEVEL, SAME)
     return transfer_table(features)[:, levels[:2], :][:, :, levels] == ZERO_LEVEL
+
+
+def check_can_learn(space: SearchSpace, metric: Metric) -> None:
+    """Checks that a space may have learnable programs, as far as its sizes and kinds of registers tell.
+
+    Raises:
+      ValueError: Predict or Learn has no room or ops, or lacks ops that read or write what it needs to.
+    """
+    functions = {"Predict": space.predict, "Learn": space.learn}
+    for name, function in functions.items():
+        if function.max_size == 0 or not function.ops:
+            lacking = "ops" if function.max_size else "instructions"
+            raise ValueError(f"no program of this space can learn: {name} has no {lacking}; take candidates any")
+    for name, needs, register in (
+        ("Predict", "writes", metric.prediction),
+        ("Predict", "reads", roles.FEATURES),
+        ("Learn", "reads", metric.label),
+        ("Learn", "reads", metric.prediction),
+    ):
+        allowed = [ops.OPS[op] for op in functions[name].ops]
+        if not any(register.kind in (op.output if needs == "writes" else op.inputs) for op in allowed):
+            kind = ops.KIND_NAMES[register.kind]
+            raise ValueError(
+                f"no program of this space can learn: no op of {name} {needs} a {kind}, such as {register};"
+                " allow one, or take candidates any"
+            )
 
 
 @njit(nogil=True, forceinline=True)
@@ -232,7 +259,7 @@ def _run(
         out = find_register(OUT, programs, n, slot, op, space)
         # An op with constants has no inputs, and another one's constants are zeros.
         first = may_differ[_NOW, in1] | (programs.constants[n, slot, 0] != 0)
-        second = np.int64(may_differ[_NOW, in2] | (programs.constants[n, slot, 1] != 0))
+        second = _NOT_ZERO if may_differ[_NOW, in2] | (programs.constants[n, slot, 1] != 0) else _ZERO
         if in1 == in2 and space.ops[op, IN1_USED + IN2]:
             second = _EQUAL
         is_zero, keeps = zero[op, np.int64(first), second], space.ops[op, KEEPS] != 0
@@ -288,8 +315,8 @@ def _all_learn(total: int, flow: Flow) -> bool:
         if _has(flow.sets, _NEEDED, register):
             changes = False
             for word in range(flow.sets.shape[1]):
-                own = 1 << (register & 63) if word == register >> 6 else 0
-                changes |= flow.sources[register, word] != own
+                own = word == register >> 6
+                changes |= flow.sources[register, word] != np.int64(own) << (register & 63)
             if changes and not _is_learned(register, total, flow):
                 return False
     return True

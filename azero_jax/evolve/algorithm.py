@@ -133,3 +133,15 @@ class SearchAlgorithm(Protocol):
 
         It waits for the fitness of what is on its way.
         """
+
+
+def mean_of_run(fitness: NDArray[np.float64]) -> float:
+    """Mean fitness of the programs that were run; those that were refused have less than 0. 0 if all were refused."""
+    run = fitness[fitness >= 0]
+    return float(run.mean()) if run.size else 0.0
+
+
+def median_of_run(fitness: NDArray[np.float64]) -> float:
+    """The same, the median."""
+    run = fitness[fitness >= 0]
+    return float(np.median(run)) if run.size else 0.0

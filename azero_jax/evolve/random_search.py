@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, mean_of_run, median_of_run
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
+from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import no_op_programs, randomize
+from azero_jax.mutate import no_op_programs, random_learnable, randomize
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 
@@ -29,9 +30,10 @@ class RandomSearch:
         settings: EvolutionSettings,
         generator: np.random.Generator,
         state: State | None = None,
+        metric: Metric = Metric.RMS_ERROR,
     ) -> None:
         """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
-        self._space = space
+        self._space, self._metric, self._settings = space, metric, settings
         self._evaluate = evaluate
         self._count = settings.islands * settings.batch
         self._next, self._spare = (no_op_programs(space, self._count) for _ in range(2))
@@ -99,13 +101,17 @@ class RandomSearch:
     def _draw(self) -> Evaluation:
         """Makes all of `_next` random, and submits it."""
         with self.timings.phase("breed"):
-            randomize(self._next, self._space, self._generator)
+            if self._settings.candidates == "learnable":
+                programs = random_learnable(self._space, self._metric, self._count, self._generator)
+                self._next.put(slice(None), programs)
+            else:
+                randomize(self._next, self._space, self._generator)
         return self._evaluate.submit(self._next)
 
     def _summarize(self) -> tuple[float, float]:
         """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""
         if self._summary is None:
-            self._summary = float(self._latest.mean()), float(np.median(self._latest))
+            self._summary = mean_of_run(self._latest), median_of_run(self._latest)
         return self._summary
 
     def _restore(self, state: State) -> None:

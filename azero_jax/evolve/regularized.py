@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.compiled.tables import space_tables
-from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
 from azero_jax.evolve.breeding import breed, replace_oldest
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
+from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import Mutation, no_op_programs, random_programs
+from azero_jax.mutate import Mutation, no_op_programs, random_learnable, random_programs
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 
@@ -47,6 +48,7 @@ class Evolution:
         generator: np.random.Generator,
         seeds: Programs | None = None,
         state: State | None = None,
+        metric: Metric = Metric.RMS_ERROR,
     ) -> None:
         """Evaluates the initial population, or goes on from a state.
 
@@ -58,8 +60,9 @@ class Evolution:
           seeds: programs to start from; every island repeats them until its population is full. None starts from
             random or empty programs, as the settings say.
           state: what `state()` of a search with the same space, settings and seeds gave.
+          metric: how predictions are judged, which decides what is learnable.
         """
-        self._space = space
+        self._space, self._metric = space, metric
         self._evaluate = evaluate
         self._settings = settings
         self._generator = generator
@@ -106,11 +109,11 @@ class Evolution:
 
     def mean_fitness(self) -> float:
         """Mean fitness of the current programs of all islands."""
-        return float(self.fitness.mean())
+        return mean_of_run(self.fitness)
 
     def median_fitness(self) -> float:
         """Median fitness of the current programs of all islands."""
-        return float(np.median(self.fitness))
+        return median_of_run(self.fitness)
 
     def take_events(self) -> list[Event]:
         """New best programs and restarts since the last call."""
@@ -206,6 +209,8 @@ class Evolution:
             return self._seeds[np.arange(count) % len(self._seeds)]
         if self._settings.initial == "empty":
             return no_op_programs(self._space, count)
+        if self._settings.candidates == "learnable":
+            return random_learnable(self._space, self._metric, count, self._generator)
         return random_programs(self._space, count, self._generator)
 
     def _restart_stuck(self, islands: slice, newest: NDArray[np.float64]) -> None:

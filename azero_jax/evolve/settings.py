@@ -11,6 +11,8 @@ class EvolutionSettings:
 
     Attributes:
       algorithm: "evolution", or "random" for random search.
+      candidates: "learnable" runs only programs that can come to depend on labels (see `analysis.learnable`) and starts
+        from such, "any" runs all, as the original does.
       islands: populations that evolve side by side.
       population: programs of each island (P).
       tournament: programs drawn for each tournament (T).
@@ -31,6 +33,7 @@ class EvolutionSettings:
     """
 
     algorithm: str = "evolution"
+    candidates: str = "any"
     islands: int = 16
     population: int = 1000
     tournament: int = 10
@@ -42,7 +45,12 @@ class EvolutionSettings:
     mutations: tuple[tuple[str, float], ...] = MutationPolicy.weights
 
     def __post_init__(self) -> None:
-        for name, allowed in (("algorithm", ("evolution", "random")), ("initial", ("random", "empty"))):
+        words = {
+            "algorithm": ("evolution", "random"),
+            "candidates": ("learnable", "any"),
+            "initial": ("random", "empty"),
+        }
+        for name, allowed in words.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
         for name in ("islands", "population", "tournament", "batch"):
@@ -54,6 +62,10 @@ class EvolutionSettings:
             raise ValueError(f"restart_after is {self.restart_after}; it must be 0 or more")
         if not 0 <= self.restart_gain < 1:
             raise ValueError(f"restart_gain is {self.restart_gain}; it must be from 0 to below 1")
+        if self.candidates == "learnable" and self.initial == "empty" and self.algorithm == "evolution":
+            raise ValueError(
+                "initial is 'empty', but empty programs cannot learn; take initial random, or candidates any"
+            )
         self.mutation_policy()
 
     def mutation_policy(self) -> MutationPolicy:

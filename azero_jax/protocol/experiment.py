@@ -76,8 +76,7 @@ class Arena:
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
         self._judge = select_judge(config, task_sets, space, number, "select")
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
-        overlap = None if has_halves else False
-        self.evaluator = Evaluator(self.engine, config.evaluator, self._make_engine, overlap=overlap)
+        self.evaluator = self._make_evaluator(None if has_halves else False)
 
     def seed(self, purpose: str) -> int:
         """A 32-bit seed for one purpose of this experiment."""
@@ -86,13 +85,13 @@ class Arena:
     def warm_up(self) -> float:
         """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
         start = time.perf_counter()
-        evaluator = Evaluator(self.engine, self.config.evaluator, self._make_engine, overlap=False)
+        evaluator, metric = self._make_evaluator(False), self.engine.tasks.metric
         tiny = dataclasses.replace(self.config.search, islands=1, population=2, batch=1)
-        evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0))
+        evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0), metric=metric)
         evolution.step()
         evaluator.warm_up(evolution.programs)
         self._judge.fitness(evolution.programs)
-        prune(evolution.programs, self.space, self.engine.tasks.metric)
+        prune(evolution.programs, self.space, metric)
         return time.perf_counter() - start
 
     def select_fitness(self, programs: Programs) -> NDArray[np.float64]:
@@ -110,6 +109,12 @@ class Arena:
             judge = select_judge(self.config, task_sets, self.space, self.number, "confirm")
             fitness[sufficient] = np.minimum(fitness[sufficient], judge.mean_fitness(programs[sufficient]))
         return fitness
+
+    def _make_evaluator(self, overlap: bool | None) -> Evaluator:
+        learnable_only = self.config.search.candidates == "learnable"
+        return Evaluator(
+            self.engine, self.config.evaluator, self._make_engine, overlap=overlap, learnable_only=learnable_only
+        )
 
     def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
         config = self.config
@@ -141,12 +146,13 @@ class Experiment:
             self._tried = dict.fromkeys(state["tried"].tolist())
             inner = without_prefix("algorithm", state)
         generator, settings = np.random.default_rng(arena.seed("evolution")), arena.config.search
+        metric = arena.engine.tasks.metric
         self.algorithm: SearchAlgorithm
         try:
             if settings.algorithm == "random":
-                self.algorithm = RandomSearch(arena.space, arena.evaluator, settings, generator, inner)
+                self.algorithm = RandomSearch(arena.space, arena.evaluator, settings, generator, inner, metric)
             else:
-                self.algorithm = Evolution(arena.space, arena.evaluator, settings, generator, seeds, inner)
+                self.algorithm = Evolution(arena.space, arena.evaluator, settings, generator, seeds, inner, metric)
         except BaseException:
             arena.evaluator.close(wait=False)
             raise

@@ -6,9 +6,10 @@ AZERO_LEARNABLE_PROGRAMS says how many programs they see in each space.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import jax
@@ -18,14 +19,14 @@ import scipy.special
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
-from azero_jax.analysis.learnable import learnable
+from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.language import ops
 from azero_jax.language.families import Family
 from azero_jax.language.library import known_programs, parse_known
 from azero_jax.language.ops import Op
 from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric, Register
-from azero_jax.language.space import SearchSpace, make_space
+from azero_jax.language.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.mutate import MutationPolicy, mutate
 from tests.support.spaces import DEMO, full_space, same, some_programs
@@ -179,6 +180,34 @@ class TestBatches:
         programs, before = some_programs(SPACE, 100, seed=0), some_programs(SPACE, 100, seed=0)
         learnable(programs, SPACE, Metric.RMS_ERROR)
         assert same(programs, before)
+
+
+class TestSpacesWhereNothingCanLearn:
+    @pytest.mark.parametrize(
+        ("sizes", "predict", "learn", "message"),
+        [
+            ((2, 0), (1, 27), (1, 2), "Learn has no instructions;"),
+            ((2, 2), (1, 27), (), "Learn has no ops;"),
+            ((0, 2), (1, 27), (1, 2), "Predict has no instructions;"),
+            ((2, 2), (23,), (1, 2), "no op of Predict writes a scalar, such as s1;"),
+            ((2, 2), (1, 2), (1, 2), "no op of Predict reads a vector, such as v0;"),
+            ((2, 2), (1, 27), (23, 25), "no op of Learn reads a scalar, such as s0;"),
+        ],
+    )
+    def test_are_named(
+        self, sizes: tuple[int, int], predict: Sequence[int], learn: Sequence[int], message: str
+    ) -> None:
+        space = dataclasses.replace(
+            SPACE,
+            predict=FunctionSpace(tuple(predict), min(sizes[0], 1), sizes[0], sizes[0]),
+            learn=FunctionSpace(tuple(learn), min(sizes[1], 1), sizes[1], sizes[1]),
+        )
+        with pytest.raises(ValueError, match=f"^no program of this space can learn: {message}"):
+            check_can_learn(space, Metric.RMS_ERROR)
+
+    @pytest.mark.parametrize("metric", Metric)
+    def test_others_pass(self, metric: Metric) -> None:
+        check_can_learn(SPACE, metric)
 
 
 # ---- oracles ---------------------------------------------------------------------------------------------------------
