@@ -28,7 +28,7 @@ LOWEST, COUNT = 12, 15  # of the three address fields: lowest value, and how man
 # Columns of `SpaceTables.registers`.
 KIND, SET_OUTSIDE, FIXED, FIRST, FIRST_OUTPUT, END = range(6)
 # Entries of `SpaceTables.facts`, after the first slots of the three functions.
-TOTAL, PREDICTION, LABEL, FEATURES, WORDS = range(3, 8)
+TOTAL, PREDICTION, LABEL, FEATURES, WORDS, IS_SQUASHED = range(3, 9)
 
 
 class SpaceTables(NamedTuple):
@@ -41,8 +41,8 @@ class SpaceTables(NamedTuple):
       registers: `[R + 2, 6]` int64, a row a register: its kind (position in `ops.KINDS`), whether it is set before
         Predict and Learn, whether it has a role outside of the program, and of its kind the first register, the first
         that an instruction may write, and the end.
-      facts: `[8]` int64: first slots of Setup, Predict and Learn; R; the registers of prediction, label and features;
-        and how many words a set of registers takes.
+      facts: `[9]` int64: first slots of Setup, Predict and Learn; R; the registers of prediction, label and features;
+        how many words a set of registers takes; and whether a probability takes the prediction's place before Learn.
     """
 
     functions: Table
@@ -85,7 +85,8 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
         registers[first:end, FIRST:] = first, first + ops.FIRST_OUTPUT_ADDRESS[kind], end
     registers[given, SET_OUTSIDE] = 1
     registers[[*given, prediction], FIXED] = 1
-    facts = np.array([*space.offsets, total, prediction, label, features, -(-(total + 2) // 64)])
+    words = -(-(total + 2) // 64)
+    facts = np.array([*space.offsets, total, prediction, label, features, words, metric.is_classification])
     functions = np.zeros((3, FIRST_OP + len(ops.OPS)), np.int64)
     for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
         row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset

@@ -135,13 +135,13 @@ class SearchAlgorithm(Protocol):
         """
 
 
-def mean_run(fitness: NDArray[np.float64]) -> float:
-    """Mean of the fitnesses of programs that were not refused; 0 if all were."""
+def mean_of_run(fitness: NDArray[np.float64]) -> float:
+    """Mean fitness of the programs that were run; those that were refused have less than 0. 0 if all were refused."""
     run = fitness[fitness >= 0]
     return float(run.mean()) if run.size else 0.0
 
 
-def median_run(fitness: NDArray[np.float64]) -> float:
-    """Median of the fitnesses of programs that were not refused; 0 if all were."""
+def median_of_run(fitness: NDArray[np.float64]) -> float:
+    """The same, the median."""
     run = fitness[fitness >= 0]
     return float(np.median(run)) if run.size else 0.0

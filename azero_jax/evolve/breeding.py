@@ -45,7 +45,7 @@ def breed(
     islands, population = fitness.shape
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
-    builder = make_builder(programs.opcodes.shape[1], space, zero)
+    builder = make_builder(space, zero)
     for island in range(islands):
         scores = fitness[island]
         first = island * batch

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, mean_run, median_run
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, mean_of_run, median_of_run
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
@@ -33,8 +33,7 @@ class RandomSearch:
         metric: Metric = Metric.RMS_ERROR,
     ) -> None:
         """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
-        self._space, self._metric = space, metric
-        self._learnable_only = settings.candidates == "learnable"
+        self._space, self._metric, self._settings = space, metric, settings
         self._evaluate = evaluate
         self._count = settings.islands * settings.batch
         self._next, self._spare = (no_op_programs(space, self._count) for _ in range(2))
@@ -102,9 +101,9 @@ class RandomSearch:
     def _draw(self) -> Evaluation:
         """Makes all of `_next` random, and submits it."""
         with self.timings.phase("breed"):
-            if self._learnable_only:
-                fresh = random_learnable(self._space, self._metric, self._count, self._generator)
-                self._next.put(slice(None), fresh)
+            if self._settings.candidates == "learnable":
+                programs = random_learnable(self._space, self._metric, self._count, self._generator)
+                self._next.put(slice(None), programs)
             else:
                 randomize(self._next, self._space, self._generator)
         return self._evaluate.submit(self._next)
@@ -112,7 +111,7 @@ class RandomSearch:
     def _summarize(self) -> tuple[float, float]:
         """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""
         if self._summary is None:
-            self._summary = mean_run(self._latest), median_run(self._latest)
+            self._summary = mean_of_run(self._latest), median_of_run(self._latest)
         return self._summary
 
     def _restore(self, state: State) -> None:

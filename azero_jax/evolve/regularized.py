@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from azero_jax.analysis.learnable import zero_table
 from azero_jax.compiled.tables import space_tables
-from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_run, median_run
+from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
 from azero_jax.evolve.breeding import breed, replace_oldest
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.ops import OPS
@@ -112,11 +112,11 @@ class Evolution:
 
     def mean_fitness(self) -> float:
         """Mean fitness of the current programs of all islands."""
-        return mean_run(self.fitness)
+        return mean_of_run(self.fitness)
 
     def median_fitness(self) -> float:
         """Median fitness of the current programs of all islands."""
-        return median_run(self.fitness)
+        return median_of_run(self.fitness)
 
     def take_events(self) -> list[Event]:
         """New best programs and restarts since the last call."""

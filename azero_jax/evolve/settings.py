@@ -11,8 +11,8 @@ class EvolutionSettings:
 
     Attributes:
       algorithm: "evolution", or "random" for random search.
-      candidates: "learnable" runs only programs whose predictions can come to depend on the labels, "any" all, as the
-        original does.
+      candidates: "learnable" runs only programs that can come to depend on labels (see `analysis.learnable`) and starts
+        from such, "any" runs all, as the original does.
       islands: populations that evolve side by side.
       population: programs of each island (P).
       tournament: programs drawn for each tournament (T).
@@ -63,7 +63,9 @@ class EvolutionSettings:
         if not 0 <= self.restart_gain < 1:
             raise ValueError(f"restart_gain is {self.restart_gain}; it must be from 0 to below 1")
         if self.candidates == "learnable" and self.initial == "empty" and self.algorithm == "evolution":
-            raise ValueError("initial is 'empty', but empty programs cannot learn; say random, or candidates any")
+            raise ValueError(
+                "initial is 'empty', but empty programs cannot learn; take initial random, or candidates any"
+            )
         self.mutation_policy()
 
     def mutation_policy(self) -> MutationPolicy:

@@ -15,7 +15,7 @@ class Counters:
 
     Attributes:
       candidates: programs whose fitness was asked for.
-      instructions: instructions of those among them that are no copies and within the train budget.
+      instructions: instructions of those among them that are no copies, can learn and are within the train budget.
       pruned_instructions: how many of these were dead.
       not_learnable: candidates refused because they cannot learn.
       over_budget: candidates refused by the train budget.

@@ -40,7 +40,7 @@ from azero_jax.process.timings import Timings
 from azero_jax.tasks import Tasks
 
 MOST_ON_THEIR_WAY: Final = 2  # batches
-REFUSED: Final = -1.0  # the fitness of what is not run because it cannot learn
+REFUSED: Final = -1.0  # fitness of what cannot learn, where only learnable programs are run
 
 
 @dataclasses.dataclass
@@ -119,7 +119,7 @@ class Evaluator:
           make_engine: an engine for a part of the tasks; needed if a hurdle uses fewer tasks.
           overlap: run what is new in another thread; None does where this process has more than one core, or the
             engine an accelerator.
-          learnable_only: refuse programs that cannot learn; their fitness is `REFUSED`, below any other.
+          learnable_only: refuse programs that cannot learn: their fitness is `REFUSED`, and they are not run.
 
         Raises:
           ValueError: the probe needs more examples than a task has.
@@ -174,8 +174,8 @@ class Evaluator:
         if self._learnable_only:
             with self.timings.phase("learnable"):
                 refused = np.isnan(fitness) & ~learnable(programs, self._space, self._tasks.metric)
-                counters.not_learnable += int(refused.sum())
-                fitness[refused] = REFUSED
+            counters.not_learnable += int(refused.sum())
+            fitness[refused] = REFUSED
         if self._most_cost < np.inf:
             costly = training_cost(programs, self._space, self._tasks.train_examples) > self._most_cost
             costly &= np.isnan(fitness)

@@ -15,7 +15,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from azero_jax.analysis.learnable import Flow, is_learnable, make_flow, zero_table
-from azero_jax.analysis.liveness import Liveness, find_live, list_live, make_liveness
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import (
     END,
@@ -61,7 +60,6 @@ class Builder(NamedTuple):
       needs: `[R + 2]` whether each register is needed further on.
       preferred: `[R + 2]` whether each register is a preferred input.
       choices: `[R + 2]` registers to draw from.
-      found: of liveness.
       flow: of the test whether a program is learnable.
       zero: from `zero_table`.
     """
@@ -69,7 +67,6 @@ class Builder(NamedTuple):
     needs: NDArray[np.int64]
     preferred: NDArray[np.bool_]
     choices: NDArray[np.int64]
-    found: Liveness
     flow: Flow
     zero: NDArray[np.bool_]
 
@@ -95,7 +92,7 @@ def random_learnable(space: SearchSpace, metric: Metric, count: int, generator: 
 @compiled_loop
 def _make_all(programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool_], generator: Generator) -> int:
     """How many programs could be made."""
-    builder = make_builder(programs.opcodes.shape[1], space, zero)
+    builder = make_builder(space, zero)
     for n in range(len(programs.opcodes)):
         for attempt in range(MOST_ATTEMPTS):
             _draw_sizes(programs, n, space, generator)
@@ -112,19 +109,17 @@ def _make_all(programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool
 
 
 @njit(nogil=True, forceinline=True)
-def make_builder(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
-    """Scratch memory for programs of `length` slots."""
+def make_builder(space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
+    """Scratch memory for programs of a space."""
     rows = space.facts[TOTAL] + 2
     needs, preferred, choices = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.int64)
-    return Builder(needs, preferred, choices, make_liveness(1, length, space), make_flow(space), zero)
+    return Builder(needs, preferred, choices, make_flow(space), zero)
 
 
 @inlined
 def learns(programs: ProgramArrays, n: int, space: SpaceTables, builder: Builder) -> bool:
     """Whether program `n` is learnable."""
-    find_live(programs, n, space, builder.found)
-    list_live(programs, n, space, builder.found, 0)
-    return is_learnable(programs, n, space, builder.found, 0, builder.zero, False, builder.flow)
+    return is_learnable(programs, n, space, builder.zero, False, builder.flow)
 
 
 @inlined

@@ -85,9 +85,8 @@ class Arena:
     def warm_up(self) -> float:
         """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
         start = time.perf_counter()
-        evaluator = self._make_evaluator(False)
+        evaluator, metric = self._make_evaluator(False), self.engine.tasks.metric
         tiny = dataclasses.replace(self.config.search, islands=1, population=2, batch=1)
-        metric = self.engine.tasks.metric
         evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0), metric=metric)
         evolution.step()
         evaluator.warm_up(evolution.programs)

@@ -2,10 +2,13 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
+from azero_jax.analysis.learnable import learnable
 from azero_jax.evolve import AtOnce, Evolution, EvolutionSettings, RandomSearch
 from azero_jax.evolve.algorithm import Restart
 from azero_jax.language.program import Programs, check_programs, concatenate
+from azero_jax.language.roles import Metric
 from azero_jax.mutate import mutate
 from tests.support.spaces import DEMO, same, some_programs
 
@@ -214,3 +217,41 @@ def test_random_search_goes_on_as_if_it_had_not_stopped() -> None:
         assert resumed.candidates == search.candidates
         for each in (search, resumed):
             each.step()
+
+
+def test_initial_programs_and_those_of_restarts_can_learn() -> None:
+    search = evolution(population=10, batch=10, candidates="learnable", restart_after=10, islands=2)
+    assert learnable(search.programs, DEMO, Metric.RMS_ERROR).all()
+    restart = None
+    while restart is None:
+        search.step()
+        restart = next((event for event in search.take_events() if isinstance(event, Restart)), None)
+    first = restart.island * 10
+    assert learnable(search.programs[first : first + 10], DEMO, Metric.RMS_ERROR).all()
+
+
+def test_random_search_draws_programs_that_can_learn() -> None:
+    seen: list[Programs] = []
+
+    def evaluate(programs: Programs) -> np.ndarray:
+        seen.append(programs.copy())
+        return marker(programs)
+
+    settings = EvolutionSettings(algorithm="random", islands=1, batch=10, candidates="learnable")
+    RandomSearch(DEMO, AtOnce(evaluate), settings, np.random.default_rng(0))
+    assert learnable(concatenate(seen), DEMO, Metric.RMS_ERROR).all()
+
+
+def test_refused_programs_are_left_out_of_mean_and_median() -> None:
+    fitness = np.array([-1.0, 0.5, 0.25, 0.75, -1.0, 0.5, 0.0, 0.5])
+    settings = EvolutionSettings(islands=1, population=8, batch=1)
+    search = Evolution(DEMO, AtOnce(lambda programs: fitness[: len(programs)]), settings, np.random.default_rng(0))
+    assert search.mean_fitness() == fitness[fitness >= 0].mean()
+    assert search.median_fitness() == 0.5
+
+
+def test_empty_programs_cannot_learn() -> None:
+    with pytest.raises(ValueError, match=r"^initial is 'empty', but empty programs cannot learn; take initial random"):
+        EvolutionSettings(candidates="learnable", initial="empty")
+    with pytest.raises(ValueError, match=r"^candidates is 'all'; allowed: learnable, any$"):
+        EvolutionSettings(candidates="all")

@@ -15,7 +15,7 @@ from azero_jax.engines.xla.engine import XlaEngine
 from azero_jax.evolve import Evolution, EvolutionSettings, RandomSearch
 from azero_jax.fitness.constant_fitness import ConstantFitness
 from azero_jax.fitness.equivalence import hash_errors
-from azero_jax.fitness.evaluator import Evaluator
+from azero_jax.fitness.evaluator import REFUSED, Evaluator
 from azero_jax.fitness.hurdles import Hurdle, unique_percentile
 from azero_jax.fitness.program_cache import ProgramCache
 from azero_jax.fitness.settings import EvaluatorSettings
@@ -325,6 +325,29 @@ class TestTrainBudget:
         assert fitness.evaluate(program).tolist() == [0.0]
         assert fitness.counters.over_budget == 1
         assert fitness.counters.run_in_full == 0
+
+
+class TestLearnableOnly:
+    PROGRAMS = concatenate([parse_program(LINEAR_REGRESSION, DEMO), some_programs(DEMO, 50, seed=3)])
+
+    def test_what_cannot_learn_is_refused_unrun(self) -> None:
+        fitness = Evaluator(ENGINE, OFF, learnable_only=True)
+        found = fitness.evaluate(self.PROGRAMS)
+        assert found[0] > 0.5
+        assert (found[1:] == REFUSED).all()
+        assert fitness.counters.not_learnable == 50
+        assert fitness.counters.run_in_full == 1
+
+    def test_what_can_learn_has_the_fitness_that_it_has_among_all(self) -> None:
+        among_all = evaluator(OFF).evaluate(self.PROGRAMS)
+        assert Evaluator(ENGINE, OFF, learnable_only=True).evaluate(self.PROGRAMS)[0] == among_all[0]
+
+    def test_copies_of_refused_programs_are_known(self) -> None:
+        fitness = Evaluator(ENGINE, ON, learnable_only=True)
+        refused = self.PROGRAMS[1:2]
+        assert fitness.evaluate(refused, np.array([REFUSED])).tolist() == [REFUSED]
+        assert fitness.counters.not_learnable == 0
+        assert fitness.counters.known_canonical == 1
 
 
 class TestConstantPredictors:

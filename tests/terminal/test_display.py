@@ -43,6 +43,8 @@ def test_counters_in_one_line() -> None:
         assert part in line
     assert "train budget" not in line
     assert "2.5% over the train budget" in counter_line(dataclasses.replace(PROGRESS.counters, over_budget=25))
+    assert "cannot learn" not in line
+    assert "30.0% cannot learn" in counter_line(dataclasses.replace(PROGRESS.counters, not_learnable=300))
 
 
 @pytest.mark.parametrize(
