@@ -36,7 +36,7 @@ class Judge:
         seed: int = 0,
         batch_size: int = 1,
     ) -> None:
-        """Puts the tasks on the device; arguments are those of `judge_program`, and the most programs in one call.
+        """Puts the tasks on the device; `batch_size` is the most programs in one call, the rest as in `judge_program`.
 
         Raises:
           ValueError: the tasks do not fit the space, or the engine is not available.
