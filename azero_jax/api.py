@@ -65,17 +65,7 @@ def search(
         if report is None and say is None and _in_notebook():
             display = stack.enter_context(Display())
             report, say = display.report, display.say
-        return run(
-            config,
-            tasks=tasks,
-            start_from=start_from,
-            out=out,
-            resume=resume,
-            report=report,
-            report_seconds=report_seconds,
-            say=say,
-            warn=warn,
-        )
+        return run(config, tasks, start_from, out, resume, report, report_seconds, say, warn)
 
 
 def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> NDArray[np.float64]:

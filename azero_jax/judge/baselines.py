@@ -24,6 +24,7 @@ from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks import Tasks
 
 Params = dict[str, jax.Array]
+Turns = tuple[tuple[str, int], ...]
 
 # What the random search draws from: log-uniform ranges, and the choices that need a compilation of their own.
 LEARNING_RATES: Final = (1e-4, 1.0)
@@ -31,24 +32,18 @@ WEIGHT_DECAYS: Final = (1e-6, 1e-1)
 INIT_SCALES: Final = (1e-1, 3.0)  # times 1 / sqrt(inputs of the unit)
 OPTIMIZERS: Final = ("adam", "momentum")
 BATCH_SIZES: Final = (4, 16, 64)
-TURNS: Final = tuple((optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS)
+TURNS: Final[Turns] = tuple((optimizer, size) for size in BATCH_SIZES for optimizer in OPTIMIZERS)
 
 _MOMENTUM: Final = 0.9
 _CACHED_WEIGHTS: Final = 1 << 16  # with their gradients and the optimizer's memory about 1 MiB
 
 
 class Baseline(NamedTuple):
-    """One model.
-
-    Attributes:
-      name: what reports call it.
-      init: (key, features, outputs, scale) -> parameters.
-      apply: (parameters, `[B, F]`) -> `[B, outputs]`.
-    """
+    """One model."""
 
     name: str
-    init: Callable[[jax.Array, int, int, jax.Array], Params]
-    apply: Callable[[Params, jax.Array], jax.Array]
+    init: Callable[[jax.Array, int, int, jax.Array], Params]  # of key, features, outputs and scale
+    apply: Callable[[Params, jax.Array], jax.Array]  # makes `[B, outputs]` of parameters and `[B, F]`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +75,7 @@ def linear_model() -> Baseline:
 
 
 def two_layer_net(hidden: int | None = None) -> Baseline:
-    """Net with one hidden layer of ReLUs.
-
-    Args:
-      hidden: number of hidden units; None takes as many as there are features, like the programs' matrices.
-    """
+    """Net with `hidden` ReLUs in one layer; None makes as many as there are features, like the programs' matrices."""
 
     def init(key: jax.Array, features: int, outputs: int, scale: jax.Array) -> Params:
         width = hidden or features
@@ -106,8 +97,7 @@ def evaluate_baseline(
     baseline: Baseline, tasks: Tasks, hyperparameters: Hyperparameters, *, epochs: int = 1, seed: int = 0
 ) -> NDArray[np.float32]:
     """`[T]`: fitness of the baseline on each task, trained anew on each."""
-    fitness = _train_group(baseline, tasks, [hyperparameters], epochs, seed)
-    return fitness[0]
+    return _train_group(baseline, tasks, [hyperparameters], epochs, seed)[0]
 
 
 def tune_baseline(
@@ -118,7 +108,7 @@ def tune_baseline(
     rounds: int = 1,
     epochs: int = 1,
     seed: int = 0,
-    turns: tuple[tuple[str, int], ...] = TURNS,
+    turns: Turns = TURNS,
     progress: Progress = no_progress,
 ) -> TunedBaseline:
     """The best of `trials` random hyperparameters by the mean fitness over `tasks`.
@@ -130,7 +120,7 @@ def tune_baseline(
       baseline: the model.
       tasks: the tasks to tune on.
       trials: number of random hyperparameters.
-      rounds: of successive halving (see `azero_jax.judge.halving`); in one round every trial has all examples.
+      rounds: of successive halving; see `azero_jax.judge.halving`.
       epochs: passes over the training examples.
       seed: decides the hyperparameters, initial weights and the order of examples.
       turns: optimizers and batch sizes.
@@ -159,9 +149,7 @@ def tune_baseline(
     return TunedBaseline(drawn[best], float(fitness[best]))
 
 
-def sample_hyperparameters(
-    trials: int, seed: int = 0, turns: tuple[tuple[str, int], ...] = TURNS
-) -> list[Hyperparameters]:
+def sample_hyperparameters(trials: int, seed: int = 0, turns: Turns = TURNS) -> list[Hyperparameters]:
     """Random hyperparameters; the combinations of optimizer and batch size take turns.
 
     Raises:
@@ -181,14 +169,11 @@ def _train_group(
     """`[H, T]` fitness; the hyperparameters of a group share optimizer and batch size."""
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
-    settings = _Settings(
-        baseline, tasks.metric, group[0].optimizer, min(group[0].batch_size, tasks.train_examples), epochs
-    )
+    batch_size = min(group[0].batch_size, tasks.train_examples)
+    settings = _Settings(baseline, tasks.metric, group[0].optimizer, batch_size, epochs)
     numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
-    data = tuple(
-        jnp.asarray(array, jnp.float32)
-        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
-    )
+    arrays = (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
+    data = tuple(jnp.asarray(array, jnp.float32) for array in arrays)
     keys = jax.random.split(jax.random.key(seed), len(tasks))
     return np.asarray(_train_all(settings, data, keys, numbers))
 
@@ -210,13 +195,12 @@ def _train_all(settings: _Settings, data: tuple[jax.Array, ...], keys: jax.Array
     outputs = settings.metric.outputs(features)
     params = jax.eval_shape(lambda: settings.baseline.init(keys[0], features, outputs, numbers[0, 0]))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    runs = jnp.arange(trials * tasks)
-    fitness = lax.map(
-        lambda run: _train(settings, data, run % tasks, keys[run % tasks], numbers[run // tasks]),
-        runs,
-        batch_size=min(len(runs), max(1, _CACHED_WEIGHTS // size)),
-    )
-    return fitness.reshape(trials, tasks)
+
+    def fitness(run: jax.Array) -> jax.Array:
+        return _train(settings, data, run % tasks, keys[run % tasks], numbers[run // tasks])
+
+    side_by_side = min(trials * tasks, max(1, _CACHED_WEIGHTS // size))
+    return lax.map(fitness, jnp.arange(trials * tasks), batch_size=side_by_side).reshape(trials, tasks)
 
 
 def _train(
@@ -251,15 +235,12 @@ def _train(
     return fitness.max()
 
 
-def _optimizer(
-    name: str, learning_rate: jax.Array, weight_decay: jax.Array, steps: int
-) -> optax.GradientTransformation:
-    direction = optax.scale_by_adam() if name == "adam" else optax.trace(decay=_MOMENTUM, nesterov=True)
+def _optimizer(name: str, rate: jax.Array, weight_decay: jax.Array, steps: int) -> optax.GradientTransformation:
     return optax.chain(
-        direction,
+        optax.scale_by_adam() if name == "adam" else optax.trace(decay=_MOMENTUM, nesterov=True),
         optax.add_decayed_weights(weight_decay),
         optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, steps)),
-        optax.scale(-learning_rate),
+        optax.scale(-rate),
     )
 
 

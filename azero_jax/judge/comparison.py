@@ -14,13 +14,7 @@ _TUNE_TASKS: Final = 5
 
 
 class Comparison(NamedTuple):
-    """A baseline on the unseen tasks of a search.
-
-    Attributes:
-      name: of the baseline.
-      final_fitness: its mean fitness on the unseen tasks.
-      metric: how predictions were judged.
-    """
+    """A baseline, its mean fitness on the unseen tasks of a search, and how predictions were judged."""
 
     name: str
     final_fitness: float

@@ -4,7 +4,7 @@ Source: Jamieson, Talwalkar, AISTATS 2016, arXiv 1502.07943. Li et al., JMLR 18,
 matters little and recommend 3 or 4.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,12 +16,7 @@ RATE: Final = 4  # of the trials one in so many goes on, with so many times the 
 
 
 class Halved(NamedTuple):
-    """The outcome of `halve`.
-
-    Attributes:
-      best: number of the trial that did best in the last round.
-      fitness: `[trials]` of each trial in the last round that it took part in.
-    """
+    """The number of the trial that did best in the last round, and `[trials]` fitness of each in its own last round."""
 
     best: int
     fitness: NDArray[np.float64]
@@ -44,9 +39,10 @@ def halve(trials: int, rounds: int, evaluate: Callable[[NDArray[np.int64], float
         raise ValueError(f"rounds is {rounds}; at least one is needed")
     fitness = np.zeros(trials)
     running = np.arange(trials)
-    for count, share in _schedule(trials, rounds):
+    for number in range(rounds):
+        count = -(-trials // RATE**number)
         running = running[np.argsort(-fitness[running], kind="stable")][:count]
-        fitness[running] = evaluate(running, share)
+        fitness[running] = evaluate(running, float(RATE) ** (number + 1 - rounds))
     return Halved(int(running[np.argmax(fitness[running])]), fitness)
 
 
@@ -56,9 +52,3 @@ def share_of_examples(train: int, valid: int, share: float) -> tuple[int, int]:
         return train, valid
     learned = min(train, max(MIN_TRAIN_EXAMPLES, round(share * train)))
     return learned, min(valid, learned)
-
-
-def _schedule(trials: int, rounds: int) -> Iterator[tuple[int, float]]:
-    """Trials and share of the examples of each round."""
-    for number in range(rounds):
-        yield -(-trials // RATE**number), float(RATE) ** (number + 1 - rounds)

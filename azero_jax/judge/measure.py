@@ -20,26 +20,19 @@ from azero_jax.tasks.classification import pair_tasks
 from azero_jax.tasks.load import load_task_sets, project, read_sources
 from azero_jax.tasks.pairs import Pair, choose_tasks, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected
+from azero_jax.tasks.sets import TaskSets
 
 _TUNE_TASKS: Final = 10
 
 
 class Row(NamedTuple):
-    """Some tasks of one source.
+    """Mean fitness over some tasks of one source, and the standard error of that mean (NaN for one task)."""
 
-    Attributes:
-      data: name of the source.
-      tasks_of: what the tasks are about, such as `cat / dog`.
-      mean: mean fitness over the tasks.
-      standard_error: of that mean, NaN for one task.
-      tasks: how many there are.
-    """
-
-    data: str
-    tasks_of: str
+    data: str  # name of the source
+    tasks_of: str  # what the tasks are about, such as `cat / dog`
     mean: float
     standard_error: float
-    tasks: int
+    tasks: int  # how many there are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,46 +79,33 @@ def measure_program(
     Raises:
       ValueError: the program does not parse, or there are no such data or tasks.
     """
-    if config.tasks.kind == "pairs":
-        sources = read_sources(config.tasks, config.source, cache_dir=cache_dir, progress=progress)
-        projected = [
-            project(source, config.tasks, config.source, cache_dir=cache_dir, progress=progress) for source in sources
-        ]
+    tasks, source = config.tasks, config.source
+    if tasks.kind == "pairs":
+        sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress)
+        projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
+        start, metric = time.perf_counter(), Metric.ACCURACY
         parts = [_measure_pairs(text, data, config, pairs, trials, progress) for data in projected]
     elif pairs:
-        raise ValueError(f"pairs are given, but tasks of kind {config.tasks.kind} are not about pairs")
+        raise ValueError(f"pairs are given, but tasks of kind {tasks.kind} are not about pairs")
     else:
-        parts = [_measure_whole(text, config, trials, cache_dir, progress)]
-    rows = [row for part in parts for row in part.rows]
+        sets = load_task_sets(tasks, source, cache_dir=cache_dir, progress=progress)
+        start, metric = time.perf_counter(), sets.metric
+        parts = [_measure_whole(text, sets, config, trials)]
+    seconds = time.perf_counter() - start
+    rows = tuple(row for part, _ in parts for row in part)
     means = np.array([row.mean for row in rows])
     error = standard_error(means) if len(rows) > 1 else rows[0].standard_error
-    return Measurement(
-        rows=tuple(rows),
-        mean=float(means.mean()),
-        standard_error=error,
-        seconds=sum(part.seconds for part in parts),
-        metric=parts[0].metric,
-        programs={part.rows[0].data: part.program for part in parts},
-    )
-
-
-class _Part(NamedTuple):
-    """A program on one source."""
-
-    rows: tuple[Row, ...]
-    program: str
-    seconds: float
-    metric: Metric
+    programs = {part[0].data: program for part, program in parts}
+    return Measurement(rows, float(means.mean()), error, seconds, metric, programs)
 
 
 def _measure_pairs(
     text: str, data: Projected, config: Config, pairs: tuple[str, ...], trials: int, progress: Progress
-) -> _Part:
-    """Class pairs of one source, each with all projections: one row each."""
+) -> tuple[list[Row], str]:
+    """Class pairs of one source, each with all projections: one row each; and the program, tuned or not."""
     names = data.class_names
     split = split_pairs(len(names), data.seed)
     judged = parse_pairs(",".join(pairs), len(names)) if pairs else split.unseen
-    start = time.perf_counter()
     if trials:
         text = _tune(text, _tuning_tasks(data, split.search, judged, config), config, trials)
     accuracy = accuracy_by_pair(
@@ -138,24 +118,20 @@ def _measure_pairs(
         seed=config.seed,
         progress=progress,
     )
-    rows = tuple(
+    return [
         Row(data.name, " / ".join(names[class_] for class_ in pair), mean, error, tasks)
         for pair, mean, error, tasks in accuracy.pairs
-    )
-    return _Part(rows, text, time.perf_counter() - start, Metric.ACCURACY)
+    ], text
 
 
-def _measure_whole(text: str, config: Config, trials: int, cache_dir: Path | None, progress: Progress) -> _Part:
-    """A table, or all classes at once: the tasks of the source are one row."""
-    sets = load_task_sets(config.tasks, config.source, cache_dir=cache_dir, progress=progress)
-    start = time.perf_counter()
+def _measure_whole(text: str, sets: TaskSets, config: Config, trials: int) -> tuple[list[Row], str]:
+    """A table, or all classes at once: the tasks of the source are one row; and the program, tuned or not."""
     if trials:
         text = _tune(text, sets.select(config.seed), config, trials)
-    tasks = sets.final(config.seed)
-    fitness = judge_program(text, tasks, config.engine, epochs=config.tasks.epochs, seed=config.seed)
+    fitness = judge_program(text, sets.final(config.seed), config.engine, epochs=config.tasks.epochs, seed=config.seed)
     about = "held-out rows" if config.tasks.kind == "table" else "all classes"
-    row = Row(Path(config.source.data[0]).name, about, float(fitness.mean()), standard_error(fitness), len(fitness))
-    return _Part((row,), text, time.perf_counter() - start, tasks.metric)
+    name = Path(config.source.data[0]).name
+    return [Row(name, about, float(fitness.mean()), standard_error(fitness), len(fitness))], text
 
 
 def _tuning_tasks(data: Projected, search: tuple[Pair, ...], judged: tuple[Pair, ...], config: Config) -> Tasks:

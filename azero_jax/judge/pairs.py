@@ -1,6 +1,5 @@
-"""How well one program does on the class pairs of a data set: accuracy of each pair, mean, standard error, time."""
+"""How well one program does on the class pairs of a data set: accuracy of each pair, mean, standard error."""
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,12 +23,11 @@ class PairAccuracy(NamedTuple):
 
 
 class DataAccuracy(NamedTuple):
-    """All pairs: mean over the pairs, standard error over the pairs (NaN for one pair), and the wall time of it all."""
+    """All pairs: mean over the pairs, and standard error of that mean (NaN for one pair)."""
 
     pairs: tuple[PairAccuracy, ...]
     mean: float
     standard_error: float
-    seconds: float
 
 
 def accuracy_by_pair(
@@ -64,7 +62,6 @@ def accuracy_by_pair(
     """
     if not pairs:
         raise ValueError("there are no pairs to judge the program on; at least one is needed")
-    start = time.perf_counter()
     numbers = range(data.projections) if projections is None else projections
     rows = []
     for done, pair in enumerate(pairs, start=1):
@@ -73,4 +70,4 @@ def accuracy_by_pair(
         rows.append(PairAccuracy(pair, float(accuracies.mean()), standard_error(accuracies), len(accuracies)))
         progress("judging pairs", done, len(pairs))
     means = np.array([row.mean for row in rows])
-    return DataAccuracy(tuple(rows), float(means.mean()), standard_error(means), time.perf_counter() - start)
+    return DataAccuracy(tuple(rows), float(means.mean()), standard_error(means))

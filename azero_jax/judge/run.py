@@ -21,12 +21,9 @@ _SELECT_BATCH: Final = 64  # programs of one call on the select tasks: about the
 
 
 class Judge:
-    """Runs programs of one search space on one set of tasks.
+    """Runs programs of one search space on one set of tasks, with `engine`.
 
     They are run in canonical form, as in a search, so that random ops draw the same numbers as there.
-
-    Attributes:
-      engine: runs them.
     """
 
     def __init__(
@@ -39,15 +36,7 @@ class Judge:
         seed: int = 0,
         batch_size: int = 1,
     ) -> None:
-        """Puts the tasks on the device.
-
-        Args:
-          space: of the programs.
-          tasks: what they are run on.
-          engine: what runs them; None takes the defaults.
-          epochs: passes over the training examples.
-          seed: of the random ops.
-          batch_size: most programs in one call.
+        """Puts the tasks on the device; `batch_size` is the most programs in one call, the rest as in `judge_program`.
 
         Raises:
           ValueError: the tasks do not fit the space, or the engine is not available.

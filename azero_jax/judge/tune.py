@@ -19,17 +19,11 @@ _CONSTANTS: Final = np.array([op.constants for op in ops.OPS])  # how many real 
 
 
 class Tuned(NamedTuple):
-    """The outcome of `tune_constants`.
-
-    Attributes:
-      program: the best trial, a batch of one.
-      fitness: its mean fitness over the judge's tasks.
-      trial_fitness: `[trials]` mean fitness of every trial in its last round; the first is the program as it was given.
-    """
+    """The best trial, a batch of one, and its mean fitness over the judge's tasks."""
 
     program: Programs
     fitness: float
-    trial_fitness: NDArray[np.float64]
+    trial_fitness: NDArray[np.float64]  # `[trials]` in the last round of each; the first is the program as it was given
 
 
 def tune_constants(
@@ -49,7 +43,7 @@ def tune_constants(
       trials: number of trials, the unchanged program included.
       seed: decides the factors.
       highest: the highest factor; the lowest is 1 / `highest`.
-      rounds: of successive halving (see `azero_jax.judge.halving`); in one round every trial has all examples.
+      rounds: of successive halving; see `azero_jax.judge.halving`.
 
     Raises:
       ValueError: not one program, fewer than one trial or round, or a highest factor that is not above 1.
@@ -82,7 +76,6 @@ def scale_constants(program: Programs, trials: int, seed: int = 0, highest: floa
     copies = program[np.zeros(trials, np.int64)]
     generator = np.random.default_rng(seed)
     factors = np.exp(generator.uniform(-np.log(highest), np.log(highest), copies.constants.shape))
-    has_constant = np.arange(2) < _CONSTANTS[copies.opcodes][..., None]
-    factors = np.where(has_constant, factors, 1.0)
+    factors = np.where(np.arange(2) < _CONSTANTS[copies.opcodes][..., None], factors, 1.0)
     factors[0] = 1.0
     return Programs(copies.opcodes, copies.addresses, copies.constants * factors, copies.sizes)

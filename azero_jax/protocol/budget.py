@@ -15,12 +15,9 @@ class Budget:
     """What has been spent of a budget."""
 
     def __init__(self, settings: BudgetConfig, report_every: int, state: State | None = None) -> None:
-        """Starts the clock.
+        """Starts the clock; `report_every` is the candidates between two lines of metrics.
 
-        Args:
-          settings: the limits.
-          report_every: candidates between two lines of metrics.
-          state: what `state()` of an earlier session gave; None has spent nothing.
+        Nothing is spent yet, or what an earlier session had spent when its `state()` was taken.
         """
         self._settings, self._report_every = settings, report_every
         self._next_check, self._next_report = settings.check_every, report_every
@@ -62,13 +59,7 @@ class Budget:
         return select_fitness > self._settings.sufficient_fitness
 
     def reason_to_stop(self, candidates: int, train_steps: int, select_fitness: float) -> str:
-        """Why the search is over, or "".
-
-        Args:
-          candidates: evaluated so far.
-          train_steps: training examples attempted so far.
-          select_fitness: the best so far, NaN if there is none.
-        """
+        """Why the search is over, or ""; `select_fitness` is the best so far, NaN if there is none."""
         limits = self._settings
         reached = {
             "sufficient_fitness": self.is_sufficient(select_fitness),

@@ -28,19 +28,12 @@ _MOST_TRIED: Final = 10_000  # programs that are remembered as tried on the sele
 
 
 class Trial(NamedTuple):
-    """M programs that were tried on the select tasks.
+    """M programs that were tried on the select tasks."""
 
-    Attributes:
-      programs: `[M]` as evolution left them.
-      canonical: `[M]` in canonical form.
-      search_fitness: `[M]` mean fitness on the search tasks.
-      select_fitness: `[M]` mean fitness on the select tasks; if sufficient, the smaller one of two sets of them.
-    """
-
-    programs: Programs
-    canonical: Programs
-    search_fitness: NDArray[np.float64]
-    select_fitness: NDArray[np.float64]
+    programs: Programs  # `[M]` as evolution left them
+    canonical: Programs  # `[M]` in canonical form
+    search_fitness: NDArray[np.float64]  # `[M]` mean fitness on the search tasks
+    select_fitness: NDArray[np.float64]  # `[M]` see `Arena.select_fitness`
 
 
 class Arena:
@@ -49,7 +42,7 @@ class Arena:
     Attributes:
       config: everything that decides the search.
       space: what programs may look like.
-      number: which of the search's experiments it is, from 0.
+      number: of the experiment, from 0; it decides the tasks and all random numbers, together with the seed.
       engine: runs candidates on the search tasks.
       evaluator: their fitness.
     """
@@ -62,17 +55,8 @@ class Arena:
         number: int,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Makes tasks, engines and empty caches.
-
-        Args:
-          config: everything that decides the search.
-          task_sets: where its tasks come from.
-          space: what programs may look like.
-          number: of the experiment, from 0; it decides the tasks and all random numbers, together with the seed.
-          say: is told why an engine was passed over.
-        """
-        self.config, self.space, self.number = config, space, number
-        self._task_sets = task_sets
+        """Makes tasks, engines and empty caches; `say` is told why an engine was passed over."""
+        self.config, self._task_sets, self.space, self.number = config, task_sets, space, number
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
         self._judge = select_judge(config, task_sets, space, number, "select")
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
@@ -117,9 +101,9 @@ class Arena:
         )
 
     def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
-        config = self.config
-        settings = config.engine.run_settings(epochs=config.tasks.epochs, seed=self.seed("random ops"))
-        return make_engine(config.engine.engine, self.space, tasks, settings, say)
+        engine = self.config.engine
+        settings = engine.run_settings(epochs=self.config.tasks.epochs, seed=self.seed("random ops"))
+        return make_engine(engine.engine, self.space, tasks, settings, say)
 
 
 class Experiment:
@@ -131,13 +115,7 @@ class Experiment:
     """
 
     def __init__(self, arena: Arena, seeds: Programs | None = None, state: State | None = None) -> None:
-        """Makes and evaluates the initial population, or goes on from what `state()` gave.
-
-        Args:
-          arena: where it takes place, as it was made.
-          seeds: programs to start from; None for random ones.
-          state: of the experiment that is to go on.
-        """
+        """Makes and evaluates the initial population, of `seeds` if any, or goes on from what `state()` gave."""
         self.arena = arena
         self._tried: dict[int, None] = {}  # hashes of programs, the latest last
         inner = None

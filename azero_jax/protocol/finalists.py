@@ -20,13 +20,8 @@ def tune_best(
 ) -> tuple[Finalist, ...]:
     """The same algorithms, the first with constants that do better on the select tasks, if random search finds any.
 
-    Its fitness on the search tasks stays that of the program as evolution left it.
-
-    Args:
-      finalists: at least one, the best first.
-      config: of the search; `budget.tune_trials` says how many constants are tried.
-      task_sets: where its tasks come from.
-      space: what its programs may look like.
+    Its fitness on the search tasks stays that of the program as evolution left it. `finalists` are at least one, the
+    best first; `budget.tune_trials` says how many constants are tried.
     """
     best, *others = finalists
     experiment = best.experiment - 1
@@ -43,17 +38,8 @@ def tune_best(
 def measure_finalists(
     finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
 ) -> tuple[Finalist, ...]:
-    """The same algorithms with their fitness on the unseen tasks, which are the same in all experiments of a search.
-
-    Args:
-      finalists: at least one.
-      config: of the search.
-      task_sets: where its tasks come from.
-      space: what its programs may look like.
-    """
+    """The same algorithms (at least one) with their fitness on the unseen tasks."""
     programs = read_programs([finalist.program for finalist in finalists], space)
-    fitness = final_judge(config, task_sets, space).mean_fitness(programs)
-    return tuple(
-        dataclasses.replace(finalist, final_fitness=float(value))
-        for finalist, value in zip(finalists, fitness, strict=True)
-    )
+    fitness = final_judge(config, task_sets, space).mean_fitness(programs).tolist()
+    measured = zip(finalists, fitness, strict=True)
+    return tuple(dataclasses.replace(finalist, final_fitness=value) for finalist, value in measured)

@@ -24,10 +24,7 @@ CHANGEABLE: Final = (
 def search_identity(config: Config, start_from: tuple[str, ...], tasks: str) -> str:
     """A checksum of all that decides what is searched.
 
-    Args:
-      config: of the search.
-      start_from: texts of the programs that it starts from.
-      tasks: fingerprint of the user's own tasks; "" if the configuration draws them.
+    `tasks` is the fingerprint of the user's own tasks, "" if the configuration draws them.
     """
     settings = [[setting.path, get_setting(config, setting.path)] for setting in fixed_settings(CHANGEABLE)]
     return hashlib.sha256(json.dumps([settings, start_from, tasks]).encode()).hexdigest()

@@ -64,13 +64,9 @@ class SearchLoop:
     def run(
         self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float, compile_seconds: float
     ) -> SearchResult:
-        """Searches until there is a reason to stop.
+        """Searches until there is a reason to stop, one of which is `stop`; `compile_seconds` go into the result.
 
-        Args:
-          stop: whether someone wants it to stop.
-          report: is told how far the search has come.
-          report_seconds: seconds between two reports.
-          compile_seconds: what compiling took, for the result.
+        `report` is told about every `report_seconds` how far the search has come.
         """
         try:
             reason = self._search(stop, report, report_seconds)
@@ -94,12 +90,18 @@ class SearchLoop:
         }
 
     def _search(self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float) -> str:
-        """Searches until there is a reason to stop, which it returns; arguments are those of `run`."""
+        """Searches until there is a reason to stop, which it returns."""
         seconds, checkpoint_seconds = self._budget.seconds, self._config.output.checkpoint_seconds
         next_display, next_checkpoint = 0.0, seconds() + checkpoint_seconds
         while True:
-            self._do_what_is_due()
-            reason = self._reason_to_stop() or stop.reason
+            self._note_events()
+            if self._budget.check_is_due(self._candidates()):
+                self._try_leaders()
+            if self._budget.report_is_due(self._candidates()):
+                self._write_metrics()
+            train_steps = self._totals.counters(self._experiment).train_steps
+            reason = self._budget.reason_to_stop(self._candidates(), train_steps, self._totals.best_select_fitness)
+            reason = reason or stop.reason
             if reason:
                 break
             if seconds() >= next_display:
@@ -113,14 +115,6 @@ class SearchLoop:
             self._say("stopping, as asked (the same signal again stops at once)")
         return reason
 
-    def _do_what_is_due(self) -> None:
-        """What comes after certain numbers of candidates: trials on select tasks, metrics; and events."""
-        self._note_events()
-        if self._budget.check_is_due(self._candidates()):
-            self._try_leaders()
-        if self._budget.report_is_due(self._candidates()):
-            self._write_metrics()
-
     def _advance(self) -> None:
         if not self._budget.experiment_is_over(self._experiment.algorithm.candidates):
             self._experiment.algorithm.step()
@@ -132,10 +126,6 @@ class SearchLoop:
         self._add_event("experiment", experiment=number + 1)
         self._totals.finish(self._experiment)
         self._experiment = Experiment(Arena(self._config, self._task_sets, self._space, number), self._seeds)
-
-    def _reason_to_stop(self) -> str:
-        train_steps = self._totals.counters(self._experiment).train_steps
-        return self._budget.reason_to_stop(self._candidates(), train_steps, self._totals.best_select_fitness)
 
     def _try_leaders(self) -> None:
         """Tries the islands' best programs on the select tasks, and takes the best of them into the hall of fame."""

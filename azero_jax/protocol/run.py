@@ -28,7 +28,6 @@ REPORT_SECONDS: Final = 1.0  # between two reports
 
 def run(
     config: Config | None,
-    *,
     tasks: TaskSets | None,
     start_from: tuple[str, ...],
     out: str | os.PathLike[str] | None,
@@ -56,9 +55,8 @@ def run(
     with contextlib.ExitStack() as stack:
         directory = None
         if path is not None:
-            identity = search_identity(
-                config, start_from, "" if isinstance(tasks, GeneratedTasks) else fingerprint(tasks)
-            )
+            own_tasks = "" if isinstance(tasks, GeneratedTasks) else fingerprint(tasks)
+            identity = search_identity(config, start_from, own_tasks)
             directory = RunDirectory(Path(path), config.output, identity, warn, resume=resume is not None)
             stack.enter_context(directory)
         return _search(config, tasks, start_from, directory, report or (lambda progress: None), report_seconds, say)

@@ -80,10 +80,7 @@ def read_checkpoint(path: Path) -> State:
 def read_latest(folder: Path, fits: Callable[[State], str], warn: Callable[[str], None]) -> State | None:
     """The state in the newest checkpoint that can be used; None if there is none.
 
-    Args:
-      folder: where the checkpoints are.
-      fits: says why a sound checkpoint is not to be used, "" if it is.
-      warn: is told, in one line, of each checkpoint that is passed over.
+    `fits` says why a sound one is not to be used, "" if it is; `warn` is told, in one line, of each passed over.
     """
     for path in list_checkpoints(folder):
         try:

@@ -20,8 +20,6 @@ class RunOverview(NamedTuple):
       candidates: programs evaluated, as far as was recorded.
       seconds: of search, as far as was recorded.
       changed: when something was last written, in seconds since 1970.
-      metrics: the last line of metrics; empty if there is none.
-      result: what the latest session found; empty if none has ended.
       hall_of_fame: the best distinct algorithms so far.
     """
 
@@ -30,8 +28,6 @@ class RunOverview(NamedTuple):
     candidates: int
     seconds: float
     changed: float
-    metrics: dict[str, Any]
-    result: dict[str, Any]
     hall_of_fame: list[dict[str, Any]]
 
 
@@ -44,18 +40,10 @@ def read_overview(path: Path) -> RunOverview:
     if not (path / CONFIG_FILE).is_file():
         raise ValueError(f"run directory {path}: there is no run ({CONFIG_FILE} is missing)")
     result, hall = _read_json(path / RESULT_FILE, {}), _read_json(path / HALL_FILE, [])
-    metrics = _last_line(path / METRICS_FILE)
-    latest = max((metrics, result), key=lambda values: values.get("candidates", 0))
-    return RunOverview(
-        path=path,
-        state=_state(path, result),
-        candidates=latest.get("candidates", 0),
-        seconds=latest.get("seconds", 0.0),
-        changed=max(file.stat().st_mtime for file in path.iterdir() if file.is_file()),
-        metrics=metrics,
-        result=result,
-        hall_of_fame=hall,
-    )
+    latest = max((_last_line(path / METRICS_FILE), result), key=lambda values: values.get("candidates", 0))
+    changed = max(file.stat().st_mtime for file in path.iterdir() if file.is_file())
+    candidates, seconds = latest.get("candidates", 0), latest.get("seconds", 0.0)
+    return RunOverview(path, _state(path, result), candidates, seconds, changed, hall)
 
 
 def list_runs(folder: Path) -> list[RunOverview]:

@@ -14,7 +14,6 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -59,40 +58,33 @@ class RunDirectory:
           output: what it gets.
           identity: which search this is; checkpoints of another one are not used.
           warn: is told, in single lines, of trouble that does not end the search.
-          resume: whether it holds a run that is to go on.
+          resume: whether it holds a run (see `read_run_config`) that is to go on.
 
         Raises:
-          ValueError: it cannot be written to, is in use, holds a run already, or does not hold one.
+          ValueError: it cannot be written to, is in use, or holds a run already and `resume` is false.
         """
         self.path, self._output, self._identity, self._warn = path, output, identity, warn
         self._failing: set[str] = set()
         self._scalars: TensorBoardScalars | None = None
-        if resume and not (path / CONFIG_FILE).is_file():
-            raise ValueError(f"run directory {path}: there is no run to go on with ({CONFIG_FILE} is missing)")
         try:
             (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(path)
+            try:
+                if not resume and (path / CONFIG_FILE).exists():
+                    raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")
+                remove_leftovers(path / CHECKPOINTS)
+                self._metrics = JsonLines(path / METRICS_FILE)
+                self._events = JsonLines(path / EVENTS_FILE)
+            except (OSError, ValueError):
+                self._lock.release()
+                raise
         except OSError as error:
             raise ValueError(f"run directory {path} cannot be written to: {error.strerror}") from None
-        try:
-            if not resume and (path / CONFIG_FILE).exists():
-                raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")
-            remove_leftovers(path / CHECKPOINTS)
-            self._metrics = JsonLines(path / METRICS_FILE)
-            self._events = JsonLines(path / EVENTS_FILE)
-        except OSError as error:
-            self._lock.release()
-            raise ValueError(f"run directory {path} cannot be written to: {error.strerror}") from None
-        except ValueError:
-            self._lock.release()
-            raise
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._try("the logs", self._flush_logs)
         for log in (self._metrics, self._events):
             log.close()
@@ -119,7 +111,7 @@ class RunDirectory:
         try:
             write_atomically(self.path / CONFIG_FILE, format_config(config).encode())
             if start_from:
-                write_atomically(self.path / START_FILE, json.dumps(list(start_from), indent=1).encode())
+                _write_json(self.path / START_FILE, start_from)
             with contextlib.closing(JsonLines(self.path / SESSIONS_FILE)) as sessions:
                 sessions.append(describe_environment() | about)
                 sessions.flush()
@@ -138,7 +130,7 @@ class RunDirectory:
         if self._output.tensorboard:
             if self._scalars is None:
                 self._scalars = TensorBoardScalars(self.path / "tensorboard", metrics["candidates"])
-            self._try("TensorBoard scalars", lambda: self._write_scalars(metrics))
+            self._try("TensorBoard scalars", self._scalars.write, metrics)
 
     def add_event(self, event: dict[str, Any]) -> None:
         """Adds a line to the events."""
@@ -157,25 +149,19 @@ class RunDirectory:
 
     def write_hall_of_fame(self, finalists: Sequence[dict[str, Any]]) -> None:
         """Writes the best distinct algorithms."""
-        text = json.dumps(list(finalists), indent=1)
-        self._try("the hall of fame", lambda: write_atomically(self.path / HALL_FILE, text.encode()))
+        self._try("the hall of fame", _write_json, self.path / HALL_FILE, finalists)
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes what was found."""
-        text = json.dumps(result, indent=1)
-        self._try("the result", lambda: write_atomically(self.path / RESULT_FILE, text.encode()))
+        self._try("the result", _write_json, self.path / RESULT_FILE, result)
 
     def _flush_logs(self, *, sync: bool = False) -> None:
         for log in (self._metrics, self._events):
             log.flush(sync=sync)
 
-    def _write_scalars(self, metrics: dict[str, Any]) -> None:
-        assert self._scalars is not None
-        self._scalars.write(metrics)
-
-    def _try(self, what: str, write: Callable[[], None]) -> None:
+    def _try(self, what: str, write: Callable[..., None], *arguments: Any) -> None:
         try:
-            write()
+            write(*arguments)
         except OSError as error:
             if what not in self._failing:
                 self._warn(
@@ -185,6 +171,10 @@ class RunDirectory:
             self._failing.add(what)
         else:
             self._failing.discard(what)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_atomically(path, json.dumps(value, indent=1).encode())
 
 
 def read_run_config(path: Path) -> Config:

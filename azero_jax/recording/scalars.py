@@ -11,11 +11,7 @@ class TensorBoardScalars:
     """Writes event files below a folder; the step is the number of candidates."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        """A writer.
-
-        Args:
-          folder: where TensorBoard will look.
-          first_step: scalars of earlier sessions from this step on no longer count.
+        """A writer; scalars of earlier sessions from `first_step` on no longer count.
 
         Raises:
           ValueError: the package tensorboardX is not installed.

@@ -3,7 +3,7 @@
 import math
 import shlex
 import sys
-from types import TracebackType
+from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console, Group
@@ -27,13 +27,8 @@ class Display:
     """Live progress in a terminal, plain lines elsewhere; use it as a context manager around the search."""
 
     def __init__(self, *, quiet: bool = False, to_stderr: bool = False) -> None:
-        """A display.
-
-        Args:
-          quiet: show the result only.
-          to_stderr: leave standard output alone.
-        """
-        self._console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+        """A display; `quiet` shows the result only, `to_stderr` leaves standard output alone."""
+        self._console = plain_console(to_stderr=to_stderr)
         self._quiet = quiet
         self._live: Live | None = None
         self._next_line = 0.0
@@ -45,9 +40,7 @@ class Display:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -101,6 +94,21 @@ class Display:
             f"on {where}: [bold]{describe_fitness(result.final_fitness, baseline.metric)} (program)[/bold],"
             f" {describe_fitness(baseline.final_fitness, baseline.metric)} ({baseline.name}, tuned on the select tasks)"
         )
+
+
+def plain_console(*, to_stderr: bool = False) -> Console:
+    """A console that leaves words and line breaks as they are."""
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def show_table(console: Console, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Shows a table without lines; a column whose title begins with ">" is aligned right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left")
+    for cells in rows:
+        table.add_row(*map(Text, cells))
+    console.print(table)
 
 
 def show_programs(console: Console, found: str, raw: str) -> None:

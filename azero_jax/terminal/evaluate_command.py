@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from azero_jax.config.leaves import override
@@ -22,6 +20,7 @@ from azero_jax.process.progress import spoken
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.tasks.load import natural_kind
 from azero_jax.tasks.settings import DATA_KINDS
+from azero_jax.terminal.display import plain_console, show_table
 from azero_jax.terminal.options import given_settings, setting_options
 from azero_jax.terminal.shell import absolute_data, read_program, run_command
 
@@ -106,7 +105,7 @@ def _command() -> click.Command:
 def _run(*, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None) -> int:
     config = _config(words)
     read = read_program(program)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = plain_console(to_stderr=True)
     with stdout_kept_free(as_json):
         measurement = measure_program(
             read.text,
@@ -135,8 +134,7 @@ def prediction_note(program: ProgramText, metric: Metric) -> str:
 
 def _config(words: dict[str, str | None]) -> Config:
     given = given_settings(words)
-    data = absolute_data(given.get("source.data", ()))
-    given["source.data"] = data
+    given["source.data"] = data = absolute_data(given.get("source.data", ()))
     kind = given.setdefault("tasks.kind", natural_kind(data[0]) if data else "pairs")
     if kind not in DATA_KINDS:
         raise ValueError(f"kind is {kind!r}; allowed here: {', '.join(DATA_KINDS)}")
@@ -147,21 +145,16 @@ def _config(words: dict[str, str | None]) -> Config:
 
 
 def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title, justify in (("data", "left"), ("tasks", "left"), ("number", "right"), ("fitness", "right")):
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    table.add_column("standard error", justify="right")
-    for row in measurement.rows:
-        cells = (row.data, row.tasks_of, str(row.tasks), f"{row.mean:.4f}", _error(row.standard_error))
-        table.add_row(*map(Text, cells))
-    console.print(table)
+    console = plain_console()
+    rows = [
+        (row.data, row.tasks_of, str(row.tasks), f"{row.mean:.4f}", _error(row.standard_error))
+        for row in measurement.rows
+    ]
+    show_table(console, ("data", "tasks", ">number", ">fitness", ">standard error"), rows)
     error = _error(measurement.standard_error)
-    console.print(
-        f"{program}: {describe_fitness(measurement.mean, measurement.metric)}"
-        + (f", standard error of this mean {error}" if error else "")
-        + f"; {measurement.seconds:.1f} s"
-    )
+    known_error = f", standard error of this mean {error}" if error else ""
+    mean = describe_fitness(measurement.mean, measurement.metric)
+    console.print(f"{program}: {mean}{known_error}; {measurement.seconds:.1f} s")
     if tuned:
         for data, text in measurement.programs.items():
             console.print(Text(f"\nwith its constants tuned on {data}:\n{text}"))

@@ -42,10 +42,7 @@ def setting_options(
 ) -> list[click.Option]:
     """An option for every setting (or those in `paths`); its help shows the value in `defaults`.
 
-    Args:
-      defaults: the configuration whose values are shown.
-      paths: dotted names; None takes all settings.
-      helps: what is said of a setting, where that is not what its docstring says.
+    `helps` has what is said of a setting where that is not what its docstring says.
     """
     options = []
     for setting in all_settings():
@@ -66,25 +63,14 @@ def given_settings(words: Mapping[str, str | None]) -> dict[str, Any]:
     Raises:
       ValueError: a word is not of the setting's type.
     """
-    values = {}
-    for setting in all_settings():
-        word = words.get(_parameter(setting.path))
-        if word is not None:
-            values[setting.path] = parse_setting(setting, word)
-    return values
+    given = ((setting, words.get(_parameter(setting.path))) for setting in all_settings())
+    return {setting.path: parse_setting(setting, word) for setting, word in given if word is not None}
 
 
 class SectionedCommand(click.Command):
-    """A command whose help lists the options in sections."""
+    """A command whose help lists the options in sections: names of parameters, by title."""
 
     def __init__(self, *arguments: Any, sections: Mapping[str, Sequence[str]], **keywords: Any) -> None:
-        """A command.
-
-        Args:
-          *arguments: see `click.Command`.
-          sections: names of parameters, by title.
-          **keywords: see `click.Command`.
-        """
         super().__init__(*arguments, **keywords)
         self._sections = sections
 

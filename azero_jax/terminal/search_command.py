@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,8 +55,6 @@ setting is the key `population` of the table [search]. Defaults shown are those 
 Exit code: 0 when the sufficient fitness was reached, 1 when the budget ended first (the best program is still shown),
 2 when something in the input is wrong, 130 after Ctrl-C, 143 after SIGTERM."""
 
-_RUN_SECTION: Final = "Run"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
@@ -63,38 +62,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command() -> click.Command:
-    file = click.Path(path_type=Path)
+    file = partial(click.Option, type=click.Path(path_type=Path), metavar="FILE")
+    folder = partial(file, metavar="DIR")
+    program = f"A program (text file, or one of {', '.join(known_programs())})"
     options = [
         click.Option(["--preset"], help=f"Settings to start from: {', '.join(PRESETS)}. [default: {DEFAULT_PRESET}]"),
-        click.Option(["--config"], type=file, metavar="FILE", help="Settings from a TOML file."),
-        click.Option(
-            ["--start-from"],
-            type=file,
-            multiple=True,
-            metavar="FILE",
-            help=(
-                "A program (text file, or one of "
-                + ", ".join(known_programs())
-                + ") to start from instead of random ones; may be repeated."
-            ),
-        ),
+        file(["--config"], help="Settings from a TOML file."),
+        file(["--start-from"], multiple=True, help=f"{program} to start from instead of random ones; may be repeated."),
         click.Option(["--name"], help=f"Record the run in {RUNS}/NAME."),
-        click.Option(["--out"], type=file, metavar="DIR", help="Record the run in this new folder."),
-        click.Option(
-            ["--resume"],
-            type=file,
-            metavar="DIR",
-            help="Go on with the run in this folder; its budget, output and engine may be changed.",
-        ),
-        click.Option(
+        folder(["--out"], help="Record the run in this new folder."),
+        folder(["--resume"], help="Go on with the run in this folder; its budget, output and engine may be changed."),
+        folder(
             ["--list", "list_folder"],
-            type=file,
             metavar="[FOLDER]",
             is_flag=False,
             flag_value=str(RUNS),
             help=f"List the runs in a folder [default: {RUNS}], and end.",
         ),
-        click.Option(["--show", "show_folder"], type=file, metavar="DIR", help="Show the run in this folder, and end."),
+        folder(["--show", "show_folder"], help="Show the run in this folder, and end."),
         click.Option(["--json", "as_json"], is_flag=True, help="End standard output with the result as one JSON line."),
         click.Option(["--quiet"], is_flag=True, help="No progress, only the result."),
     ]
@@ -104,7 +89,7 @@ def _command() -> click.Command:
         callback=_run,
         help=_INTRODUCTION,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-        sections={_RUN_SECTION: [str(option.name) for option in options], **SETTINGS_SECTIONS},
+        sections={"Run": [str(option.name) for option in options], **SETTINGS_SECTIONS},
     )
 
 
@@ -138,22 +123,14 @@ def _run(
     given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
     resolved = override(_base_config(preset, config, resume, given), given)
     programs = {path: read_program(path) for path in start_from}
+    texts = tuple(program.text for program in programs.values())
     if resume is not None and (out is not None or programs):
         raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
     with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
         task_sets = make_task_sets(resolved, display.say)
         _check_programs(programs, resolved.space.build(task_sets.features))
-        result = run(
-            resolved,
-            tasks=task_sets,
-            start_from=tuple(program.text for program in programs.values()),
-            out=out,
-            resume=resume,
-            report=display.report,
-            report_seconds=REPORT_SECONDS,
-            say=display.say,
-            warn=display.warn,
-        )
+        report, say, warn = display.report, display.say, display.warn
+        result = run(resolved, task_sets, texts, out, resume, report, REPORT_SECONDS, say, warn)
         display.show(result)
         values = result.as_dict()
         if resolved.tasks.of_data and result.stopped_by not in EXIT_CODES:
