@@ -62,6 +62,7 @@ RANGES: Final[dict[str, Range]] = {
     "source.projections": at_least(1, "projections is {}; it must be at least 1"),
     "source.data_seed": between(0, 2**32 - 1, (-1, 2**32), "data_seed is {}; it must be from 0 to 4294967295"),
     "search.algorithm": between("evolution", "random", ("genetic",), "algorithm is {!r}; allowed: evolution, random"),
+    "search.candidates": between("learnable", "any", ("all",), "candidates is {!r}; allowed: learnable, any"),
     "search.islands": at_least(1, "islands is {}; it must be at least 1"),
     "search.population": Range((100,), (0, -1), "population is {}; it must be at least 1"),
     "search.tournament": at_least(1, "tournament is {}; it must be at least 1"),
