@@ -44,7 +44,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.mutate.drawing import below, draw_field, randomize_function, write_instruction
 
-MOST_ATTEMPTS: Final = 1_000_000  # at one program
+MOST_ATTEMPTS: Final = 100_000  # at one program
 _UNIFORM: Final = 0.02  # share of attempts that are uniformly random
 _LIVE: Final = 0.8  # of the slots that could write something needed, this share does
 _PREFERRED: Final = 0.6  # of their inputs, this share is what makes a program learn
@@ -77,7 +77,7 @@ def random_learnable(space: SearchSpace, metric: Metric, count: int, generator: 
     They have the initial sizes where these are the only ones, else sizes up to the largest.
 
     Raises:
-      ValueError: none was found in a million attempts.
+      ValueError: none was found in many attempts at one.
     """
     programs = empty_programs(count, space)
     made = _make_all(programs.arrays(), space_tables(space, metric), zero_table(space.features), generator)
