@@ -1,7 +1,5 @@
 """The two things that a notebook calls: search, and run a program that was found."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
@@ -55,6 +53,13 @@ def search(
     Raises:
       ValueError: the configuration does not fit the tasks, the engine is not available, or the run directory cannot be
         used.
+
+    >>> import azero_jax as az
+    >>> small = az.EvolutionSettings(islands=2, population=50, batch=25)
+    >>> budget = az.BudgetConfig(max_candidates=500)
+    >>> result = az.search(az.Config(space=az.load_preset("linear").space, search=small, budget=budget))
+    >>> result.stopped_by, result.candidates
+    ('max_candidates', 500)
     """
     with contextlib.ExitStack() as stack:
         if report is None and say is None and _in_notebook():
@@ -83,6 +88,12 @@ def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> N
 
     Raises:
       ValueError: the text is not a program of the search space.
+
+    >>> import azero_jax as az
+    >>> from azero_jax.programs import load_program
+    >>> tasks = az.linear_tasks(tasks=2, features=4, train_examples=4000, valid_examples=50, seed=0)
+    >>> (az.evaluate_program(load_program("linear_regressor").text, tasks) > 0.9).tolist()
+    [True, True]
     """
     if config is None:
         return judge_program(text, tasks)

@@ -5,11 +5,11 @@
 True
 >>> print(load_program("linear_regressor").text.partition("def Predict")[2])
 ():
-  s1 = dot(v0, v1)
+  s1 = dot(v0, v1)   # apply the weights
 def Learn():
-  s3 = s0 - s1
+  s3 = s0 - s1       # error
   s4 = s3 * s2
-  v2 = v0 * s4
+  v2 = v0 * s4       # gradient
   v1 = v1 + v2
 <BLANKLINE>
 """

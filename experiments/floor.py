@@ -17,7 +17,8 @@ from azero_jax.engines.warp.device import compile_kernel
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.warp.kernel.draws import Draw
 from azero_jax.engines.warp.kernel.functions import make_op_function
-from azero_jax.engines.warp.kernel.interpreter import make_dispatch, make_kernel
+from azero_jax.engines.warp.kernel.instructions import make_dispatch
+from azero_jax.engines.warp.kernel.interpreter import make_kernel
 from azero_jax.engines.warp.kernel.storage import make_storage
 from azero_jax.engines.warp.spec import KernelSpec, has_matrix_ops
 from azero_jax.language import ops

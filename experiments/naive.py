@@ -19,7 +19,7 @@ from azero_jax.engines.random_bits import random_words
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language import ops
 from azero_jax.language.program import IN1, IN2, OUT, Programs
-from azero_jax.language.roles import FEATURES, SCALAR_LABEL, SCALAR_PREDICTION, Metric
+from azero_jax.language.roles import FEATURES, SCALAR_LABEL, SCALAR_PREDICTION
 from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
@@ -46,7 +46,7 @@ class NaiveEngine:
     name = "naive"
 
     def __init__(self, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> None:
-        if tasks.metric is not Metric.RMS_ERROR or settings.precision != "float32" or settings.epochs != 1:
+        if tasks.metric.is_classification or settings.precision != "float32" or settings.epochs != 1:
             raise ValueError("the naive interpreter runs regression tasks in float32 for one epoch")
         self._data = (
             jnp.asarray(np.concatenate([tasks.train_features, tasks.valid_features], axis=1), jnp.float32),

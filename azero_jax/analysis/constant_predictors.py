@@ -1,7 +1,5 @@
 """Constant predictors: programs that predict one number on every example, found without running them."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from azero_jax.analysis.liveness import Liveness

@@ -1,7 +1,5 @@
 """The train budget: candidates whose training would cost much more than a reference program's get fitness 0 unrun."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

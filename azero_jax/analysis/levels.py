@@ -19,16 +19,14 @@ another sign of a zero changes at most the sign of a zero: sums, products, roots
 and comparisons, cos and exp take both zeros for the same; and so does |label - prediction|.
 """
 
-from __future__ import annotations
-
 import functools
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.language import ops
+from azero_jax.language.families import Family
 from azero_jax.tasks import Tasks
 
 MOST: Final = 50
@@ -123,40 +121,34 @@ def _nothing_known(a: _Logs, b: _Logs, bits: int) -> _Logs:
     return np.full_like(a, np.inf)
 
 
-# By the last word of the op's name, without SET. DEV: its radicand may be negative. ARCSIN: its argument above 1.
-_RULES: Final[dict[str, Callable[[_Logs, _Logs, int], _Logs]]] = {
-    "SUM": _add,
-    "DIFF": _add,
-    "PRODUCT": _multiply,
-    "MIN": _either,
-    "MAX": _either,
-    "ABS": _same,
-    "TRANSPOSE": _same,
-    "BROADCAST": _same,
-    "CONST": _same,
-    "NORM": _norm,
-    "MEAN": _mean,
-    "SIN": _odd_and_limited,
-    "ARCTAN": _odd_and_limited,
-    "TAN": _only_zero,
-    "ARCSIN": _only_zero,
-    "DEV": _only_zero,
-    "COS": _cosine,
-    "UNIFORM": _uniform,
-    "GAUSSIAN": _gaussian,
+_FAMILIES: Final = {
+    _add: (Family.SUM, Family.DIFFERENCE),
+    _multiply: (Family.PRODUCT, Family.INNER_PRODUCT, Family.OUTER_PRODUCT, Family.MATVEC, Family.MATMUL),
+    _either: (Family.MINIMUM, Family.MAXIMUM, Family.MATRIX_MINIMUM, Family.MATRIX_MAXIMUM),
+    _same: (
+        Family.ABSOLUTE,
+        Family.TRANSPOSE,
+        Family.COLUMN_BROADCAST,
+        Family.ROW_BROADCAST,
+        Family.IDENTITY,
+        Family.SET_ELEMENT,
+        Family.SET_MATRIX_ELEMENT,
+    ),
+    _norm: (Family.NORM,),
+    _mean: (Family.MEAN,),
+    _odd_and_limited: (Family.SIN, Family.ARCTAN, Family.HEAVISIDE),
+    _cosine: (Family.COS, Family.SCALAR_HEAVISIDE),
+    _only_zero: (Family.TAN, Family.ARCSIN, Family.ST_DEV),  # arcsin of more than 1, root of a negative number: NaN
+    _uniform: (Family.UNIFORM,),
+    _gaussian: (Family.GAUSSIAN,),
+    _nothing_known: (Family.QUOTIENT, Family.RECIPROCAL, Family.ARCCOS, Family.EXP, Family.LOG),
 }
-
-
-def _rule(op: ops.Op) -> Callable[[_Logs, _Logs, int], _Logs]:
-    word = op.name.removesuffix("_OP").removesuffix("_SET").rpartition("_")[2]
-    if word == "HEAVYSIDE":  # of 0 a scalar's is 1, and another one's 0
-        return _cosine if op.output == ops.SCALAR else _odd_and_limited
-    return _RULES.get(word, _nothing_known)
+RULES: Final = {family: rule for rule, families in _FAMILIES.items() for family in families}
 
 
 def _added_up(op: ops.Op, features: int) -> int:
     """How many numbers are added up for an element of the result."""
-    if op.name == "MATRIX_MATRIX_PRODUCT_OP":
+    if op.family is Family.MATMUL:
         return features
     sizes = {ops.SCALAR: 1, ops.VECTOR: features, ops.MATRIX: features**2}
     largest = max((sizes[kind] for kind in op.inputs), default=1)
@@ -180,8 +172,8 @@ def transfer_table(features: int) -> NDArray[np.uint8]:
     table = np.full((len(ops.OPS), LEVELS, LEVELS), UNBOUNDED, np.uint8)
     with np.errstate(invalid="ignore"):
         for op in ops.OPS[1:]:
-            table[op.number] = _level(_rule(op)(a, b, (_added_up(op, features) - 1).bit_length()))
-            if op.name.endswith("DIFF_OP"):
+            table[op.number] = _level(RULES[op.family](a, b, (_added_up(op, features) - 1).bit_length()))
+            if op.family is Family.DIFFERENCE:
                 table[op.number, :UNBOUNDED, SAME] = ZERO_LEVEL
     return table
 

@@ -8,8 +8,6 @@ is looked at after every Predict; it alone decides errors, stops and fitness, so
 For compiled loops, which take one program of a batch at a time, with scratch memory that is made once a batch.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pruning: programs without their dead instructions, whole batches at once."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from azero_jax.analysis.liveness import Liveness, find_live, list_live, make_liveness

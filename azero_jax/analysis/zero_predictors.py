@@ -5,8 +5,6 @@ then Predict and Learn, until no level grows any more. If the prediction was zer
 What an op makes of levels stands in a table, so that the compiled loop only looks up.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """64-bit hashes of words, for compiled loops."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Compiled loops, the helpers that they are made of, and Numba's cache on disk."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import functools

@@ -4,8 +4,6 @@ A 64-bit word is a hash of a counter, which takes 1 ns, where a draw from a NumP
 statistical tests of TestU01's BigCrush.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -4,8 +4,6 @@ Registers of all kinds are numbered through: scalars, vectors, matrices, then R 
 The tables are few, because a compiled function pays for every array that it is handed.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import NamedTuple
 

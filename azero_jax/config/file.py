@@ -1,7 +1,5 @@
 """The configuration as a TOML file: one table for each branch of the tree, one key for each setting."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path

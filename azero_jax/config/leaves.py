@@ -1,7 +1,5 @@
 """Reading settings: every leaf of the configuration tree by its dotted name, from text or from TOML values."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import re
@@ -11,6 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from azero_jax.config.tree import Config
+
+Value = bool | int | float | str | tuple[int | float | str | tuple[str, float], ...] | None
+"""What a setting can be."""
+Kind = Any
+"""The type of a setting, such as `int | None`: an expression that the type checker has no type for."""
 
 
 class Setting(NamedTuple):
@@ -23,7 +26,7 @@ class Setting(NamedTuple):
     """
 
     path: str
-    kind: Any
+    kind: Kind
     help: str
 
     @property
@@ -51,7 +54,7 @@ def attribute_help(tree: type) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, _, text in (entry.partition(": ") for entry in entries[1:])}
 
 
-def get_setting(config: Config, path: str) -> Any:
+def get_setting(config: Config, path: str) -> Value:
     """The value at a dotted name."""
     value: Any = config
     for part in path.split("."):
@@ -78,7 +81,7 @@ def override(config: Config, values: Mapping[str, Any]) -> Config:
     return dataclasses.replace(config, **changes)
 
 
-def parse_setting(setting: Setting, text: str) -> Any:
+def parse_setting(setting: Setting, text: str) -> Value:
     """The value that a command-line word means for a setting.
 
     Raises:
@@ -94,14 +97,14 @@ def parse_setting(setting: Setting, text: str) -> Any:
         raise ValueError(f"--{setting.path.replace('_', '-')}: {text!r} is not {what}") from None
 
 
-def format_setting(value: Any) -> str:
+def format_setting(value: Value) -> str:
     """The command-line word that means `value`; `parse_setting` reads it back."""
     if isinstance(value, tuple):
         return ",".join("=".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in value)
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def describe_kind(kind: Any) -> str:
+def describe_kind(kind: Kind) -> str:
     """What a setting of this type looks like, for a person."""
     kind, optional = _without_none(kind)
     names = {
@@ -137,7 +140,7 @@ def fixed_settings(changeable: typing.Collection[str]) -> list[Setting]:
     return [setting for setting in all_settings() if not may_change(setting.path)]
 
 
-def check_value(setting: Setting, value: Any) -> Any:
+def check_value(setting: Setting, value: Any) -> Value:
     """A TOML value as the setting holds it: lists become tuples, tables of weights become pairs.
 
     Raises:
@@ -153,7 +156,7 @@ def check_value(setting: Setting, value: Any) -> Any:
     return converted
 
 
-def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
+def _convert(kind: Kind, value: Any) -> tuple[bool, Any]:
     """Whether a TOML value is of a type, and what it is as such."""
     if kind is float:
         fits = isinstance(value, int | float) and not isinstance(value, bool)
@@ -173,13 +176,13 @@ def _convert(kind: Any, value: Any) -> tuple[bool, Any]:
     return all(fits for fits, _ in items), tuple(item for _, item in items)
 
 
-def _without_none(kind: Any) -> tuple[Any, bool]:
+def _without_none(kind: Kind) -> tuple[Kind, bool]:
     if isinstance(kind, types.UnionType):
         return next(part for part in kind.__args__ if part is not type(None)), True
     return kind, False
 
 
-def _parse(kind: Any, text: str) -> Any:
+def _parse(kind: Kind, text: str) -> Value:
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)

@@ -1,7 +1,5 @@
 """The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -28,6 +26,10 @@ class BudgetConfig:
       check_every: candidates between two trials of the islands' best programs on the select tasks.
       tune_trials: when the search has ended, the constants of the best program are tuned on the select tasks by so many
         trials of random search; 0 leaves them as evolution did.
+
+    >>> BudgetConfig(max_seconds=0.0)
+    Traceback (most recent call last):
+    ValueError: max_seconds is 0; it must be above 0 (or none, for no limit)
     """
 
     sufficient_fitness: float = 0.9999
@@ -63,6 +65,9 @@ class OutputConfig:
       keep_checkpoints: how many of the latest checkpoints are kept.
       hall_of_fame: how many of the best distinct algorithms are kept and measured on the unseen tasks.
       tensorboard: also write the metrics as TensorBoard scalars; needs the package tensorboardX.
+
+    >>> OutputConfig(checkpoint_seconds=10.0).keep_checkpoints
+    3
     """
 
     report_every: int = 50_000
@@ -93,6 +98,10 @@ class Config:
       engine: what runs them.
       budget: when the search ends.
       output: what a run directory gets.
+
+    >>> config = Config(seed=7, tasks=TaskConfig(kind="affine"), budget=BudgetConfig(max_seconds=60.0))
+    >>> config.tasks.features, config.search.population
+    (4, 1000)
     """
 
     seed: int = 0

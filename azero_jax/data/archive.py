@@ -1,7 +1,5 @@
 """Zip archives from strangers: nothing is unpacked to disk, nothing larger than announced is read."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """NumPy arrays: `.npz` files and arrays in memory."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The small data sets that scikit-learn brings with it; nothing is downloaded."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from azero_jax.data.source import Source, make_source, require

@@ -1,7 +1,5 @@
 """Arrays on disk that are slow to make: checksummed, written atomically, made again when they cannot be trusted."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -29,7 +27,13 @@ _logger = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder: `$AZERO_JAX_CACHE`, or where this platform keeps caches."""
+    """The user's cache folder: `$AZERO_JAX_CACHE`, or where this platform keeps caches.
+
+    >>> from unittest import mock
+    >>> with mock.patch.dict(os.environ, AZERO_JAX_CACHE="elsewhere"):
+    ...     str(default_cache_dir())
+    'elsewhere'
+    """
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
     if sys.platform == "win32":

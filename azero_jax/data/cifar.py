@@ -1,7 +1,5 @@
 """The CIFAR-10 batches as their author ships them: the python version (pickles) and the binary version."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import tarfile

@@ -1,7 +1,5 @@
 """MNIST's and Fashion-MNIST's idx files, plain or gzipped."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from pathlib import Path

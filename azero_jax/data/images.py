@@ -1,7 +1,5 @@
 """Folders and zips of class folders: `CLASS/*.png`, or `train/CLASS/*.jpg` beside `test/CLASS/*.jpg`."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Callable, Iterator

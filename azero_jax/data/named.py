@@ -1,7 +1,5 @@
 """Data sets by name, through Hugging Face `datasets` (the extra `hub`); downloaded only when asked for."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """One way in: recognises what it is given, and reads it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -41,10 +39,7 @@ FORMATS: Final = (
     Format("SVHN .mat", is_svhn, load_svhn),
     Format(".npz", lambda path: path.suffix.lower() == ".npz", load_npz, ("regression",)),
     Format(
-        ".csv or .tsv table",
-        lambda path: path.suffix.lower() in (".csv", ".tsv"),
-        load_table,
-        ("label", "regression"),
+        ".csv or .tsv table", lambda path: path.suffix.lower() in (".csv", ".tsv"), load_table, ("label", "regression")
     ),
     Format(
         "folder or zip of class folders",
@@ -78,6 +73,11 @@ def load_source(
 
     Raises:
       ValueError: nothing is there, it is of no known kind, or it is damaged; one line says what and where.
+
+    >>> load_source("iris").class_names
+    ('setosa', 'versicolor', 'virginica')
+    >>> load_source(([[0.0], [1.0]], [0.5, 1.5]), regression=True).is_regression
+    True
     """
     if isinstance(data, Source):
         return data

@@ -1,7 +1,5 @@
 """A source: labelled examples as they come from a file, a name or memory, before any task is made of them."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import importlib
@@ -24,6 +22,9 @@ class Examples:
     Attributes:
       features: `[N, D]`, uint8 (pixels) or floating point; an image is flattened row by row, its channels last.
       labels: `[N]`, int64 class numbers, or float64 targets of a regression.
+
+    >>> len(Examples(np.zeros((3, 2)), np.array([0, 1, 0])))
+    3
     """
 
     features: NDArray[Any]
@@ -42,6 +43,10 @@ class Source:
       train: examples to make training and validation examples of.
       test: examples that the data set itself keeps apart for the last judgement; None if it does not.
       class_names: the classes in the order of their numbers; empty for a regression.
+
+    >>> source = make_source("toy", [[0.0], [1.0]], ["no", "yes"])
+    >>> source.class_names, source.dimension, source.is_regression
+    (('no', 'yes'), 1, False)
     """
 
     name: str
@@ -93,6 +98,9 @@ def make_source(
     Raises:
       ValueError: shapes that disagree, values that are not finite numbers, fewer than two classes, or a test label
         that no training example has.
+
+    >>> make_source("toy", [[0.0], [1.0], [2.0]], ["yes", "no", "yes"]).train.labels.tolist()
+    [1, 0, 1]
     """
     parts = [("training", features, labels)]
     if test_features is not None and test_labels is not None:

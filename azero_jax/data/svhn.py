@@ -1,7 +1,5 @@
 """The Street View House Numbers in their cropped form: `train_32x32.mat` and `test_32x32.mat`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Tables with a label column: CSV and TSV files, and pandas data frames."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Final
 

@@ -1,17 +1,12 @@
 """Engines: run a batch of programs on a batch of tasks, in one jitted call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import Final
 
 from azero_jax.engines.base import Engine, EngineUnavailableError
 from azero_jax.engines.outcome import Memory, Outcome, Stop, StopReason
-from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.settings import ENGINES, EngineConfig, RunSettings
 from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
-
-ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
 
 
 def make_engine(
@@ -57,6 +52,7 @@ def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -
 __all__ = [
     "ENGINES",
     "Engine",
+    "EngineConfig",
     "EngineUnavailableError",
     "Memory",
     "Outcome",

@@ -1,7 +1,5 @@
 """What every engine takes and gives, and what all engines do alike: this makes them interchangeable."""
 
-from __future__ import annotations
-
 import abc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -142,13 +140,18 @@ class Engine(abc.ABC):
         check_ops(programs, self.space)
         return check_examples(examples, self.tasks, self.settings.epochs)
 
-    def _x64(self) -> AbstractContextManager[Any]:
+    def _x64(self) -> AbstractContextManager[object]:
         """Where JAX has the precision of the settings."""
         return jax.enable_x64(self.settings.precision == "float64")
 
 
 def _join(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def count_compilations(jitted: Any) -> int:
+    """How many times a jitted function has been compiled, which JAX tells in this way only."""
+    return int(jitted._cache_size())
 
 
 def make_order(train_examples: int, epochs: int, seed: int) -> NDArray[np.int32]:

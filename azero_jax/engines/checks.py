@@ -1,7 +1,5 @@
 """Checks of what a caller gives an engine; the same for every engine."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

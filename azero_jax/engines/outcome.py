@@ -1,15 +1,15 @@
 """What comes of running programs on tasks, and how good it is."""
 
-from __future__ import annotations
-
 import enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
+
+Reals = NDArray[np.float32 | np.float64]  # in the precision of the settings
 
 
 class Stop(enum.IntEnum):
@@ -41,11 +41,11 @@ class Outcome(NamedTuple):
         run had stopped (the error that stopped it is not kept, as in the original); None unless asked for.
     """
 
-    fitness: NDArray[Any]
+    fitness: Reals
     stop: NDArray[np.int8]
     stop_reason: NDArray[np.int8]
     train_steps: NDArray[np.int32]
-    errors: NDArray[Any] | None = None
+    errors: Reals | None = None
 
     def count_steps(self, programs: slice) -> int:
         """Training examples attempted by some of the programs on all tasks."""
@@ -61,9 +61,9 @@ class Memory(NamedTuple):
       matrices: `[N, T, NM, F, F]`.
     """
 
-    scalars: Any
-    vectors: Any
-    matrices: Any
+    scalars: Reals
+    vectors: Reals
+    matrices: Reals
 
 
 def zero_memory(space: SearchSpace, lanes: tuple[int, ...], dtype: DTypeLike) -> Memory:
@@ -74,20 +74,20 @@ def zero_memory(space: SearchSpace, lanes: tuple[int, ...], dtype: DTypeLike) ->
 
 
 class RawOutcome(NamedTuple):
-    """What a device makes of N programs on T tasks; NumPy or JAX arrays. `Outcome` says what the other fields are.
+    """What a device makes of N programs on T tasks, in NumPy arrays. `Outcome` says what the other fields are.
 
     Attributes:
       loss: `[N, T]` summed validation loss of the best epoch; infinite if no epoch was finished.
     """
 
-    loss: Any
-    stop: Any
-    stop_reason: Any
-    train_steps: Any
-    errors: Any
+    loss: Reals
+    stop: NDArray[np.int8]
+    stop_reason: NDArray[np.int8]
+    train_steps: NDArray[np.int32]
+    errors: Reals
 
 
-def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray[Any]:
+def fitness_of_loss(loss: Reals, divisor: int, metric: Metric) -> Reals:
     """Fitness, 0 to 1, of summed validation losses; 0 where they are infinite or NaN.
 
     1 - (2 / pi) arctan(root mean squared error), or the share of examples that were classified right, as in the
@@ -95,7 +95,7 @@ def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray
     """
     mean = loss / loss.dtype.type(divisor)
     is_finite = np.isfinite(mean)
-    if metric is Metric.RMS_ERROR:
+    if not metric.is_classification:
         np.arctan(np.sqrt(mean, out=mean), out=mean)
         mean *= loss.dtype.type(2 / np.pi)
     fitness = np.maximum(1 - mean, 0)
@@ -103,7 +103,7 @@ def fitness_of_loss(loss: NDArray[Any], divisor: int, metric: Metric) -> NDArray
     return fitness
 
 
-def combine_tasks(fitness: NDArray, how: str) -> NDArray[np.float64]:
+def combine_tasks(fitness: Reals, how: str) -> NDArray[np.float64]:
     """`[N]` mean, or upper median, of `[N, T]` task fitnesses."""
     if how == "mean":
         # NumPy adds up fewer than 8 numbers one by one, so that the layout makes no difference but in time.

@@ -5,8 +5,6 @@ Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 20
 program was in nor on the engine that ran it.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import jax
@@ -47,7 +45,7 @@ def random_words(
     Args:
       seed: uint32, `RunSettings.seed`.
       task: `[lanes]` uint32, each lane's index along the task axis.
-      step: uint32, number of the example (0: Setup); see `azero_jax.engines.xla.run.example_step`.
+      step: uint32, 0 in Setup, then 1, 2, ... for the training and validation examples of each epoch, run or left out.
       stream: `[lanes]` or one number, which random instruction of the program draws.
       shape: of the register without its lanes: `()`, `(F,)` or `(F, F)`.
 

@@ -1,8 +1,9 @@
 """How programs are run."""
 
-from __future__ import annotations
-
 import dataclasses
+from typing import Final
+
+ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,9 @@ class EngineConfig:
       precision: "float32" or "float64".
       max_abs_error: an absolute error above this ends a program's run on a task.
       batch_size: most programs in one call; larger batches are split.
+
+    >>> EngineConfig(precision="float64").run_settings(epochs=3)
+    RunSettings(precision='float64', epochs=3, max_abs_error=100.0, seed=0, batch_size=4096)
     """
 
     engine: str = "auto"
@@ -53,10 +57,12 @@ class EngineConfig:
     batch_size: int = RunSettings.batch_size
 
     def __post_init__(self) -> None:
-        if self.engine not in ("auto", "warp", "xla"):
-            raise ValueError(f"engine is {self.engine!r}; allowed: auto, warp, xla")
+        if self.engine not in ("auto", *ENGINES):
+            raise ValueError(f"engine is {self.engine!r}; allowed: auto, {', '.join(ENGINES)}")
         self.run_settings()
 
     def run_settings(self, *, epochs: int = 1, seed: int = 0, batch_size: int | None = None) -> RunSettings:
         """How engines run programs for so many epochs, with this seed; `batch_size` None takes the one here."""
-        return RunSettings(self.precision, epochs, self.max_abs_error, seed, batch_size or self.batch_size)
+        return RunSettings(
+            self.precision, epochs, self.max_abs_error, seed, self.batch_size if batch_size is None else batch_size
+        )

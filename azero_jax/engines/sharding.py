@@ -1,9 +1,7 @@
 """The program axis spread over the devices of this machine; tasks are copied to every device."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +10,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 PROGRAMS_AXIS: Final = "programs"
+Result = TypeVar("Result")
 
 
 def over_devices(
-    function: Callable[..., Any], devices: Sequence[jax.Device], sharded: Sequence[bool]
-) -> Callable[..., Any]:
+    function: Callable[..., Result], devices: Sequence[jax.Device], sharded: Sequence[bool]
+) -> Callable[..., Result]:
     """`function` run on every device, each on its share of the programs.
 
     Args:

@@ -1,7 +1,5 @@
 """What every search algorithm takes and gives, and what it tells of itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 

@@ -1,7 +1,5 @@
 """Breeding, whole batches at once in compiled loops: tournaments, mutated copies, and who makes room for them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Random search: the baseline of the paper (arXiv 2003.03384, section 4.1)."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

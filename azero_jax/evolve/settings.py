@@ -1,7 +1,5 @@
 """How the search goes from one batch of candidates to the next."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from azero_jax.mutate import MutationPolicy
@@ -26,6 +24,10 @@ class EvolutionSettings:
 
     Raises:
       ValueError: a number is out of range.
+
+    >>> EvolutionSettings(population=50, batch=100)
+    Traceback (most recent call last):
+    ValueError: batch is 100; it must be at most the population, 50
     """
 
     algorithm: str = "evolution"

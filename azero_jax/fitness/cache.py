@@ -9,8 +9,6 @@ pending or not makes no difference to what is forgotten.
 functional equivalence checking the hash is all there is.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The fitness of predicting one constant on every example, without running anything."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

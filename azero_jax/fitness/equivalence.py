@@ -5,8 +5,6 @@ exact errors, +0 and -0 alike); rounding them first, as the paper does by trunca
 all tasks, as the fitness that it stands for does.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Final
 

@@ -4,8 +4,6 @@ A candidate is first run on part of the work. It goes on only if its fitness the
 fitnesses that earlier candidates had at the same stage; otherwise the fitness of that stage is its fitness.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,8 +4,6 @@ For candidates in canonical form this finds the same algorithm in other words; f
 instructions around other dead code.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -157,11 +155,7 @@ def _screen(
     block = _Block(
         np.zeros(TOGETHER, np.int64),
         make_liveness(TOGETHER, length, space),
-        Keys(
-            np.zeros(TOGETHER, np.int64),
-            np.zeros(TOGETHER, np.int64),
-            np.zeros((TOGETHER, most_words), np.uint64),
-        ),
+        Keys(np.zeros(TOGETHER, np.int64), np.zeros(TOGETHER, np.int64), np.zeros((TOGETHER, most_words), np.uint64)),
         np.zeros((2, len(space.registers)), np.int64),
     )
     count = n = 0

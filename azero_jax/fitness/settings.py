@@ -1,7 +1,5 @@
 """What an evaluator does to avoid running candidates, as plain data."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from typing import Final
@@ -33,6 +31,10 @@ class EvaluatorSettings:
 
     Raises:
       ValueError: a number is out of range.
+
+    >>> EvaluatorSettings(hurdle_examples=(0.5, 0.1))
+    Traceback (most recent call last):
+    ValueError: hurdle_examples is (0.5, 0.1); they must be ascending, each above 0 and at most 1
     """
 
     cache_size: int = 200_000

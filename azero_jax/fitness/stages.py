@@ -1,7 +1,5 @@
 """Running what is new in stages: a probe of its behaviour, hurdles, and everything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -52,10 +50,7 @@ class StagedRuns:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        settings: EvaluatorSettings,
-        make_engine: Callable[[Tasks], Engine] | None = None,
+        self, engine: Engine, settings: EvaluatorSettings, make_engine: Callable[[Tasks], Engine] | None = None
     ) -> None:
         """No behaviours known, and hurdles that everything passes; arguments and errors are those of `Evaluator`."""
         self.timings = Timings()

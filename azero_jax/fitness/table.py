@@ -3,8 +3,6 @@
 An entry that waits for its value is pending: it holds a serial number instead.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np

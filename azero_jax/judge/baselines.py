@@ -6,8 +6,6 @@ program's constants: the optimizer, the batch size, the learning rate (which dec
 and the scale of the initial weights.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from functools import partial
@@ -209,7 +207,7 @@ class _Settings(NamedTuple):
 def _train_all(settings: _Settings, data: tuple[jax.Array, ...], keys: jax.Array, numbers: jax.Array) -> jax.Array:
     """`[H, T]`: fitness of every training; as many side by side as fit into the processor's cache."""
     trials, tasks, features = len(numbers), len(keys), data[0].shape[-1]
-    outputs = _outputs(settings.metric, features)
+    outputs = settings.metric.outputs(features)
     params = jax.eval_shape(lambda: settings.baseline.init(keys[0], features, outputs, numbers[0, 0]))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     runs = jnp.arange(trials * tasks)
@@ -227,7 +225,7 @@ def _train(
     """Fitness (a scalar) of one training on one task; `numbers` are learning rate, weight decay and initial scale."""
     x, y, valid_x, valid_y = data
     examples, features = x.shape[1:]
-    outputs = _outputs(settings.metric, features)
+    outputs = settings.metric.outputs(features)
     batches = examples // settings.batch_size
     learning_rate, weight_decay, scale = numbers
     optimizer = _optimizer(settings.optimizer, learning_rate, weight_decay, batches * settings.epochs)
@@ -253,10 +251,6 @@ def _train(
     return fitness.max()
 
 
-def _outputs(metric: Metric, features: int) -> int:
-    return features if metric is Metric.MULTICLASS_ACCURACY else 1
-
-
 def _optimizer(
     name: str, learning_rate: jax.Array, weight_decay: jax.Array, steps: int
 ) -> optax.GradientTransformation:
@@ -270,18 +264,18 @@ def _optimizer(
 
 
 def _loss(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    if metric is Metric.MULTICLASS_ACCURACY:
+    if metric.is_one_hot:
         return optax.softmax_cross_entropy(outputs, labels).mean()
-    if metric is Metric.ACCURACY:
+    if metric.is_classification:
         return optax.sigmoid_binary_cross_entropy(outputs[:, 0], labels).mean()
     return optax.l2_loss(outputs[:, 0], labels).mean()
 
 
 def _fitness(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:
     """Fitness as engines define it; a training that diverged has fitness 0."""
-    if metric is Metric.MULTICLASS_ACCURACY:
+    if metric.is_one_hot:
         fitness = (outputs.argmax(-1) == labels.argmax(-1)).mean()
-    elif metric is Metric.ACCURACY:
+    elif metric.is_classification:
         fitness = ((outputs[:, 0] > 0) == (labels > 0.5)).mean()
     else:
         fitness = 1 - 2 / jnp.pi * jnp.arctan(jnp.sqrt(((outputs[:, 0] - labels) ** 2).mean()))

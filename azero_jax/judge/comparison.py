@@ -1,7 +1,5 @@
 """What a linear model achieves on the tasks of a search: the least that an evolved program should beat."""
 
-from __future__ import annotations
-
 import math
 from typing import Final, NamedTuple
 
@@ -39,12 +37,12 @@ def compare_with_linear(task_sets: TaskSets, config: Config) -> Comparison:
     final = task_sets.final(derive_seed(config, 0, "final"))
     tuned = tune_baseline(model, select, trials=TRIALS, epochs=epochs, seed=config.seed, turns=_TURNS)
     fitness = evaluate_baseline(model, final, tuned.hyperparameters, epochs=epochs, seed=config.seed)
-    name = "linear regression" if final.metric is Metric.RMS_ERROR else model.name
+    name = model.name if final.metric.is_classification else "linear regression"
     return Comparison(name, float(fitness.mean()), final.metric)
 
 
 def describe_fitness(fitness: float, metric: Metric) -> str:
     """A mean fitness in the metric's own terms; labels of regressions are standardised, so errors are too."""
-    if metric is Metric.RMS_ERROR:
-        return f"root mean squared error {math.tan(math.pi / 2 * (1 - fitness)):.4f} standard deviations"
-    return f"accuracy {fitness:.4f}"
+    if metric.is_classification:
+        return f"accuracy {fitness:.4f}"
+    return f"root mean squared error {math.tan(math.pi / 2 * (1 - fitness)):.4f} standard deviations"

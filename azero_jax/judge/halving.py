@@ -4,8 +4,6 @@ Source: Jamieson, Talwalkar, AISTATS 2016, arXiv 1502.07943. Li et al., JMLR 18,
 matters little and recommend 3 or 4.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 

@@ -1,7 +1,5 @@
 """How well one program does on the user's data: one row for each class pair (or table, or set of all classes)."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How well one program does on the class pairs of a data set: accuracy of each pair, mean, standard error, time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The one way to run known programs on tasks."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -3,8 +3,6 @@
 All trials of a round are evaluated in one call of an engine.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import numpy as np

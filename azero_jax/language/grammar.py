@@ -1,7 +1,5 @@
 """The grammar of instructions: one line such as `s1 = dot(v0, v1)`, to and from an op and its operands."""
 
-from __future__ import annotations
-
 import ast
 import difflib
 import re
@@ -25,32 +23,29 @@ class Instruction(NamedTuple):
     y: float = 0.0
 
 
-class Statement(NamedTuple):
-    """One line of text that has the form of an op; whether its operands exist depends on the search space.
+class Line(NamedTuple):
+    """One line of a text that has the form of an op; whether its operands exist depends on the search space.
 
     Attributes:
+      number: of the line, from 1.
+      code: the line without its comment.
       op: the op.
       registers: by operand letter (`o` the output, `a` and `b` the inputs).
       numbers: by operand letter (`i` and `j` indices, `x` and `y` constants).
     """
 
+    number: int
+    code: str
     op: ops.Op
     registers: dict[str, Register]
     numbers: dict[str, float]
 
     def instruction(self) -> Instruction:
         """The instruction that it is, if its operands exist."""
-        addresses = {letter: register.address for letter, register in self.registers.items()}
+        values = {letter: register.address for letter, register in self.registers.items()} | self.numbers
         first, second = ("i", "j") if self.op.indices else ("a", "b")
-        values = {**addresses, **self.numbers}
-        return Instruction(
-            self.op,
-            int(values.get(first, 0)),
-            int(values.get(second, 0)),
-            int(values.get("o", 0)),
-            float(values.get("x", 0.0)),
-            float(values.get("y", 0.0)),
-        )
+        addresses = (int(values.get(letter, 0)) for letter in (first, second, "o"))
+        return Instruction(self.op, *addresses, *(values.get(letter, 0.0) for letter in "xy"))
 
 
 def format_instruction(instruction: Instruction) -> str:
@@ -68,12 +63,8 @@ def format_instruction(instruction: Instruction) -> str:
     return _OPERAND.sub(lambda match: operands[match.group()], op.form)
 
 
-def parse_statement(code: str, where: str = "") -> Statement:
-    """What one line such as `s1 = dot(v0, v1)` says.
-
-    Args:
-      code: the line, without comment.
-      where: what an error message starts with.
+def parse_line(number: int, code: str) -> Line:
+    """What line `number`, such as `s1 = dot(v0, v1)`, without comment, says.
 
     Raises:
       ValueError: no op has this form; the nearest is suggested.
@@ -84,16 +75,14 @@ def parse_statement(code: str, where: str = "") -> Statement:
         module = None
     reading = _read_statement(module.body[0]) if module is not None and len(module.body) == 1 else None
     if reading is None:
-        raise ValueError(f"{where}{code!r} is not an instruction; {_suggestion(code)}")
+        raise ValueError(f"line {number}: {code!r} is not an instruction; {_suggestion(code)}")
     for form in _FORMS.get(reading.signature, ()):
         numbers = list(zip(form.numbers, reading.numbers, strict=True))
         if form.literals == tuple(value for letter, value in numbers if not letter):
-            registers = {
-                letter: Register(name[0], int(name[1:]))
-                for letter, name in zip(form.registers, reading.registers, strict=True)
-            }
-            return Statement(form.op, registers, {letter: value for letter, value in numbers if letter})
-    raise ValueError(f"{where}no op has the form {code!r}; {_suggestion(code)}")
+            registers = zip(form.registers, reading.registers, strict=True)
+            operands = {letter: Register(name[0], int(name[1:])) for letter, name in registers}
+            return Line(number, code, form.op, operands, {letter: value for letter, value in numbers if letter})
+    raise ValueError(f"line {number}: no op has the form {code!r}; {_suggestion(code)}")
 
 
 class _Reading(NamedTuple):

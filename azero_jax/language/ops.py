@@ -10,18 +10,15 @@ or float64, and never raises: NaN and infinity are ordinary values. Its result b
 register.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import jax
-import jax.numpy as jnp
-from jax import lax
+
+from azero_jax.language.families import Family
 
 SCALAR: Final = "s"
 VECTOR: Final = "v"
@@ -43,13 +40,13 @@ class Op:
       output: kind letter of the output, or `""` for NO_OP.
       form: how the instruction is printed. `o` is the output, `a` and `b` the inputs, `i` and `j` indices, `x` and `y`
         constants; everything else is literal.
-      aliases: further forms that the parser accepts.
       cost: cost constant of the original's train budget (arbitrary units).
-      compute: see `arguments`.
+      family: what it computes.
+      aliases: further forms that the parser accepts.
+      axes: axes of the input that a reduction removes (1 leaves a number a row); empty for other ops.
       commutative: swapping the inputs never changes a bit of the result.
       indices: how many indices into the output it has (a partial write, which keeps the other elements).
       constants: how many real constants it has.
-      random: whether it draws random numbers, one pair of 32-bit words an element.
     """
 
     number: int
@@ -58,12 +55,22 @@ class Op:
     output: str
     form: str
     cost: float
-    compute: Callable[..., jax.Array]
+    family: Family
     aliases: tuple[str, ...] = ()
+    axes: tuple[int, ...] = ()
     commutative: bool = False
     indices: int = 0
     constants: int = 0
-    random: bool = False
+
+    @property
+    def compute(self) -> Callable[..., jax.Array]:
+        """Makes the result of what `arguments` names."""
+        return partial(self.family.value, axes=self.axes) if self.axes else self.family.value
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws random numbers, one pair of 32-bit words an element."""
+        return self.family in (Family.UNIFORM, Family.GAUSSIAN)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -83,210 +90,72 @@ class Op:
         return self.indices > 0
 
 
-def _sum(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    # -0.0 is the identity of IEEE addition: a sum of only -0.0 terms stays -0.0, as if it started from its first term.
-    return lax.reduce(x, jnp.asarray(-0.0, x.dtype), lax.add, axes)
-
-
-def _mean(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    return _sum(x, axes) / _count(x, axes)
-
-
-def _count(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    return jnp.asarray(count, x.dtype)
-
-
-def _norm(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    return jnp.sqrt(_sum(x * x, axes))
-
-
-def _square(x: jax.Array) -> jax.Array:
-    # A product that goes straight into a sum becomes one fused operation on the CPU, rounded once: the st.dev. of equal
-    # numbers is then no longer 0. A select between them prevents it (XLA drops `optimization_barrier` too early).
-    return jnp.where(x == x, x * x, jnp.nan)
-
-
-def _st_dev(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    # Population, one-pass, not clamped, as the original has it: cancellation can make the radicand negative, hence NaN.
-    mean = _mean(x, axes)
-    return jnp.sqrt(_sum(_square(x), axes) / _count(x, axes) - _square(mean))
-
-
-_VECTOR_AXES: Final = (0,)
-_MATRIX_AXES: Final = (0, 1)
-_ALONG_ROW: Final = (1,)  # reduces the columns away: one value a row
-_ALONG_COLUMN: Final = (0,)
-
-
-def _reciprocal(a: jax.Array) -> jax.Array:
-    return jnp.asarray(1, a.dtype) / a
-
-
-def _scalar_heaviside(a: jax.Array) -> jax.Array:
-    return (a >= 0).astype(a.dtype)
-
-
-def _heaviside(a: jax.Array) -> jax.Array:
-    return (a > 0).astype(a.dtype)
-
-
-def _minimum(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.where(b < a, b, a)
-
-
-def _maximum(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.where(a < b, b, a)
-
-
-def _matrix_minimum(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.where(a < b, a, b)
-
-
-def _matrix_maximum(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.where(a > b, a, b)
-
-
-def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
-    return _sum(a * b, _VECTOR_AXES)
-
-
-def _outer(a: jax.Array, b: jax.Array) -> jax.Array:
-    return a[:, None] * b[None, :]
-
-
-def _matrix_vector(a: jax.Array, b: jax.Array) -> jax.Array:
-    return _sum(a * b[None, :], _ALONG_ROW)
-
-
-def _matrix_matrix(a: jax.Array, b: jax.Array) -> jax.Array:
-    # A loop over the inner axis keeps the intermediate at [F, F, lanes].
-    def add_term(k: jax.Array, total: jax.Array) -> jax.Array:
-        return total + a[:, k][:, None] * b[k][None, :]
-
-    return lax.fori_loop(1, a.shape[0], add_term, a[:, 0][:, None] * b[0][None, :])
-
-
-def _columns(a: jax.Array) -> jax.Array:
-    return jnp.broadcast_to(a[:, None], (a.shape[0], *a.shape))
-
-
-def _rows(a: jax.Array) -> jax.Array:
-    return jnp.broadcast_to(a[None, :], (a.shape[0], *a.shape))
-
-
-def _transpose(a: jax.Array) -> jax.Array:
-    return jnp.swapaxes(a, 0, 1)
-
-
-def _identity(a: jax.Array) -> jax.Array:
-    return a
-
-
-def _set_element(old: jax.Array, i: jax.Array, x: jax.Array) -> jax.Array:
-    return jnp.where(jnp.arange(old.shape[0])[:, None] == i, x, old)
-
-
-def _set_matrix_element(old: jax.Array, i: jax.Array, j: jax.Array, x: jax.Array) -> jax.Array:
-    row = jnp.arange(old.shape[0])[:, None, None] == i
-    column = jnp.arange(old.shape[1])[None, :, None] == j
-    return jnp.where(row & column, x, old)
-
-
-def _unit_interval(bits: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """Uniform on the open interval (0, 1): the centres of 2**23 (float32) or 2**32 (float64) equal cells."""
-    if dtype == jnp.float64:
-        return (bits.astype(dtype) + 0.5) * 2.0**-32
-    return ((bits >> 9).astype(dtype) + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-23, dtype)
-
-
-def _uniform(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    del bits1
-    # An interval that is the wrong way round gives its first bound (absl's rule, which the original inherits).
-    return jnp.where(x < y, x + (y - x) * _unit_interval(bits0, x.dtype), x)
-
-
-def _gaussian(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Box-Muller; every step is the same in every engine."""
-    radius = jnp.sqrt(
-        -2 * jnp.log((bits0.astype(x.dtype) + jnp.asarray(0.5, x.dtype)) * jnp.asarray(2.0**-32, x.dtype))
-    )
-    angle = jnp.asarray(2 * jnp.pi * 2.0**-32, x.dtype) * bits1.astype(x.dtype)
-    return x + y * (radius * jnp.cos(angle))
-
-
-def _no_op() -> jax.Array:
-    raise TypeError("NO_OP computes nothing")
-
-
 OPS: Final[tuple[Op, ...]] = (
-    Op(0, "NO_OP", "", "", "pass", 3013921, _no_op),
-    Op(1, "SCALAR_SUM_OP", "ss", "s", "o = a + b", 4703759, operator.add, commutative=True),
-    Op(2, "SCALAR_DIFF_OP", "ss", "s", "o = a - b", 5102027, operator.sub),
-    Op(3, "SCALAR_PRODUCT_OP", "ss", "s", "o = a * b", 4418347, operator.mul, commutative=True),
-    Op(4, "SCALAR_DIVISION_OP", "ss", "s", "o = a / b", 3963916, operator.truediv),
-    Op(5, "SCALAR_ABS_OP", "s", "s", "o = abs(a)", 3684352, jnp.abs),
-    Op(6, "SCALAR_RECIPROCAL_OP", "s", "s", "o = 1 / a", 4212086, _reciprocal),
-    Op(7, "SCALAR_SIN_OP", "s", "s", "o = sin(a)", 7538523, jnp.sin),
-    Op(8, "SCALAR_COS_OP", "s", "s", "o = cos(a)", 7452807, jnp.cos),
-    Op(9, "SCALAR_TAN_OP", "s", "s", "o = tan(a)", 7583203, jnp.tan),
-    Op(10, "SCALAR_ARCSIN_OP", "s", "s", "o = arcsin(a)", 9145616, jnp.arcsin),
-    Op(11, "SCALAR_ARCCOS_OP", "s", "s", "o = arccos(a)", 7673039, jnp.arccos),
-    Op(12, "SCALAR_ARCTAN_OP", "s", "s", "o = arctan(a)", 9273978, jnp.arctan),
-    Op(13, "SCALAR_EXP_OP", "s", "s", "o = exp(a)", 11755929, jnp.exp),
-    Op(14, "SCALAR_LOG_OP", "s", "s", "o = log(a)", 11627725, jnp.log),
-    Op(15, "SCALAR_HEAVYSIDE_OP", "s", "s", "o = heaviside(a, 1.0)", 4057075, _scalar_heaviside),
-    Op(16, "VECTOR_HEAVYSIDE_OP", "v", "v", "o = heaviside(a, 1.0)", 3965743, _heaviside),
-    Op(17, "MATRIX_HEAVYSIDE_OP", "m", "m", "o = heaviside(a, 1.0)", 6728311, _heaviside),
-    Op(18, "SCALAR_VECTOR_PRODUCT_OP", "sv", "v", "o = a * b", 3705015, operator.mul, ("o = b * a",)),
-    Op(19, "SCALAR_BROADCAST_OP", "s", "v", "o = bcast(a)", 4165814, _identity),
-    Op(20, "VECTOR_RECIPROCAL_OP", "v", "v", "o = 1 / a", 6311851, _reciprocal),
-    Op(21, "VECTOR_NORM_OP", "v", "s", "o = norm(a)", 4810562, partial(_norm, axes=_VECTOR_AXES)),
-    Op(22, "VECTOR_ABS_OP", "v", "v", "o = abs(a)", 3713533, jnp.abs),
-    Op(23, "VECTOR_SUM_OP", "vv", "v", "o = a + b", 4701519, operator.add, commutative=True),
-    Op(24, "VECTOR_DIFF_OP", "vv", "v", "o = a - b", 4165747, operator.sub),
-    Op(25, "VECTOR_PRODUCT_OP", "vv", "v", "o = a * b", 4504555, operator.mul, commutative=True),
-    Op(26, "VECTOR_DIVISION_OP", "vv", "v", "o = a / b", 4556237, operator.truediv),
-    Op(27, "VECTOR_INNER_PRODUCT_OP", "vv", "s", "o = dot(a, b)", 4294617, _dot, commutative=True),
-    Op(28, "VECTOR_OUTER_PRODUCT_OP", "vv", "m", "o = outer(a, b)", 9833707, _outer),
-    Op(29, "SCALAR_MATRIX_PRODUCT_OP", "sm", "m", "o = a * b", 5986302, operator.mul, ("o = b * a",)),
-    Op(30, "MATRIX_RECIPROCAL_OP", "m", "m", "o = 1 / a", 24336141, _reciprocal),
-    Op(31, "MATRIX_VECTOR_PRODUCT_OP", "mv", "v", "o = dot(a, b)", 9310002, _matrix_vector, ("o = matmul(a, b)",)),
-    Op(32, "VECTOR_COLUMN_BROADCAST_OP", "v", "m", "o = bcast(a, axis=0)", 10993088, _columns),
-    Op(33, "VECTOR_ROW_BROADCAST_OP", "v", "m", "o = bcast(a, axis=1)", 11087322, _rows),
-    Op(34, "MATRIX_NORM_OP", "m", "s", "o = norm(a)", 6422746, partial(_norm, axes=_MATRIX_AXES)),
-    Op(35, "MATRIX_COLUMN_NORM_OP", "m", "v", "o = norm(a, axis=0)", 6682187, partial(_norm, axes=_ALONG_COLUMN)),
-    Op(36, "MATRIX_ROW_NORM_OP", "m", "v", "o = norm(a, axis=1)", 13351123, partial(_norm, axes=_ALONG_ROW)),
-    Op(37, "MATRIX_TRANSPOSE_OP", "m", "m", "o = transpose(a)", 9394756, _transpose),
-    Op(38, "MATRIX_ABS_OP", "m", "m", "o = abs(a)", 4630926, jnp.abs),
-    Op(39, "MATRIX_SUM_OP", "mm", "m", "o = a + b", 5579381, operator.add, commutative=True),
-    Op(40, "MATRIX_DIFF_OP", "mm", "m", "o = a - b", 5429452, operator.sub),
-    Op(41, "MATRIX_PRODUCT_OP", "mm", "m", "o = a * b", 5475227, operator.mul, commutative=True),
-    Op(42, "MATRIX_DIVISION_OP", "mm", "m", "o = a / b", 18234378, operator.truediv),
-    Op(43, "MATRIX_MATRIX_PRODUCT_OP", "mm", "m", "o = matmul(a, b)", 14516296, _matrix_matrix, ("o = dot(a, b)",)),
-    Op(44, "SCALAR_MIN_OP", "ss", "s", "o = minimum(a, b)", 3677265, _minimum),
-    Op(45, "VECTOR_MIN_OP", "vv", "v", "o = minimum(a, b)", 3989956, _minimum),
-    Op(46, "MATRIX_MIN_OP", "mm", "m", "o = minimum(a, b)", 5457728, _matrix_minimum),
-    Op(47, "SCALAR_MAX_OP", "ss", "s", "o = maximum(a, b)", 4573695, _maximum),
-    Op(48, "VECTOR_MAX_OP", "vv", "v", "o = maximum(a, b)", 3974229, _maximum),
-    Op(49, "MATRIX_MAX_OP", "mm", "m", "o = maximum(a, b)", 5840952, _matrix_maximum),
-    Op(50, "VECTOR_MEAN_OP", "v", "s", "o = mean(a)", 4280443, partial(_mean, axes=_VECTOR_AXES)),
-    Op(51, "MATRIX_MEAN_OP", "m", "s", "o = mean(a)", 4595196, partial(_mean, axes=_MATRIX_AXES)),
-    Op(52, "MATRIX_ROW_MEAN_OP", "m", "v", "o = mean(a, axis=1)", 9763956, partial(_mean, axes=_ALONG_ROW)),
-    Op(53, "MATRIX_ROW_ST_DEV_OP", "m", "v", "o = std(a, axis=1)", 16766477, partial(_st_dev, axes=_ALONG_ROW)),
-    Op(54, "VECTOR_ST_DEV_OP", "v", "s", "o = std(a)", 5585730, partial(_st_dev, axes=_VECTOR_AXES)),
-    Op(55, "MATRIX_ST_DEV_OP", "m", "s", "o = std(a)", 10640216, partial(_st_dev, axes=_MATRIX_AXES)),
-    Op(56, "SCALAR_CONST_SET_OP", "", "s", "o = x", 3691108, _identity, constants=1),
-    Op(57, "VECTOR_CONST_SET_OP", "", "v", "o[i] = x", 3991421, _set_element, indices=1, constants=1),
-    Op(58, "MATRIX_CONST_SET_OP", "", "m", "o[i, j] = x", 3693035, _set_matrix_element, indices=2, constants=1),
-    Op(59, "SCALAR_UNIFORM_SET_OP", "", "s", "o = uniform(x, y)", 26610704, _uniform, constants=2, random=True),
-    Op(60, "VECTOR_UNIFORM_SET_OP", "", "v", "o = uniform(x, y)", 57817372, _uniform, constants=2, random=True),
-    Op(61, "MATRIX_UNIFORM_SET_OP", "", "m", "o = uniform(x, y)", 208339446, _uniform, constants=2, random=True),
-    Op(62, "SCALAR_GAUSSIAN_SET_OP", "", "s", "o = gaussian(x, y)", 20775635, _gaussian, constants=2, random=True),
-    Op(63, "VECTOR_GAUSSIAN_SET_OP", "", "v", "o = gaussian(x, y)", 77483018, _gaussian, constants=2, random=True),
-    Op(64, "MATRIX_GAUSSIAN_SET_OP", "", "m", "o = gaussian(x, y)", 277690384, _gaussian, constants=2, random=True),
+    Op(0, "NO_OP", "", "", "pass", 3013921, Family.NOTHING),
+    Op(1, "SCALAR_SUM_OP", "ss", "s", "o = a + b", 4703759, Family.SUM, commutative=True),
+    Op(2, "SCALAR_DIFF_OP", "ss", "s", "o = a - b", 5102027, Family.DIFFERENCE),
+    Op(3, "SCALAR_PRODUCT_OP", "ss", "s", "o = a * b", 4418347, Family.PRODUCT, commutative=True),
+    Op(4, "SCALAR_DIVISION_OP", "ss", "s", "o = a / b", 3963916, Family.QUOTIENT),
+    Op(5, "SCALAR_ABS_OP", "s", "s", "o = abs(a)", 3684352, Family.ABSOLUTE),
+    Op(6, "SCALAR_RECIPROCAL_OP", "s", "s", "o = 1 / a", 4212086, Family.RECIPROCAL),
+    Op(7, "SCALAR_SIN_OP", "s", "s", "o = sin(a)", 7538523, Family.SIN),
+    Op(8, "SCALAR_COS_OP", "s", "s", "o = cos(a)", 7452807, Family.COS),
+    Op(9, "SCALAR_TAN_OP", "s", "s", "o = tan(a)", 7583203, Family.TAN),
+    Op(10, "SCALAR_ARCSIN_OP", "s", "s", "o = arcsin(a)", 9145616, Family.ARCSIN),
+    Op(11, "SCALAR_ARCCOS_OP", "s", "s", "o = arccos(a)", 7673039, Family.ARCCOS),
+    Op(12, "SCALAR_ARCTAN_OP", "s", "s", "o = arctan(a)", 9273978, Family.ARCTAN),
+    Op(13, "SCALAR_EXP_OP", "s", "s", "o = exp(a)", 11755929, Family.EXP),
+    Op(14, "SCALAR_LOG_OP", "s", "s", "o = log(a)", 11627725, Family.LOG),
+    Op(15, "SCALAR_HEAVYSIDE_OP", "s", "s", "o = heaviside(a, 1.0)", 4057075, Family.SCALAR_HEAVISIDE),
+    Op(16, "VECTOR_HEAVYSIDE_OP", "v", "v", "o = heaviside(a, 1.0)", 3965743, Family.HEAVISIDE),
+    Op(17, "MATRIX_HEAVYSIDE_OP", "m", "m", "o = heaviside(a, 1.0)", 6728311, Family.HEAVISIDE),
+    Op(18, "SCALAR_VECTOR_PRODUCT_OP", "sv", "v", "o = a * b", 3705015, Family.PRODUCT, ("o = b * a",)),
+    Op(19, "SCALAR_BROADCAST_OP", "s", "v", "o = bcast(a)", 4165814, Family.IDENTITY),
+    Op(20, "VECTOR_RECIPROCAL_OP", "v", "v", "o = 1 / a", 6311851, Family.RECIPROCAL),
+    Op(21, "VECTOR_NORM_OP", "v", "s", "o = norm(a)", 4810562, Family.NORM, axes=(0,)),
+    Op(22, "VECTOR_ABS_OP", "v", "v", "o = abs(a)", 3713533, Family.ABSOLUTE),
+    Op(23, "VECTOR_SUM_OP", "vv", "v", "o = a + b", 4701519, Family.SUM, commutative=True),
+    Op(24, "VECTOR_DIFF_OP", "vv", "v", "o = a - b", 4165747, Family.DIFFERENCE),
+    Op(25, "VECTOR_PRODUCT_OP", "vv", "v", "o = a * b", 4504555, Family.PRODUCT, commutative=True),
+    Op(26, "VECTOR_DIVISION_OP", "vv", "v", "o = a / b", 4556237, Family.QUOTIENT),
+    Op(27, "VECTOR_INNER_PRODUCT_OP", "vv", "s", "o = dot(a, b)", 4294617, Family.INNER_PRODUCT, commutative=True),
+    Op(28, "VECTOR_OUTER_PRODUCT_OP", "vv", "m", "o = outer(a, b)", 9833707, Family.OUTER_PRODUCT),
+    Op(29, "SCALAR_MATRIX_PRODUCT_OP", "sm", "m", "o = a * b", 5986302, Family.PRODUCT, ("o = b * a",)),
+    Op(30, "MATRIX_RECIPROCAL_OP", "m", "m", "o = 1 / a", 24336141, Family.RECIPROCAL),
+    Op(31, "MATRIX_VECTOR_PRODUCT_OP", "mv", "v", "o = dot(a, b)", 9310002, Family.MATVEC, ("o = matmul(a, b)",)),
+    Op(32, "VECTOR_COLUMN_BROADCAST_OP", "v", "m", "o = bcast(a, axis=0)", 10993088, Family.COLUMN_BROADCAST),
+    Op(33, "VECTOR_ROW_BROADCAST_OP", "v", "m", "o = bcast(a, axis=1)", 11087322, Family.ROW_BROADCAST),
+    Op(34, "MATRIX_NORM_OP", "m", "s", "o = norm(a)", 6422746, Family.NORM, axes=(0, 1)),
+    Op(35, "MATRIX_COLUMN_NORM_OP", "m", "v", "o = norm(a, axis=0)", 6682187, Family.NORM, axes=(0,)),
+    Op(36, "MATRIX_ROW_NORM_OP", "m", "v", "o = norm(a, axis=1)", 13351123, Family.NORM, axes=(1,)),
+    Op(37, "MATRIX_TRANSPOSE_OP", "m", "m", "o = transpose(a)", 9394756, Family.TRANSPOSE),
+    Op(38, "MATRIX_ABS_OP", "m", "m", "o = abs(a)", 4630926, Family.ABSOLUTE),
+    Op(39, "MATRIX_SUM_OP", "mm", "m", "o = a + b", 5579381, Family.SUM, commutative=True),
+    Op(40, "MATRIX_DIFF_OP", "mm", "m", "o = a - b", 5429452, Family.DIFFERENCE),
+    Op(41, "MATRIX_PRODUCT_OP", "mm", "m", "o = a * b", 5475227, Family.PRODUCT, commutative=True),
+    Op(42, "MATRIX_DIVISION_OP", "mm", "m", "o = a / b", 18234378, Family.QUOTIENT),
+    Op(43, "MATRIX_MATRIX_PRODUCT_OP", "mm", "m", "o = matmul(a, b)", 14516296, Family.MATMUL, ("o = dot(a, b)",)),
+    Op(44, "SCALAR_MIN_OP", "ss", "s", "o = minimum(a, b)", 3677265, Family.MINIMUM),
+    Op(45, "VECTOR_MIN_OP", "vv", "v", "o = minimum(a, b)", 3989956, Family.MINIMUM),
+    Op(46, "MATRIX_MIN_OP", "mm", "m", "o = minimum(a, b)", 5457728, Family.MATRIX_MINIMUM),
+    Op(47, "SCALAR_MAX_OP", "ss", "s", "o = maximum(a, b)", 4573695, Family.MAXIMUM),
+    Op(48, "VECTOR_MAX_OP", "vv", "v", "o = maximum(a, b)", 3974229, Family.MAXIMUM),
+    Op(49, "MATRIX_MAX_OP", "mm", "m", "o = maximum(a, b)", 5840952, Family.MATRIX_MAXIMUM),
+    Op(50, "VECTOR_MEAN_OP", "v", "s", "o = mean(a)", 4280443, Family.MEAN, axes=(0,)),
+    Op(51, "MATRIX_MEAN_OP", "m", "s", "o = mean(a)", 4595196, Family.MEAN, axes=(0, 1)),
+    Op(52, "MATRIX_ROW_MEAN_OP", "m", "v", "o = mean(a, axis=1)", 9763956, Family.MEAN, axes=(1,)),
+    Op(53, "MATRIX_ROW_ST_DEV_OP", "m", "v", "o = std(a, axis=1)", 16766477, Family.ST_DEV, axes=(1,)),
+    Op(54, "VECTOR_ST_DEV_OP", "v", "s", "o = std(a)", 5585730, Family.ST_DEV, axes=(0,)),
+    Op(55, "MATRIX_ST_DEV_OP", "m", "s", "o = std(a)", 10640216, Family.ST_DEV, axes=(0, 1)),
+    Op(56, "SCALAR_CONST_SET_OP", "", "s", "o = x", 3691108, Family.IDENTITY, constants=1),
+    Op(57, "VECTOR_CONST_SET_OP", "", "v", "o[i] = x", 3991421, Family.SET_ELEMENT, indices=1, constants=1),
+    Op(58, "MATRIX_CONST_SET_OP", "", "m", "o[i, j] = x", 3693035, Family.SET_MATRIX_ELEMENT, indices=2, constants=1),
+    Op(59, "SCALAR_UNIFORM_SET_OP", "", "s", "o = uniform(x, y)", 26610704, Family.UNIFORM, constants=2),
+    Op(60, "VECTOR_UNIFORM_SET_OP", "", "v", "o = uniform(x, y)", 57817372, Family.UNIFORM, constants=2),
+    Op(61, "MATRIX_UNIFORM_SET_OP", "", "m", "o = uniform(x, y)", 208339446, Family.UNIFORM, constants=2),
+    Op(62, "SCALAR_GAUSSIAN_SET_OP", "", "s", "o = gaussian(x, y)", 20775635, Family.GAUSSIAN, constants=2),
+    Op(63, "VECTOR_GAUSSIAN_SET_OP", "", "v", "o = gaussian(x, y)", 77483018, Family.GAUSSIAN, constants=2),
+    Op(64, "MATRIX_GAUSSIAN_SET_OP", "", "m", "o = gaussian(x, y)", 277690384, Family.GAUSSIAN, constants=2),
 )
 
 OP_BY_NAME: Final[dict[str, Op]] = {op.name: op for op in OPS}

@@ -10,8 +10,6 @@ The features are in v0 before Predict and before Learn, the label before Learn o
 v1 are zero before Predict. In training what is compared takes the prediction's place, so that Learn sees it.
 """
 
-from __future__ import annotations
-
 import enum
 from typing import Final, NamedTuple
 

@@ -1,18 +1,9 @@
 """What a program may look like, as settings."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final
 
-from azero_jax.language.space import (
-    FUNCTION_NAMES,
-    FunctionSpace,
-    SearchSpace,
-    check_bounds,
-    op_numbers,
-    usable_ops,
-)
+from azero_jax.language.space import FUNCTION_NAMES, FunctionSpace, SearchSpace, check_bounds, op_numbers, usable_ops
 
 ALL_OPS: Final = ("all",)
 
@@ -32,6 +23,10 @@ class SpaceConfig:
       setup_ops: ops of Setup, in place of `ops`; empty takes `ops`.
       predict_ops: ops of Predict, in place of `ops`; empty takes `ops`.
       learn_ops: ops of Learn, in place of `ops`; empty takes `ops`.
+
+    >>> space = SpaceConfig(learn=(1, 5, 10), ops=("SCALAR_DIFF_OP", "VECTOR_SUM_OP")).build(features=4)
+    >>> space.max_sizes
+    (10, 2, 10)
     """
 
     scalars: int = 4

@@ -1,7 +1,5 @@
 """The search space: how much memory a program has, and which ops and how many instructions each function may have."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable
 from typing import Final

@@ -1,8 +1,8 @@
-"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
+r"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
 
 >>> from azero_jax.language.space import make_space
 >>> space = make_space(features=4, scalars=3, vectors=2, matrices=0, setup=1, predict=1, learn=1)
->>> program = parse_program("def Predict():\\n  s1 = dot(v0, v1)  # a linear model", space)
+>>> program = parse_program("def Predict():\n  s1 = dot(v0, v1)  # a linear model", space)
 >>> print(format_program(program, 0, space))
 def Setup():
 def Predict():
@@ -11,33 +11,17 @@ def Learn():
 <BLANKLINE>
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from azero_jax.language import ops
-from azero_jax.language.grammar import Instruction, Statement, format_instruction, parse_statement
+from azero_jax.language.grammar import Instruction, Line, format_instruction, parse_line
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, concatenate, empty_programs
 from azero_jax.language.roles import Register
 from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
 
 _HEADER: Final = re.compile(r"def\s+(\w+)\s*\(\s*\)\s*:", re.IGNORECASE)
-
-
-class Line(NamedTuple):
-    """One instruction of a text.
-
-    Attributes:
-      number: of the line, from 1.
-      code: the line without its comment.
-      statement: what it says.
-    """
-
-    number: int
-    code: str
-    statement: Statement
 
 
 class ProgramText(NamedTuple):
@@ -53,18 +37,18 @@ class ProgramText(NamedTuple):
     predict: tuple[Line, ...]
     learn: tuple[Line, ...]
 
-    def statements(self) -> Iterator[Statement]:
-        """All statements, in the order of the functions."""
-        return (line.statement for function in self for line in function)
+    def lines(self) -> Iterator[Line]:
+        """All instructions, in the order of the functions."""
+        return (line for function in self for line in function)
 
     def addresses(self, kind: str) -> int:
         """How many addresses of a kind are needed: one more than the highest that is named."""
-        used = (register for statement in self.statements() for register in statement.registers.values())
+        used = (register for line in self.lines() for register in line.registers.values())
         return max((register.address + 1 for register in used if register.kind == kind), default=0)
 
     def predicts(self, register: Register) -> bool:
         """Whether Predict writes a register."""
-        return any(line.statement.registers.get("o") == register for line in self.predict)
+        return any(line.registers.get("o") == register for line in self.predict)
 
 
 def read_text(text: str) -> ProgramText:
@@ -87,7 +71,7 @@ def read_text(text: str) -> ProgramText:
         elif body is None:
             raise ValueError(f"line {number}: {code!r} stands before the first function; start with `def Setup():`")
         else:
-            body.append(Line(number, code, parse_statement(code, f"line {number}: ")))
+            body.append(parse_line(number, code))
     return ProgramText(*(tuple(functions.get(name, ())) for name in FUNCTION_NAMES))
 
 
@@ -126,7 +110,7 @@ def parse_program(text: str | ProgramText, space: SearchSpace) -> Programs:
             )
         for slot, line in enumerate(lines, start=space.offsets[function]):
             _check_operands(line, space)
-            instruction = line.statement.instruction()
+            instruction = line.instruction()
             if instruction.op.random:
                 instruction = instruction._replace(in1=streams)
                 streams += 1
@@ -155,14 +139,14 @@ def write_instruction(programs: Programs, index: int, slot: int, instruction: In
 
 def _check_operands(line: Line, space: SearchSpace) -> None:
     where = f"line {line.number}: {line.code!r}: "
-    for letter, register in line.statement.registers.items():
+    for letter, register in line.registers.items():
         lowest = ops.FIRST_OUTPUT_ADDRESS[register.kind] if letter == "o" else 0
         count = space.addresses(register.kind)
         if not lowest <= register.address < count:
             role = "written" if letter == "o" else "read"
             allowed = f"{register.kind}{lowest} to {register.kind}{count - 1}" if count > lowest else "none"
             raise ValueError(f"{where}{register} cannot be {role}; allowed: {allowed}")
-    for letter, number in line.statement.numbers.items():
+    for letter, number in line.numbers.items():
         if letter in ("i", "j") and not (number.is_integer() and 0 <= number < space.features):
             raise ValueError(f"{where}index {number:g} is out of range; allowed: 0 to {space.features - 1}")
 

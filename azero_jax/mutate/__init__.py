@@ -2,15 +2,6 @@
 
 from azero_jax.mutate.drawing import no_op_programs, random_programs, randomize
 from azero_jax.mutate.mutations import mutate
-from azero_jax.mutate.policy import PAPER_MUTATIONS, RELEASE_MUTATIONS, Mutation, MutationPolicy
+from azero_jax.mutate.policy import Mutation, MutationPolicy
 
-__all__ = [
-    "PAPER_MUTATIONS",
-    "RELEASE_MUTATIONS",
-    "Mutation",
-    "MutationPolicy",
-    "mutate",
-    "no_op_programs",
-    "random_programs",
-    "randomize",
-]
+__all__ = ["Mutation", "MutationPolicy", "mutate", "no_op_programs", "random_programs", "randomize"]

@@ -1,7 +1,5 @@
 """Random instructions and programs, whole batches at once in compiled loops; all are valid for their space."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

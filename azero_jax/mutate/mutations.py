@@ -3,8 +3,6 @@
 All randomness comes from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -4,12 +4,10 @@ The release's eight mutations follow the original's source, the paper's set its 
 2003.03384).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import enum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +39,6 @@ class Mutation(enum.IntEnum):
     IDENTITY = 7
     INSERT_OR_REMOVE_INSTRUCTION = 8
     ALTER_ARGUMENT = 9
-
-
-RELEASE_MUTATIONS: Final = tuple(Mutation)[: Mutation.IDENTITY + 1]
-PAPER_MUTATIONS: Final = (
-    Mutation.INSERT_OR_REMOVE_INSTRUCTION,
-    Mutation.RANDOMIZE_COMPONENT_FUNCTION,
-    Mutation.ALTER_ARGUMENT,
-)
 
 
 class MutationOdds(NamedTuple):

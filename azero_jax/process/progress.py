@@ -1,7 +1,5 @@
 """How slow functions tell how far they have come."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Final
@@ -13,7 +11,10 @@ _SAY_SECONDS: Final = 2.0  # between two lines of progress
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """A `Progress` that shows nothing."""
+    """A `Progress` that shows nothing.
+
+    >>> no_progress("decoding", 1, 10)
+    """
 
 
 def spoken(say: Callable[[str], None]) -> Progress:

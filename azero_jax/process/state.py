@@ -1,7 +1,5 @@
 """Mutable parts of a search as flat dictionaries of arrays: what a checkpoint stores."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

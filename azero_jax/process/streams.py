@@ -1,7 +1,5 @@
 """Standard output for the result alone, and standard error for what concerns the user, whatever the libraries print."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """When a search ends, and what is due at which number of candidates."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

@@ -4,8 +4,6 @@ A search is a series of experiments, each with fresh search and select tasks, as
 run_search_experiment).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What is done with the best algorithms of a search when it ends: constants tuned, and measured on unseen tasks."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from typing import Final

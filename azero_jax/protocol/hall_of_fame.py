@@ -1,7 +1,5 @@
 """The best distinct algorithms of a search, by their fitness on the select tasks."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterator

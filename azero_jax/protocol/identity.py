@@ -1,7 +1,5 @@
 """What makes a search the one that it is: a run may go on only as the same search."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Final

@@ -5,8 +5,6 @@ stop. Time never decides what is searched, only when it ends; so a search that g
 what it would have done.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 
@@ -64,11 +62,7 @@ class SearchLoop:
             say(f"going on from {self._candidates():,} candidates, {self._budget.seconds():.1f} s")
 
     def run(
-        self,
-        stop: StopSignals,
-        report: Callable[[Progress], None],
-        report_seconds: float,
-        compile_seconds: float,
+        self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float, compile_seconds: float
     ) -> SearchResult:
         """Searches until there is a reason to stop.
 

@@ -1,7 +1,5 @@
 """What a search tells while it runs and when it ends."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -22,6 +20,10 @@ class Progress(NamedTuple):
       restarts: islands that started again in this experiment.
       counters: what happened to the candidates of all experiments.
       program: text of the best current program.
+
+    >>> progress = Progress(1000, 2.0, 0.9, 0.5, 0.4, 0.8, 1, 0, Counters(candidates=1000), "def Setup(): ...")
+    >>> progress.metrics()["candidates_per_second"]
+    500.0
     """
 
     candidates: int
@@ -58,6 +60,10 @@ class Finalist:
       final_fitness: mean fitness on the unseen tasks; None until the search ends.
       candidates: programs that had been evaluated when it was tried on the select tasks.
       experiment: the experiment that it comes from, from 1.
+
+    >>> finalist = Finalist("def Setup(): ...", "def Setup(): ...", 0.9, 0.8, None, candidates=1000, experiment=1)
+    >>> dataclasses.replace(finalist, final_fitness=0.7).final_fitness
+    0.7
     """
 
     program: str
@@ -92,6 +98,12 @@ class SearchResult:
       run_directory: where the run was recorded; None if it was not.
       counters: what happened to all candidates.
       hall_of_fame: the best distinct algorithms, the one above first.
+
+    >>> text, budget = "def Setup(): ...", "max_candidates"
+    >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1)
+    >>> run = (1000, 2.0, 0.5, budget, 1, 0, "warp", "cpu", None, Counters(candidates=1000))
+    >>> SearchResult(False, 0.9, 0.8, 0.7, text, text, *run, hall_of_fame=(best,)).as_dict()["stopped_by"]
+    'max_candidates'
     """
 
     solved: bool

@@ -1,7 +1,5 @@
 """A search as a whole: settings in, result out."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

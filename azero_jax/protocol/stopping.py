@@ -1,7 +1,5 @@
 """Stopping on request: the first Ctrl-C or SIGTERM asks the search to stop, the second stops it at once."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from types import FrameType, TracebackType

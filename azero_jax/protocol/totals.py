@@ -1,7 +1,5 @@
 """What all experiments of a search amount to."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from azero_jax.fitness.counters import Counters

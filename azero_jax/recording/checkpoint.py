@@ -4,8 +4,6 @@ The JSON file is written last and holds the checksum, so a checkpoint without it
 does not count. Nothing is pickled.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io

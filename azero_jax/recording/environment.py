@@ -1,7 +1,5 @@
 """What a session ran on and with."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

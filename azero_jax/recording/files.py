@@ -1,7 +1,5 @@
 """Files that are either whole or not there, and the lock of a run directory."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

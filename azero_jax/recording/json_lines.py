@@ -1,7 +1,5 @@
 """A log of JSON objects, one a line, that can be cut back to where a checkpoint was taken."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is known of past runs, from their run directories."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

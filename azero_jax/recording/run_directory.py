@@ -10,8 +10,6 @@ checkpoints/        the latest states of the search
 result.json         what was found; written when a session ends
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Callable, Sequence

@@ -3,10 +3,8 @@
 Features are standardised with the mean and standard deviation of the task's own training examples.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,29 +17,9 @@ from azero_jax.tasks.tasks import Tasks, make_tasks
 _ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
 
 
-class Schedule(NamedTuple):
-    """How much a task is trained: examples of one pass, and passes."""
-
-    train_examples: int
-    epochs: int
-
-
-# What the paper trains binary CIFAR-10 tasks on (sections 4.2, 4.3): to search, with few examples, and fast.
-PAPER_SCHEDULES: Final = {
-    "full": Schedule(8000, 1),
-    "short": Schedule(800, 1),
-    "repeated": Schedule(800, 10),
-    "few-examples": Schedule(80, 100),
-    "few-examples-control": Schedule(800, 100),
-    "fast-training": Schedule(800, 10),
-    "fast-training-control": Schedule(800, 100),
-}
-
-
 def pair_tasks(
     data: Projected,
     choices: Sequence[Choice | tuple[Pair, int]],
-    *,
     part: str = "valid",
     train_examples: int | None = None,
     valid_examples: int | None = None,
@@ -67,21 +45,21 @@ def pair_tasks(
 def multiclass_tasks(
     data: Projected,
     projections: Sequence[int] = (0,),
-    *,
-    classes: Sequence[int] | None = None,
     part: str = "valid",
     train_examples: int | None = None,
     valid_examples: int | None = None,
+    *,
+    classes: Sequence[int] | None = None,
 ) -> Tasks:
     """Tasks to tell all (or the named) classes apart, one for each projection; labels are one-hot in F entries.
 
     Args:
       data: the projected classes.
       projections: projection of each task.
-      classes: the classes, in the order of their labels; None takes all.
       part: which examples the tasks are judged by: "valid" or "test".
       train_examples: training examples of a task, equally many of each class; None takes all.
       valid_examples: examples that a task is judged by, equally many of each class; None takes all.
+      classes: the classes, in the order of their labels; None takes all.
 
     Raises:
       ValueError: fewer features than classes, or numbers of examples that are not to be had.

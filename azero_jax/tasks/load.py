@@ -1,7 +1,5 @@
 """From settings to the task sets of the user's data."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """Class pairs: which two classes a binary task is about, and which pairs are kept for which judgement."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import Final, NamedTuple
 

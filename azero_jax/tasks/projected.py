@@ -12,8 +12,6 @@ makes tasks of the result.
 The release instead splits the examples anew for each data seed, and takes test examples from the training images.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,13 +176,7 @@ def projection_matrix(dimension: int, features: int, projection: int, seed: int 
 
 
 def _project_all(
-    source: Source,
-    features: int,
-    projections: int,
-    sizes: Sizes,
-    seed: int,
-    cache_dir: Path | None,
-    progress: Progress,
+    source: Source, features: int, projections: int, sizes: Sizes, seed: int, cache_dir: Path | None, progress: Progress
 ) -> NDArray[np.float32]:
     """`[P, C, N, F]`; each projection is an entry of the cache of its own, so that asking for more adds to it."""
     chosen = split_examples(source, sizes, seed)

@@ -6,20 +6,21 @@ is judged by in `final` (the pairs where there are enough of them, the examples 
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import hashlib
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from azero_jax.data.source import Source
 from azero_jax.language.roles import Metric
 from azero_jax.tasks.classification import join_tasks, multiclass_tasks, pair_tasks
-from azero_jax.tasks.pairs import Pair, PairSplit, choose_tasks
+from azero_jax.tasks.pairs import PairSplit, choose_tasks
 from azero_jax.tasks.projected import Projected
-from azero_jax.tasks.settings import TaskConfig
+from azero_jax.tasks.settings import Stage, TaskConfig
 from azero_jax.tasks.synthetic import TEACHERS
-from azero_jax.tasks.tabular import VALID_SHARE, table_features, table_metric, table_tasks
+from azero_jax.tasks.tabular import table_features, table_metric, table_tasks
 from azero_jax.tasks.tasks import Tasks
 
 _MORE_TASKS: Final = 10  # times as many
@@ -27,7 +28,12 @@ _MOST_NUMBERS: Final = 10_000_000  # of all their features
 
 
 class TaskSets(Protocol):
-    """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed."""
+    """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed.
+
+    >>> sets: TaskSets = GeneratedTasks(TaskConfig(kind="affine", final_tasks=7))
+    >>> str(sets.metric), len(sets.final(0))
+    ('rms_error', 7)
+    """
 
     @property
     def features(self) -> int:
@@ -47,8 +53,14 @@ class TaskSets(Protocol):
         """Unseen tasks on which the result is measured."""
 
 
-class FixedTasks(NamedTuple):
-    """Task sets that are the same whatever the seed: the user's own data."""
+@dataclasses.dataclass(frozen=True)
+class FixedTasks:
+    """Task sets that are the same whatever the seed: the user's own data.
+
+    >>> sets = FixedTasks(*(GeneratedTasks(TaskConfig()).search(seed) for seed in (1, 2, 3)))
+    >>> sets.features, sets.search(0) is sets.search(1)
+    (4, True)
+    """
 
     search_tasks: Tasks
     select_tasks: Tasks
@@ -80,90 +92,167 @@ class FixedTasks(NamedTuple):
         return self.final_tasks
 
 
-class GeneratedTasks(NamedTuple):
-    """Task sets drawn from random teachers, as the settings say."""
+class DrawnTasks(abc.ABC):
+    """Task sets of which the seed chooses the tasks, and settings say how many of what size."""
 
     settings: TaskConfig
+
+    @property
+    @abc.abstractmethod
+    def features(self) -> int:
+        """See `TaskSets`."""
+
+    @property
+    @abc.abstractmethod
+    def metric(self) -> Metric:
+        """See `TaskSets`."""
+
+    @abc.abstractmethod
+    def draw(self, stage: Stage, seed: int) -> Tasks:
+        """The tasks of one stage."""
+
+    def search(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self.draw(self.settings.stages[0], seed)
+
+    def select(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self.draw(self.settings.stages[1], seed)
+
+    def final(self, seed: int) -> Tasks:
+        """See `TaskSets`."""
+        return self.draw(self.settings.stages[2], seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedTasks(DrawnTasks):
+    """Task sets drawn from random teachers."""
+
+    settings: TaskConfig
+    metric = Metric.RMS_ERROR
 
     @property
     def features(self) -> int:
         """See `TaskSets`."""
         return self.settings.features or 0
 
-    @property
-    def metric(self) -> Metric:
-        """See `TaskSets`."""
-        return Metric.RMS_ERROR
-
-    def search(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self._draw(self.settings.search_tasks, self.settings.search_sizes, seed)
-
-    def select(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self._draw(self.settings.select_tasks, self.settings.select_sizes, seed)
-
-    def final(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self._draw(self.settings.final_tasks, self.settings.select_sizes, seed)
-
     def with_more_select_tasks(self) -> GeneratedTasks:
         """The same with up to ten times as many select tasks, as long as they fit easily into memory."""
         settings = self.settings
-        size = settings.select_tasks * sum(count or 0 for count in settings.select_sizes) * self.features
+        examples = (settings.select_train_examples or 0) + (settings.select_valid_examples or 0)
+        size = settings.select_tasks * examples * self.features
         more = settings.select_tasks * min(max(_MOST_NUMBERS // size, 1), _MORE_TASKS)
         return GeneratedTasks(dataclasses.replace(settings, select_tasks=more))
 
-    def _draw(self, count: int, sizes: tuple[int | None, int | None], seed: int) -> Tasks:
-        return TEACHERS[self.settings.kind](
-            tasks=count, features=self.features, train_examples=sizes[0], valid_examples=sizes[1], seed=seed
-        )
+    def draw(self, stage: Stage, seed: int) -> Tasks:
+        """Fresh teachers."""
+        teacher = TEACHERS[self.settings.kind]
+        return teacher(stage.tasks, self.features, stage.train_examples, stage.valid_examples, seed)
 
 
-class PairTasks(NamedTuple):
-    """Binary tasks of class pairs: other pairs to search on, to select by and to judge by.
+@dataclasses.dataclass(frozen=True)
+class PairTasks(DrawnTasks):
+    """Binary tasks of class pairs, each under a projection: other pairs to search on, to select by and to judge by.
 
     There are fewer tasks than the settings say where there are not as many pairs and projections.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.pairs import split_pairs
+    >>> from azero_jax.tasks.projected import prepare
+    >>> data = prepare(load_source("digits"), 4, projections=2)
+    >>> len(PairTasks(data, split_pairs(10), TaskConfig.all_examples("pairs", search_tasks=5)).search(0))
+    5
     """
 
     data: Projected
     pairs: PairSplit
     settings: TaskConfig
+    metric = Metric.ACCURACY
 
     @property
     def features(self) -> int:
         """See `TaskSets`."""
         return self.data.features.shape[-1]
 
+    def draw(self, stage: Stage, seed: int) -> Tasks:
+        """Pairs and projections; test examples where the tasks are unseen, else validation examples."""
+        pairs = self.pairs[stage.number]
+        count = min(stage.tasks, len(pairs) * self.data.projections)
+        chosen = choose_tasks(pairs, self.data.projections, count, seed)
+        return pair_tasks(self.data, chosen, stage.part, stage.train_examples, stage.valid_examples)
+
+
+@dataclasses.dataclass(frozen=True)
+class MulticlassTasks(DrawnTasks):
+    """Tasks of all classes at once, each under another projection; fewer where there are not as many projections.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.projected import prepare
+    >>> data = prepare(load_source("iris"), 3, projections=2)
+    >>> MulticlassTasks(data, TaskConfig.all_examples("multiclass")).search(0).train_labels.shape
+    (2, 120, 3)
+    """
+
+    data: Projected
+    settings: TaskConfig
+    metric = Metric.MULTICLASS_ACCURACY
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return self.data.features.shape[-1]
+
+    def draw(self, stage: Stage, seed: int) -> Tasks:
+        """Projections; test examples where the tasks are unseen, else validation examples."""
+        order = np.random.default_rng(seed).permutation(self.data.projections)
+        numbers = [int(number) for number in order[: stage.tasks]]
+        return multiclass_tasks(self.data, numbers, stage.part, stage.train_examples, stage.valid_examples)
+
+
+@dataclasses.dataclass(frozen=True)
+class TableTasks(DrawnTasks):
+    """Tasks of a table whose test rows have been held out (`azero_jax.tasks.hold_out`).
+
+    To search and to select, training and validation rows are split anew for each task. There is one final task: every
+    row that was not held out is for training, those that were to judge by.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks import hold_out
+    >>> str(TableTasks(hold_out(load_source("iris"))).metric)
+    'multiclass_accuracy'
+    """
+
+    source: Source
+    settings: TaskConfig = TaskConfig.all_examples("table")
+
+    @property
+    def features(self) -> int:
+        """See `TaskSets`."""
+        return table_features(self.source)
+
     @property
     def metric(self) -> Metric:
         """See `TaskSets`."""
-        return Metric.ACCURACY
+        return table_metric(self.source)
 
-    def search(self, seed: int) -> Tasks:
-        """Search pairs, validation examples; `seed` chooses pairs and projections."""
-        return self._draw(self.pairs.search, self.settings.search_tasks, seed, "valid", self.settings.search_sizes)
-
-    def select(self, seed: int) -> Tasks:
-        """Select pairs, validation examples; `seed` chooses pairs and projections."""
-        return self._draw(self.pairs.select, self.settings.select_tasks, seed, "valid", self.settings.select_sizes)
-
-    def final(self, seed: int) -> Tasks:
-        """Unseen pairs, test examples; `seed` chooses pairs and projections."""
-        return self._draw(self.pairs.unseen, self.settings.final_tasks, seed, "test", self.settings.select_sizes)
-
-    def _draw(
-        self, pairs: tuple[Pair, ...], count: int, seed: int, part: str, sizes: tuple[int | None, int | None]
-    ) -> Tasks:
-        projections = self.data.projections
-        chosen = choose_tasks(pairs, projections, min(count, len(pairs) * projections), seed)
-        return pair_tasks(self.data, chosen, part=part, train_examples=sizes[0], valid_examples=sizes[1])
+    def draw(self, stage: Stage, seed: int) -> Tasks:
+        """Splits of the rows."""
+        count = 1 if stage.part == "test" else stage.tasks
+        return table_tasks(self.source, count, part=stage.part, train_examples=stage.train_examples, seed=seed)
 
 
-class MixedTasks(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class MixedTasks:
     """Tasks of several sets side by side, such as half CIFAR-10 and half MNIST (the paper's "Full" method).
 
     The parts' own numbers of tasks add up; they must agree in features and examples.
+
+    >>> from azero_jax.data import load_source
+    >>> from azero_jax.tasks.pairs import split_pairs
+    >>> from azero_jax.tasks.projected import prepare
+    >>> part = PairTasks(prepare(load_source("iris"), None), split_pairs(3), TaskConfig.all_examples("pairs"))
+    >>> len(part.search(0)), len(MixedTasks((part, part)).search(0))
+    (1, 2)
     """
 
     parts: tuple[PairTasks, ...]
@@ -189,73 +278,6 @@ class MixedTasks(NamedTuple):
     def final(self, seed: int) -> Tasks:
         """The unseen tasks of all parts."""
         return join_tasks(*(part.final(seed) for part in self.parts))
-
-
-class MulticlassTasks(NamedTuple):
-    """Tasks of all classes at once, each under another projection; fewer where there are not as many projections."""
-
-    data: Projected
-    settings: TaskConfig
-
-    @property
-    def features(self) -> int:
-        """See `TaskSets`."""
-        return self.data.features.shape[-1]
-
-    @property
-    def metric(self) -> Metric:
-        """See `TaskSets`."""
-        return Metric.MULTICLASS_ACCURACY
-
-    def search(self, seed: int) -> Tasks:
-        """Validation examples; `seed` chooses the projections."""
-        return self._draw(self.settings.search_tasks, seed, "valid", self.settings.search_sizes)
-
-    def select(self, seed: int) -> Tasks:
-        """Validation examples; `seed` chooses the projections."""
-        return self._draw(self.settings.select_tasks, seed, "valid", self.settings.select_sizes)
-
-    def final(self, seed: int) -> Tasks:
-        """Test examples; `seed` chooses the projections."""
-        return self._draw(self.settings.final_tasks, seed, "test", self.settings.select_sizes)
-
-    def _draw(self, count: int, seed: int, part: str, sizes: tuple[int | None, int | None]) -> Tasks:
-        order = np.random.default_rng(seed).permutation(self.data.projections)
-        numbers = [int(number) for number in order[:count]]
-        return multiclass_tasks(self.data, numbers, part=part, train_examples=sizes[0], valid_examples=sizes[1])
-
-
-class TableTasks(NamedTuple):
-    """Tasks of a table whose test rows have been held out (`azero_jax.tasks.hold_out`)."""
-
-    source: Source
-    settings: TaskConfig = TaskConfig.all_examples("table")
-    valid_share: float = VALID_SHARE
-
-    @property
-    def features(self) -> int:
-        """See `TaskSets`."""
-        return table_features(self.source)
-
-    @property
-    def metric(self) -> Metric:
-        """See `TaskSets`."""
-        return table_metric(self.source)
-
-    def search(self, seed: int) -> Tasks:
-        """Training and validation rows split anew for each task."""
-        return self._split(self.settings.search_tasks, self.settings.train_examples, seed)
-
-    def select(self, seed: int) -> Tasks:
-        """Training and validation rows split anew for each task."""
-        return self._split(self.settings.select_tasks, self.settings.select_train_examples, seed)
-
-    def final(self, seed: int) -> Tasks:
-        """One task: every row that was not held out is for training, those that were to judge by."""
-        return table_tasks(self.source, part="test", train_examples=self.settings.select_train_examples, seed=seed)
-
-    def _split(self, count: int, train_examples: int | None, seed: int) -> Tasks:
-        return table_tasks(self.source, count, valid_share=self.valid_share, train_examples=train_examples, seed=seed)
 
 
 def fingerprint(task_sets: TaskSets) -> str:

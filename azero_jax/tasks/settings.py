@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, NamedTuple
 
 from azero_jax.tasks.synthetic import TEACHERS
 
@@ -22,6 +22,9 @@ class SourceConfig:
       projections: how many random projections there are of each class pair.
       data_seed: decides which examples are to train, to validate and to test by, and the projections.
       download: whether a data set known by name may be fetched from the network.
+
+    >>> SourceConfig(data=("digits",), pairs=("0-5", "3-8")).projections
+    100
     """
 
     data: tuple[str, ...] = ()
@@ -37,6 +40,23 @@ class SourceConfig:
             raise ValueError(f"projections is {self.projections}; it must be at least 1")
         if not 0 <= self.data_seed < 2**32:
             raise ValueError(f"data_seed is {self.data_seed}; it must be from 0 to {2**32 - 1}")
+
+
+class Stage(NamedTuple):
+    """How many tasks one stage of a search has, and their training and validation examples; None takes all.
+
+    `number` is 0 of the tasks to search on, 1 of those to select by, 2 of the unseen ones.
+    """
+
+    number: int
+    tasks: int
+    train_examples: int | None
+    valid_examples: int | None
+
+    @property
+    def part(self) -> str:
+        """Which of the data's examples the tasks are judged by: "valid", or "test" where they are unseen."""
+        return ("valid", "valid", "test")[self.number]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +76,9 @@ class TaskConfig:
       select_train_examples: training examples of the select and the final tasks; none takes all.
       select_valid_examples: validation examples of the select and the final tasks; none takes all.
       final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
+
+    >>> TaskConfig(train_examples=20).stages[0]
+    Stage(number=0, tasks=10, train_examples=20, valid_examples=100)
     """
 
     kind: str = "linear"
@@ -85,14 +108,14 @@ class TaskConfig:
         return self.kind in DATA_KINDS
 
     @property
-    def search_sizes(self) -> tuple[int | None, int | None]:
-        """Training and validation examples of a search task."""
-        return self.train_examples, self.valid_examples
-
-    @property
-    def select_sizes(self) -> tuple[int | None, int | None]:
-        """Training examples, and examples to judge by, of a select or final task."""
-        return self.select_train_examples, self.select_valid_examples
+    def stages(self) -> tuple[Stage, Stage, Stage]:
+        """The tasks to search on, to select by, and the unseen ones."""
+        sizes = self.select_train_examples, self.select_valid_examples
+        return (
+            Stage(0, self.search_tasks, self.train_examples, self.valid_examples),
+            Stage(1, self.select_tasks, *sizes),
+            Stage(2, self.final_tasks, *sizes),
+        )
 
     @classmethod
     def all_examples(

@@ -4,8 +4,6 @@ The first and the last follow the original release (arXiv 2003.03384, section 4.
 The numbers come from NumPy's generator, so the same seed gives other values than the original.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 
@@ -18,7 +16,7 @@ from azero_jax.tasks.tasks import Tasks, make_tasks
 _SILENT_UNITS: Final = [0, 2]  # the release zeroes these hidden units of its teacher network
 
 
-def linear_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+def linear_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     """Tasks whose label is w . x, with x and one w a task from N(0, 1); no noise.
 
     Args:
@@ -30,6 +28,10 @@ def linear_tasks(*, tasks: int, features: int, train_examples: int, valid_exampl
 
     Raises:
       ValueError: a number is too small.
+
+    >>> tasks = linear_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0)
+    >>> tasks.train_features.shape, tasks.valid_labels.shape
+    ((2, 20, 3), (2, 10))
     """
 
     def teacher(generator: np.random.Generator) -> Callable[[NDArray], NDArray]:
@@ -39,8 +41,12 @@ def linear_tasks(*, tasks: int, features: int, train_examples: int, valid_exampl
     return _make(teacher, tasks, features, train_examples, valid_examples, seed)
 
 
-def affine_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
-    """Tasks whose label is w . x + b, with x, w and b from N(0, 1); no noise. See `linear_tasks`."""
+def affine_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+    """Tasks whose label is w . x + b, with x, w and b from N(0, 1); no noise. See `linear_tasks`.
+
+    >>> affine_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0).train_features.shape
+    (2, 20, 3)
+    """
 
     def teacher(generator: np.random.Generator) -> Callable[[NDArray], NDArray]:
         weights = generator.standard_normal(features)
@@ -50,10 +56,14 @@ def affine_tasks(*, tasks: int, features: int, train_examples: int, valid_exampl
     return _make(teacher, tasks, features, train_examples, valid_examples, seed)
 
 
-def teacher_tasks(*, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
+def teacher_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     """Tasks whose label is u . max(W x, 0), W and u from N(0, 1), hidden units 0 and 2 silent; no noise or bias.
 
     See `linear_tasks`; at least 4 features are needed.
+
+    >>> teacher_tasks(tasks=2, features=3, train_examples=20, valid_examples=10, seed=0)
+    Traceback (most recent call last):
+    ValueError: features is 3; teacher tasks need at least 4
     """
     if features < 4:
         raise ValueError(f"features is {features}; teacher tasks need at least 4")

@@ -5,8 +5,6 @@ once, before anything is computed; what is left is split into training and valid
 several tasks judge a program by different rows of the same data, and by its columns in other orders, with other signs.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final, NamedTuple
 
@@ -36,6 +34,11 @@ def hold_out(source: Source, share: float = HELD_OUT_SHARE, seed: int = 0) -> So
 
     Raises:
       ValueError: `share` is not between 0 and 1, or a class has too few examples to hold one out.
+
+    >>> from azero_jax.data import load_source
+    >>> source = hold_out(load_source("iris"), share=0.2)
+    >>> len(source.train), len(source.test)
+    (120, 30)
     """
     if source.test is not None:
         return source

@@ -23,6 +23,10 @@ class Tasks:
       valid_features: `[T, V, F]` float64.
       valid_labels: `[T, V]` float64; one-hot `[T, V, F]` for MULTICLASS_ACCURACY.
       metric: how predictions are judged.
+
+    >>> tasks = make_tasks(np.ones((2, 20, 3)), np.ones((2, 20)), np.ones((2, 5, 3)), np.ones((2, 5)))
+    >>> len(tasks), tasks.train_examples, tasks.valid_examples, tasks.features
+    (2, 20, 5, 3)
     """
 
     train_features: NDArray[np.float64]
@@ -88,6 +92,10 @@ def make_tasks(
 
     Raises:
       ValueError: shapes that disagree, no task, too few examples, NaN, infinity, or labels that do not fit the metric.
+
+    >>> x, y = np.arange(30.0).reshape(10, 3), np.arange(10) % 2
+    >>> make_tasks(x, y, x, y, "accuracy").train_labels.shape
+    (1, 10)
     """
     metric = _read_metric(metric)
     arrays = {
@@ -128,7 +136,7 @@ def _read_labels(
     values: ArrayLike, name: str, metric: Metric, features: int, expected: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Labels `[T, N]`, or one-hot `[T, N, F]` for MULTICLASS_ACCURACY."""
-    if metric is not Metric.MULTICLASS_ACCURACY:
+    if not metric.is_one_hot:
         labels = _with_task_axis(values, name, 2)
         if metric is Metric.ACCURACY and not np.isin(labels, (0, 1)).all():
             raise ValueError(f"{name} must be 0 or 1 for the metric {metric}")

@@ -1,7 +1,5 @@
 """What a person sees of a search in a terminal, a log file or a notebook."""
 
-from __future__ import annotations
-
 import math
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """The command line of `python -m azero_jax.evaluate`: how well a program does on data."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

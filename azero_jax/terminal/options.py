@@ -1,7 +1,5 @@
 """An option of the command line for every setting of the configuration tree, and help in sections."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What a person sees of recorded runs."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line of `python -m azero_jax.search`: its options, and what each way of calling it does."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

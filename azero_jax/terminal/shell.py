@@ -1,7 +1,5 @@
 """What both commands share with a shell: exit codes, refusals, and the files that are named."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Final, NamedTuple

@@ -293,11 +293,7 @@ def test_missing_library_says_how_to_get_it(tmp_path, monkeypatch, module):
         "scipy.io": tmp_path / "a.mat",
         "datasets": "mnist",
     }[module]
-    refuses(
-        data,
-        f'pip install "azero-jax[{"hub" if module == "datasets" else "data"}]"',
-        download=True,
-    )
+    refuses(data, f'pip install "azero-jax[{"hub" if module == "datasets" else "data"}]"', download=True)
 
 
 def test_zip_with_an_encrypted_member(tmp_path):

@@ -6,7 +6,8 @@ heaviside's edge. A program counts as chaotic on a task if in either engine its 
 1e-12 when all features and constants are perturbed by 1e-14 relative. All others must agree, but for a few that no
 perturbation reaches.
 
-The suite runs a sample. The full comparison: `AGREEMENT_PROGRAMS=2000 pytest tests/test_agreement.py` (10,000 in all).
+The suite runs a sample. The full comparison, of 10,000:
+`AGREEMENT_PROGRAMS=2000 pytest tests/engines/test_agreement.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.xla.engine import XlaEngine
 from azero_jax.language import ops
+from azero_jax.language.families import Family
 from azero_jax.language.program import IN1, Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.text import parse_program
@@ -39,7 +41,7 @@ EXCEPTIONS = 1 / 1000  # of the programs: chaos that grows from zeroed memory, s
 # A st.dev. of equal numbers is 0, or NaN where rounding makes its radicand negative: the last bits of two sums decide,
 # which the engines add up in orders of their own, and no perturbation of features and constants moves equal numbers.
 ST_DEV_EXCEPTIONS = 1 / 20
-ST_DEVS = [op.number for op in ops.OPS if "ST_DEV" in op.name]
+ST_DEVS = [op.number for op in ops.OPS if op.family is Family.ST_DEV]
 TRAIN, VALID = 12, 6
 
 

@@ -17,10 +17,10 @@ SCRIPT = """
 import sys
 import jax
 import numpy as np
-from azero_jax.engines.base import RunSettings
-from azero_jax.engines.{module} import {engine}
+from azero_jax.config.presets import PRESETS
+from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.{module}.engine import {engine}
 from azero_jax.mutate import random_programs
-from azero_jax.presets import PRESETS
 from azero_jax.tasks import linear_tasks
 
 space = PRESETS["linear"].space.build(features=4)

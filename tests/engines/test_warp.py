@@ -18,8 +18,9 @@ from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp import device
 from azero_jax.engines.warp.engine import WarpEngine
-from azero_jax.engines.warp.layout import GROUP_COST, MATRIX_GROUP_COST, choose_layout
+from azero_jax.engines.warp.layout import GROUP_COST, choose_layout
 from azero_jax.engines.warp.spec import KernelSpec, Layout, Registers
+from azero_jax.language import ops
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace, make_space
 from azero_jax.tasks import linear_tasks
@@ -44,13 +45,8 @@ MATRICES = make_space(
 TASKS = linear_tasks(tasks=5, features=4, train_examples=20, valid_examples=7, seed=0)
 
 
-@pytest.mark.parametrize("arch", [75, 80, 90])  # T4, A100, H100
-def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_path: Path) -> None:
-    wp = device.start_warp()
-    from azero_jax.engines.warp.kernel.interpreter import make_kernel
-
-    space = full_space(features=4)
-    spec = KernelSpec(
+def spec_of(space: SearchSpace, *, cuda: bool) -> KernelSpec:
+    return KernelSpec(
         registers=Registers(4, space.scalars, space.vectors, space.matrices),
         slots=space.length,
         offsets=space.offsets,
@@ -58,12 +54,29 @@ def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_pa
         precision="float32",
         metric=Metric.RMS_ERROR,
         lanes=1,
-        cuda=True,
+        cuda=cuda,
         epochs=True,
     )
-    (binary,) = wp.compile_aot_module(make_kernel(spec).module, arch=arch, module_dir=tmp_path, use_ptx=False)
+
+
+@pytest.mark.parametrize("arch", [75, 80, 90])  # T4, A100, H100
+def test_the_kernel_compiles_for_gpus_on_a_machine_without_one(arch: int, tmp_path: Path) -> None:
+    wp = device.start_warp()
+    from azero_jax.engines.warp.kernel.interpreter import make_kernel
+
+    kernel = make_kernel(spec_of(full_space(features=4), cuda=True))
+    (binary,) = wp.compile_aot_module(kernel.module, arch=arch, module_dir=tmp_path, use_ptx=False)
     assert f"sm{arch}" in binary.name
     assert binary.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("op", ops.OPS[1:], ids=lambda op: op.name)
+def test_every_op_has_a_warp_function(op: ops.Op) -> None:
+    wp = device.start_warp()
+    from azero_jax.engines.warp.kernel.functions import make_op_function
+    from azero_jax.engines.warp.kernel.storage import make_storage
+
+    assert isinstance(make_op_function(op, make_storage(spec_of(full_space(4), cuda=False))), wp.Function)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -88,14 +101,27 @@ def test_a_layout_has_lanes_or_blocks() -> None:
         Layout(8, 4)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("tasks", [1, 3, 8, 10, 16, 40])
-def test_with_matrices_the_layout_of_the_least_time_is_chosen(tasks: int, precision: str) -> None:
-    for features, costs in MATRIX_GROUP_COST[precision].items():
-        times = {lanes: -(-tasks // lanes) * cost for lanes, cost in costs.items()}
-        layout = choose_layout(full_space(features), tasks, precision)
-        assert times[layout.lanes] == min(times.values())
-        assert (layout.block > 1) == (layout.lanes == 1)
+# Lanes of the groups for 1, 3, 8, 10, 16 and 40 tasks, by precision and F; 1 is one task in blocks.
+TASK_COUNTS = (1, 3, 8, 10, 16, 40)
+CHOSEN_LANES = {
+    ("float32", 4): (8, 8, 8, 16, 16, 16),
+    ("float32", 8): (1, 8, 8, 16, 16, 8),
+    ("float32", 16): (1, 8, 8, 8, 8, 8),
+    ("float32", 64): (1, 1, 1, 1, 1, 1),
+    ("float32", 256): (1, 1, 1, 1, 1, 1),
+    ("float64", 4): (4, 4, 8, 8, 8, 8),
+    ("float64", 8): (1, 4, 8, 4, 8, 8),
+    ("float64", 16): (1, 4, 8, 4, 8, 8),
+    ("float64", 32): (1, 1, 1, 1, 1, 1),
+    ("float64", 64): (1, 1, 8, 1, 8, 8),
+}
+
+
+@pytest.mark.parametrize(("precision", "features"), CHOSEN_LANES)
+def test_with_matrices_the_lanes_follow_from_features_and_tasks(precision: str, features: int) -> None:
+    layouts = [choose_layout(full_space(features), tasks, precision) for tasks in TASK_COUNTS]
+    lanes = CHOSEN_LANES[precision, features]
+    assert layouts == [Layout(each, min(features, 16) if each == 1 else 1) for each in lanes]
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -122,11 +148,16 @@ def test_engines_of_one_space_share_a_compiled_kernel() -> None:
 
 def test_nothing_is_written_to_standard_output() -> None:
     code = (
-        "from tests.test_warp import *\n"
+        "from tests.engines.test_warp import *\n"
         "WarpEngine(DEMO, TASKS, RunSettings(batch_size=8)).evaluate(some_programs(DEMO, 3, seed=0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_without_warp_the_engine_can_still_be_imported() -> None:
+    code = "import sys; sys.modules['warp'] = None; import azero_jax.engines.warp.engine"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_warp_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 import dataclasses
 import gc
-import re
 import weakref
 
 import numpy as np
@@ -260,8 +259,7 @@ def test_a_hurdle_takes_the_probe_s_fitness_where_it_wants_the_same_examples() -
     for _ in range(2):
         alone.evaluate(programs)
         shared.evaluate(programs)
-    assert alone.runs._stages[0].examples == shared.runs._probe == (10, 8)
-    assert shared.runs._stages[0].hurdle.threshold > 0
+    assert shared.runs.state()["hurdle0.threshold"] > 0
     assert shared.counters.probed == 400
     assert shared.counters.train_steps < alone.counters.train_steps
 
@@ -429,29 +427,6 @@ class TestFunctionalEquivalence:
         assert values[0] == values[1]
         assert fitness.counters.known_fec == 1
         assert fitness.counters.run_in_full == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"cache_size": -1}, "cache_size is -1; it must be 0 or more"),
-        ({"fec_size": -5}, "fec_size is -5"),
-        ({"fec_train_examples": 0}, "fec_train_examples is 0; it must be from 1 to 100"),
-        ({"fec_valid_examples": 101}, "fec_valid_examples is 101"),
-        ({"hurdle_examples": (0.5, 0.2)}, "hurdle_examples is (0.5, 0.2); they must be ascending"),
-        ({"hurdle_examples": (0.5, 0.5)}, "they must be ascending"),
-        ({"hurdle_examples": (0.0,)}, "each above 0 and at most 1"),
-        ({"hurdle_examples": (0.5, 1.5)}, "each above 0 and at most 1"),
-        ({"hurdle_examples": (0.5,), "hurdle_tasks": (0.5, 1.0)}, "they must be as many"),
-        ({"hurdle_percentile": 101.0}, "hurdle_percentile is 101.0"),
-        ({"hurdle_window": 0}, "hurdle_window is 0"),
-        ({"train_budget": -1.0}, "train_budget is -1.0"),
-        ({"combine": "mode"}, "combine is 'mode'; allowed: mean, median"),
-    ],
-)
-def test_settings_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
-        EvaluatorSettings(**changes)  # type: ignore[arg-type]
 
 
 def test_a_probe_needs_its_examples() -> None:

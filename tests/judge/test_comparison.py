@@ -14,7 +14,7 @@ from tests.support.tiny import tiny
 
 def test_linear_regression_solves_linear_tasks_and_constant_labels_would_not() -> None:
     config = tiny(tasks__select_train_examples=200)
-    comparison = compare_with_linear(GeneratedTasks(config), config)
+    comparison = compare_with_linear(GeneratedTasks(config.tasks), config)
     assert (comparison.name, comparison.metric) == ("linear regression", Metric.RMS_ERROR)
     assert comparison.final_fitness > 0.9  # a constant gets about 0.5: an error of one standard deviation
 

@@ -4,20 +4,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azero_jax.language import ops
-from azero_jax.language.grammar import Instruction, format_instruction, parse_statement
+from azero_jax.language.grammar import Instruction, format_instruction, parse_line
 from azero_jax.language.library import load_program
-from azero_jax.language.program import empty_programs
+from azero_jax.language.program import IN1, Programs, empty_programs
+from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
-from azero_jax.language.text import format_program, parse_program, write_instruction
+from azero_jax.language.text import format_program, parse_program, read_text, write_instruction
 from tests.support.spaces import full_space, same, seeds, some_programs
 
 SPACE = full_space()
 constants = st.floats(allow_nan=False)
 
 
+def in_order(programs: Programs) -> Programs:
+    """The same programs, the streams of their random instructions numbered in their order, as the parser does."""
+    is_random = np.array([op.random for op in ops.OPS])[programs.opcodes]
+    programs.addresses[..., IN1] = np.where(is_random, is_random.cumsum(axis=1) - 1, programs.addresses[..., IN1])
+    return programs
+
+
 @given(seed=seeds)
 def test_text_and_back_keeps_every_bit_of_a_program(seed: int) -> None:
-    programs = some_programs(SPACE, 4, seed)
+    programs = in_order(some_programs(SPACE, 4, seed))
     for n in range(len(programs)):
         assert same(parse_program(format_program(programs, n, SPACE), SPACE), programs[n : n + 1])
 
@@ -29,7 +37,7 @@ def test_every_op_is_read_back_with_its_constants(op: ops.Op, x: float, y: float
     inputs = len(op.inputs) or op.indices
     fields = (2 if inputs > 0 else 0, 1 if inputs > 1 else 0, 2 if op.output else 0)
     instruction = Instruction(op, *fields, *values)
-    parsed = parse_statement(format_instruction(instruction)).instruction()
+    parsed = parse_line(1, format_instruction(instruction)).instruction()
     assert parsed.op is op
     assert np.array(parsed[1:]).tobytes() == np.array(instruction[1:]).tobytes()
 
@@ -93,3 +101,17 @@ def test_what_does_not_parse_is_named_with_its_line(line: str, message: str) -> 
 def test_functions_must_be_setup_predict_and_learn_and_fit(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_program(text, SPACE)
+
+
+def test_random_instructions_draw_from_streams_of_their_own() -> None:
+    setup = "def Setup():\n  v1 = gaussian(0.0, 1.0)\n  s1 = 0.5\n  m1 = gaussian(0.0, 1.0)\n"
+    programs = parse_program(setup + "def Learn():\n  s2 = uniform(0.0, 1.0)\n", SPACE)
+    is_random = np.array([op.random for op in ops.OPS])[programs.opcodes]
+    assert programs.addresses[..., IN1][is_random].tolist() == [0, 1, 2]
+
+
+def test_what_a_text_needs_and_predicts_is_known_whatever_the_space() -> None:
+    text = read_text("def Predict():\n  v7[300] = 0.5\n  s1 = dot(v7, v0)\ndef Learn():\n  s12 = s0 - s1\n")
+    assert [text.addresses(kind) for kind in ops.KINDS] == [13, 8, 0]
+    assert text.predicts(Metric.RMS_ERROR.prediction)
+    assert not text.predicts(Metric.MULTICLASS_ACCURACY.prediction)

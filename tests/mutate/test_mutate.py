@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -10,16 +9,7 @@ from azero_jax.language import ops
 from azero_jax.language.program import OUT, Programs, check_programs, field_ranges
 from azero_jax.language.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate import (
-    PAPER_MUTATIONS,
-    RELEASE_MUTATIONS,
-    Mutation,
-    MutationPolicy,
-    mutate,
-    no_op_programs,
-    random_programs,
-    randomize,
-)
+from azero_jax.mutate import Mutation, MutationPolicy, mutate, no_op_programs, random_programs, randomize
 from tests.support.spaces import DEMO, full_space, same, seeds, some_programs
 
 SPACE = full_space()
@@ -96,9 +86,12 @@ def test_trade_inserts_and_removes_one_instruction() -> None:
     parents = some_programs(DEMO, 300, seed=6)  # every function is at its largest size
     children = apply(parents, Mutation.TRADE_INSTRUCTION, space=DEMO)
     assert (parents.sizes == children.sizes).all()
-    for parent, child in zip(_lines(parents), _lines(children), strict=True):
-        missing = [line for line in parent if line not in child]
-        assert len(missing) <= 1
+    missing = [
+        sum(line not in child for line in parent)
+        for parent, child in zip(_lines(parents), _lines(children), strict=True)
+    ]
+    assert max(missing) == 1
+    assert np.mean(missing) > 0.5  # the others removed what they inserted, or a twin of it
 
 
 def _lines(programs: Programs) -> list[list[bytes]]:
@@ -290,27 +283,3 @@ def test_the_same_generator_state_gives_the_same_children() -> None:
     first, _ = mutate(parents, SPACE, policy, np.random.default_rng(5))
     second, _ = mutate(parents, SPACE, policy, np.random.default_rng(5))
     assert same(first, second)
-
-
-def test_the_two_sets_of_mutations_are_the_original_s() -> None:
-    assert [mutation.name for mutation in RELEASE_MUTATIONS][:3] == [
-        "ALTER_PARAM",
-        "RANDOMIZE_INSTRUCTION",
-        "RANDOMIZE_COMPONENT_FUNCTION",
-    ]
-    assert len(RELEASE_MUTATIONS) == 8
-    assert len(PAPER_MUTATIONS) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((1.5,), "mutation probability is 1.5; it must be from 0 to 1"),
-        ((0.9, (("alter_parm", 1.0),)), "unknown mutation 'alter_parm'; did you mean alter_param?"),
-        ((0.9, (("alter_param", -1.0),)), "the weight of mutation alter_param is -1.0"),
-        ((0.9, (("alter_param", 0.0),)), "no mutation has a positive weight"),
-    ],
-)
-def test_a_bad_policy_is_refused(arguments: tuple, message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
-        MutationPolicy(*arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -98,6 +98,7 @@ def test_a_cache_forgets_the_same_after_it_came_back(seed: int, forget_every: in
 
 
 @given(st.integers(0, 2**32 - 1))
+@settings(max_examples=15)
 def test_a_cache_of_programs_forgets_the_same_after_it_came_back(seed: int) -> None:
     cache = filled_program_cache(seed)
     restored = ProgramCache(50, SPACE, Metric.RMS_ERROR)

@@ -26,12 +26,7 @@ from azero_jax.tasks import Tasks, make_tasks
 
 Case = dict[str, Any]
 
-STOPS: Final = {
-    "none": Stop.NONE,
-    "train": Stop.TRAIN,
-    "valid": Stop.VALID,
-    "train_later_epoch": Stop.LATER_TRAIN,
-}
+STOPS: Final = {"none": Stop.NONE, "train": Stop.TRAIN, "valid": Stop.VALID, "train_later_epoch": Stop.LATER_TRAIN}
 STOP_REASONS: Final = {"": StopReason.NONE, "nan": StopReason.NAN, "max_abs_error": StopReason.MAX_ABS_ERROR}
 METRICS: Final = {"RMS_ERROR": Metric.RMS_ERROR, "ACCURACY": Metric.ACCURACY}
 

@@ -148,39 +148,10 @@ def test_what_cannot_be_made_is_said_in_one_line(values: dict[str, Any], message
     assert "\n" not in str(caught.value)
 
 
-def test_data_go_with_tasks_made_of_data() -> None:
-    with pytest.raises(ValueError, match="data is digits, but tasks of kind linear are drawn at random"):
-        override(Config(), {"source.data": ("digits",)})
-
-
-@pytest.mark.parametrize("name", ["features", "train_examples", "select_valid_examples"])
-def test_tasks_drawn_at_random_need_numbers(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is none; tasks drawn at random need a number"):
-        override(Config(), {f"tasks.{name}": None})
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("source.projections", 0, "projections is 0; it must be at least 1"),
-        ("source.data_seed", -1, "data_seed is -1; it must be from 0"),
-        ("budget.tune_trials", -1, "tune_trials is -1; it must be 0 or more"),
-    ],
-)
-def test_a_value_out_of_range_is_refused(path: str, value: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        override(Config(), {path: value})
-
-
 def test_each_function_may_have_ops_of_its_own() -> None:
     config = SpaceConfig(ops=("SCALAR_SUM_OP",), setup_ops=("SCALAR_CONST_SET_OP",), learn_ops=("VECTOR_SUM_OP",))
     names = [[OPS[op].name for op in function.ops] for function in config.build(4).functions]
     assert names == [["SCALAR_CONST_SET_OP"], ["SCALAR_SUM_OP"], ["VECTOR_SUM_OP"]]
-
-
-def test_an_unknown_op_of_one_function_is_refused() -> None:
-    with pytest.raises(ValueError, match="SCALAR_SUMM"):
-        SpaceConfig(predict_ops=("SCALAR_SUMM_OP",))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from azero_jax.config.presets import load_preset
 from azero_jax.judge.comparison import Comparison
 from azero_jax.language.library import load_program
 from azero_jax.language.roles import Metric
+from azero_jax.language.text import read_text
 from azero_jax.tasks.settings import DATA_KINDS
 from azero_jax.tasks.synthetic import TEACHERS
 from azero_jax.terminal import evaluate_command, search_command
@@ -82,7 +83,8 @@ def test_a_search_called_from_python_reads_the_data_of_its_configuration(pairs_c
     config = override(read_config(Path(pairs_config)), {"search.population": 20, "search.batch": 10})
     result = search(override(config, {"search.islands": 1, "budget.max_candidates": 100}))
     assert 0 <= result.final_fitness <= 1
-    assert (result.final_fitness * 5 * 8) % 1 == pytest.approx(0, abs=1e-4)  # a share of 5 tasks of 8 examples
+    right = result.final_fitness * 5 * 8  # of 5 tasks of 8 examples
+    assert right == pytest.approx(round(right), abs=1e-4)
 
 
 def test_a_search_on_class_pairs_shows_a_linear_model_beside_its_program(
@@ -106,7 +108,7 @@ def known_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("known_baseline")
 def test_a_table_alone_is_enough_for_a_search(table: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert search_command.main(["--data", table, "--label", "outcome", *FLAGS]) in (0, 1)
+    assert search_command.main(["--data", table, "--label", "outcome", *FLAGS]) == 1
     out = capsys.readouterr().out
     assert "def Predict():" in out
     assert re.search(r"on held-out rows: accuracy [\d.]+ \(program\), accuracy 0.7500 \(logistic regression", out)
@@ -119,7 +121,7 @@ def test_a_table_alone_is_enough_for_a_search(table: str, capsys: pytest.Capture
 def test_all_classes_at_once_are_searched_with_ops_that_can_tell_them_apart(data: list[str], tmp_path: Path) -> None:
     few = ["--projections", "1", "--train-examples", "20", "--valid-examples", "20", "--select-train-examples", "20"]
     out = tmp_path / "run"
-    assert search_command.main([*data, "--kind", "multiclass", *FLAGS, *few, "--quiet", "--out", str(out)]) in (0, 1)
+    assert search_command.main([*data, "--kind", "multiclass", *FLAGS, *few, "--quiet", "--out", str(out)]) == 1
     config = read_config(out / "config.toml")
     assert (config.tasks.kind, config.source.data) == ("multiclass", ("digits",))
     assert config.space == load_preset("multiclass").space
@@ -131,13 +133,13 @@ def test_a_recorded_search_finds_its_data_again_and_notices_other_data(
 ) -> None:
     run = str(tmp_path / "run")
     monkeypatch.chdir(tmp_path)
-    assert search_command.main(["--data", "rows.csv", "--label", "outcome", *FLAGS, "--out", run]) in (0, 1)
+    assert search_command.main(["--data", "rows.csv", "--label", "outcome", *FLAGS, "--out", run]) == 1
     assert read_config(tmp_path / "run" / "config.toml").source.data == (table,)
     monkeypatch.chdir("/")
-    assert search_command.main(["--resume", run, "--max-candidates", "150"]) in (0, 1)
+    assert search_command.main(["--resume", run, "--max-candidates", "150"]) == 1
     assert "going on from 100 candidates" in capsys.readouterr().out
     write_table(Path(table), lambda a, b: np.where(a > -b, "yes", "no"))
-    assert search_command.main(["--resume", run, "--max-candidates", "200"]) in (0, 1)
+    assert search_command.main(["--resume", run, "--max-candidates", "200"]) == 1
     assert "it belongs to another search" in capsys.readouterr().err
 
 
@@ -153,7 +155,7 @@ def test_a_known_program_can_be_started_from(pairs_config: str, tmp_path: Path) 
         "--out",
         str(tmp_path / "run"),
     ]
-    assert search_command.main(arguments) in (0, 1)
+    assert search_command.main(arguments) == 1
     first = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[0])
     assert "s1 = s1 + s4" in first["program"]
     assert first["fitness"] > 0.6
@@ -192,7 +194,9 @@ def test_a_program_is_measured_on_held_out_rows(table: str, capsys: pytest.Captu
     assert evaluate_command.main(["logistic_regressor", "--data", table, "--label", "outcome", "--engine", "xla"]) == 0
     out = capsys.readouterr().out
     assert "rows.csv  held-out rows" in out
-    assert "logistic_regressor: accuracy 0." in out or "logistic_regressor: accuracy 1." in out
+    accuracy = re.search(r"logistic_regressor: accuracy ([\d.]+)", out)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.8
 
 
 def test_a_program_that_predicts_something_else_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +221,7 @@ def test_a_program_that_predicts_something_else_is_noticed(capsys: pytest.Captur
 )
 def test_where_predictions_are_read(predict: str, metric: Metric, noticed: bool) -> None:
     text = f"def Setup():\n  s1 = 0.5\n  v2 = s1 * v0\ndef Predict():\n  {predict}\ndef Learn():\n  s1 = s1 + s0\n"
-    assert bool(evaluate_command.prediction_note(text, metric)) == noticed
+    assert bool(evaluate_command.prediction_note(read_text(text), metric)) == noticed
 
 
 def test_numbers_to_predict_make_a_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

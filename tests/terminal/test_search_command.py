@@ -14,6 +14,8 @@ import pytest
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.leaves import all_settings
 from azero_jax.config.tree import Config
+from azero_jax.engines import EngineUnavailableError
+from azero_jax.protocol import experiment
 from azero_jax.recording.files import FolderLock
 from azero_jax.terminal import search_command
 from azero_jax.terminal.display import Display
@@ -57,14 +59,14 @@ def test_what_libraries_print_does_not_reach_standard_output(
     config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    search = search_command.search
+    run = search_command.run
 
     def noisy(*arguments: Any, **keywords: Any) -> Any:
         print("a banner")
         os.write(1, b"a banner from compiled code\n")
-        return search(*arguments, **keywords)
+        return run(*arguments, **keywords)
 
-    monkeypatch.setattr(search_command, "search", noisy)
+    monkeypatch.setattr(search_command, "run", noisy)
     main(["--config", config, "--json"])
     out, err = capfd.readouterr()
     assert json.loads(out)
@@ -198,20 +200,10 @@ def test_a_program_to_start_from_is_used(config: str, tmp_path: Path) -> None:
         (["--ops", "SCALAR_SUMM"], "SCALAR_SUM"),
         (["--population", "many"], "--search.population: 'many' is not a whole number"),
         (["--population", "0"], "population is 0; it must be at least 1"),
-        (["--scalars", "1"], "scalars"),
-        (["--learn", "-1"], "learn: max_size is -1"),
-        (["--features", "0"], "features is 0; it must be at least 1"),
-        (["--search-tasks", "0"], "search_tasks is 0; it must be at least 1"),
         (["--train-examples", "5"], "5 training examples; at least 10 are needed"),
         (["--kind", "teacher", "--features", "3"], "teacher tasks need at least 4"),
-        (["--engine", "tpu"], "engine is 'tpu'; allowed: auto, warp, xla"),
-        (["--max-seconds", "0"], "max_seconds is 0; it must be above 0"),
         (["--max-seconds", "-1"], "max_seconds is -1; it must be above 0"),
-        (["--hurdle-examples", "0.5,0.2"], "hurdle_examples is (0.5, 0.2); they must be ascending"),
-        (["--cache-size", "-1"], "cache_size is -1; it must be 0 or more"),
         (["--fec-train-examples", "60", "--train-examples", "50"], "fec_train_examples is 60; a task has only 50"),
-        (["--fec-valid-examples", "101"], "fec_valid_examples is 101; it must be from 1 to 100"),
-        (["--islands", "0"], "islands is 0; it must be at least 1"),
         (["--seed", "x"], "--seed: 'x' is not a whole number"),
         (["--config", "/absent.toml"], "/absent.toml: cannot be read: No such file or directory"),
         (["--resume", "/absent"], "run directory /absent: there is no run to go on with"),
@@ -251,13 +243,10 @@ def test_a_program_that_does_not_parse_is_named_with_its_line(
 def test_an_engine_that_this_machine_lacks_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from azero_jax import engines
-    from azero_jax.engines import EngineUnavailableError
-
     def missing(*arguments: Any) -> Any:
         raise EngineUnavailableError("Warp cannot be loaded: No module named 'warp'")
 
-    monkeypatch.setattr(engines, "_build", missing)
+    monkeypatch.setattr(experiment, "make_engine", missing)
     assert "Warp cannot be loaded" in refused(["--engine", "warp"], capsys)
 
 

@@ -7,8 +7,6 @@ lowest address that is free from its first write to its last use. Zeros are read
 Setup and Predict, `v0` in Setup, else one register of the kind that the program leaves alone.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from azero_jax.analysis.canonical.value_graph import (

@@ -15,8 +15,6 @@ share a register remains part of the form. Otherwise only instructions that can 
 two draws from one distribution whose sum is all that is used, are left in the order of the original program.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -11,8 +11,6 @@ Once allocation failed, registers stay as they are, and are told apart by all th
 register held before and holds after belongs to the colour of every write, as it does for a partial one elsewhere.
 """
 
-from __future__ import annotations
-
 from azero_jax.analysis.canonical.value_graph import (
     AFTER_PREDICT,
     AFTER_SETUP,

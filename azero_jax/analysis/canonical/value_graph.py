@@ -1,12 +1,10 @@
 """The live instructions of a program as a graph of values: who reads whose result, coloured and put in a fixed order.
 
 For the compiled loop of `form`: one program at a time, in scratch tables with named columns. Registers are numbered as
-in `SpaceTables`. A *web* is what has to share one register: a value, and the values that partial
-writes make of it. Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a
-kind, R + 3 "no input", and R + 4 + k the value that live instruction k computes.
+in `SpaceTables`. A *web* is what has to share one register: a value, and the values that partial writes make of it.
+Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a kind, R + 3 "no input",
+and R + 4 + k the value that live instruction k computes.
 """
-
-from __future__ import annotations
 
 from typing import Final, NamedTuple
 

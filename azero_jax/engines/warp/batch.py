@@ -1,13 +1,12 @@
 """A batch of programs in one buffer: every array that a kernel is handed costs each call ten microseconds."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from azero_jax.engines.outcome import Reals
 from azero_jax.language.program import Programs
 
 # Numbers at the head of the buffer, int64: programs in use, training examples over all epochs, validation examples,
@@ -21,7 +20,7 @@ class _Array(NamedTuple):
 
     place: int
     shape: tuple[int, ...]
-    dtype: Any
+    dtype: DTypeLike
 
     @property
     def bytes(self) -> int:
@@ -82,7 +81,7 @@ class BatchBuffer:
         examples: tuple[int, int],
         *,
         record: bool = False,
-        memory: NDArray[Any] | None = None,
+        memory: Reals | None = None,
     ) -> None:
         """Puts a batch into the buffer.
 

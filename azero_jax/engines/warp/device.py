@@ -1,13 +1,12 @@
 """Warp itself: whether it can run here, and the kernels that it has compiled."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, Final
 
 import jax
@@ -22,9 +21,11 @@ LONGEST_MESSAGE: Final = 300  # characters of an error of Warp that are passed o
 THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
 BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
 
+Kernel = Callable[..., Sequence[jax.Array]]  # a kernel of Warp in jitted functions
+
 
 @functools.cache
-def start_warp() -> Any:
+def start_warp() -> ModuleType:
     """The module `warp`, quiet and initialised.
 
     Raises:
@@ -93,7 +94,7 @@ def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int]
 
 
 @functools.cache
-def load_kernel(spec: KernelSpec) -> Callable[..., Any]:
+def load_kernel(spec: KernelSpec) -> Kernel:
     """The interpreter for `spec`; see `compile_kernel`."""
     start_warp()
     from azero_jax.engines.warp.kernel.interpreter import make_kernel
@@ -101,7 +102,7 @@ def load_kernel(spec: KernelSpec) -> Callable[..., Any]:
     return compile_kernel(make_kernel(spec), cuda=spec.cuda)
 
 
-def compile_kernel(kernel: Any, *, cuda: bool) -> Callable[..., Any]:
+def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
     """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
@@ -118,8 +119,7 @@ def compile_kernel(kernel: Any, *, cuda: bool) -> Callable[..., Any]:
     if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
-    function: Callable[..., Any] = wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
-    return function
+    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
 
 
 def _one_line(error: Exception) -> str:

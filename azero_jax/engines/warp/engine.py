@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -15,22 +15,14 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from azero_jax.engines.base import Engine, EngineUnavailableError
-from azero_jax.engines.outcome import Memory, RawOutcome, zero_memory
+from azero_jax.engines.base import Engine, EngineUnavailableError, count_compilations
+from azero_jax.engines.outcome import Memory, RawOutcome, Reals, zero_memory
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
 from azero_jax.engines.warp.batch import BatchBuffer, batch_bytes
-from azero_jax.engines.warp.device import check_device, fit_capacity, load_kernel
+from azero_jax.engines.warp.device import Kernel, check_device, fit_capacity, load_kernel
 from azero_jax.engines.warp.layout import choose_layout
-from azero_jax.engines.warp.spec import (
-    AFTER_SETUP,
-    AFTER_TRAINING,
-    STOP_BITS,
-    STOP_MASK,
-    KernelSpec,
-    Layout,
-    Registers,
-)
+from azero_jax.engines.warp.spec import AFTER_SETUP, AFTER_TRAINING, STOP_BITS, STOP_MASK, KernelSpec, Layout, Registers
 from azero_jax.language import ops
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
@@ -39,6 +31,7 @@ from azero_jax.tasks import Tasks
 WARP_SIZE: Final = 32  # threads of a CUDA warp, which work on one program
 _TRACING: Final = threading.Lock()  # engines share kernels, which number their calls when they are traced, unlocked
 MOST_ELEMENTS: Final = 2**31 - 1  # of an array, which the kernel indexes with an int32
+_Data = tuple[jax.Array, jax.Array]  # order and examples, see `make_kernel`
 
 
 class WarpEngine(Engine):
@@ -54,7 +47,7 @@ class WarpEngine(Engine):
         *,
         order: ArrayLike | None = None,
         layout: Layout | None = None,
-        load: Callable[[KernelSpec], Callable[..., Any]] = load_kernel,
+        load: Callable[[KernelSpec], Kernel] = load_kernel,
     ) -> None:
         """Loads the kernel and puts the tasks on the device; see `Engine`.
 
@@ -102,7 +95,7 @@ class WarpEngine(Engine):
     @property
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
-        return self._jitted_run._cache_size()  # type: ignore[attr-defined]
+        return count_compilations(self._jitted_run)
 
     def batch_bytes(self, programs: int) -> int:
         """Bytes that the tasks, and `programs` programs and their outcomes with recorded errors, take on the device."""
@@ -112,7 +105,7 @@ class WarpEngine(Engine):
         tasks = runs * examples * self._spec.example_size * word
         return batch_bytes(programs, self.space.length, self.settings.precision) + programs * outcome + tasks
 
-    def _arrange_examples(self) -> NDArray[Any]:
+    def _arrange_examples(self) -> Reals:
         """Examples as the kernel reads them; tasks are repeated to fill the last group."""
         tasks, spec = self.tasks, self._spec
         padded = np.minimum(np.arange(self._groups * spec.lanes), len(tasks) - 1)
@@ -180,11 +173,11 @@ class WarpEngine(Engine):
         shares = flat.reshape(len(self._devices), -1)[:, : capacity * size]
         return shares.reshape(len(self._devices) * capacity, size)[rows].reshape(-1)
 
-    def _run_on_devices(self, shape: _Shape, batch: jax.Array, data: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
+    def _run_on_devices(self, shape: _Shape, batch: jax.Array, data: _Data) -> Sequence[jax.Array]:
         """Runs the programs of a batch, each device its share."""
         return over_devices(partial(self._call_kernel, shape), self._devices, (True, False))(batch, data)
 
-    def _call_kernel(self, shape: _Shape, batch: jax.Array, data: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
+    def _call_kernel(self, shape: _Shape, batch: jax.Array, data: _Data) -> Sequence[jax.Array]:
         """Launches the kernel on one device's share of a batch; `make_kernel` says what its arguments are."""
         settings, tasks = self.settings, self.tasks
         lots = shape.capacity * self._groups
@@ -206,7 +199,7 @@ class WarpEngine(Engine):
         )
         return outputs[1:]  # without the scratch
 
-    def _pack_memory(self, memory: Memory) -> NDArray[Any]:
+    def _pack_memory(self, memory: Memory) -> Reals:
         """`[T, memory]`, in the order of the register file."""
         registers, tasks = self._spec.registers, len(self.tasks)
         packed = np.zeros((tasks, registers.memory), self._dtype)
@@ -217,7 +210,7 @@ class WarpEngine(Engine):
             packed[:, start : start + flat.shape[-1]] = flat
         return packed
 
-    def _unpack_memory(self, packed: NDArray[Any]) -> Memory:
+    def _unpack_memory(self, packed: Reals) -> Memory:
         """`Memory` of `[T, memory]`."""
         zeros = zero_memory(self.space, (len(packed),), self._dtype)
         parts = []

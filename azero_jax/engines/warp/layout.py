@@ -1,7 +1,5 @@
 """Which layout of the registers takes the least time on the CPU."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from azero_jax.engines.warp.spec import Layout, has_matrix_ops

@@ -1,12 +1,10 @@
 """What a Warp kernel is compiled for, and how it lays out a program's memory; plain data, without Warp."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Final
 
 from azero_jax.language import ops
-from azero_jax.language.roles import Metric
+from azero_jax.language.roles import Metric, Register
 
 # Values of a run's state that outlive an example, kept behind the registers.
 TRAINING: Final = 0  # 1 in lanes that have not been stopped
@@ -69,6 +67,10 @@ class Registers:
         vectors = -(-self.scalars // self.block) * self.block
         return {ops.SCALAR: 0, ops.VECTOR: vectors, ops.MATRIX: vectors + self.vectors * self.features}[kind]
 
+    def place(self, register: Register) -> int:
+        """First element of a register."""
+        return self.start(register.kind) + register.address * self.length(register.kind)
+
     def blocks(self, kind: str) -> int:
         """Blocks of one vector or matrix register."""
         return self.length(kind) // self.block
@@ -129,7 +131,7 @@ class KernelSpec:
     @property
     def label_size(self) -> int:
         """Values of a label."""
-        return self.registers.features if self.metric is Metric.MULTICLASS_ACCURACY else 1
+        return self.metric.outputs(self.registers.features)
 
     @property
     def scratch(self) -> int:

@@ -1,20 +1,23 @@
-"""The XLA engine: programs interpreted with `lax.switch` inside `vmap`, on whatever JAX runs on."""
+"""The XLA engine: programs interpreted in one jitted call, on whatever JAX runs on.
 
-from __future__ import annotations
+Lanes, the last axis of its arrays, are tasks, or programs x tasks. One program at a time branches to each op with
+`lax.switch`; of many side by side every op runs, and each lane selects. `block_programs` chooses; see `step`.
+"""
 
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from azero_jax.engines.base import Engine
+from azero_jax.engines.base import Engine, count_compilations
 from azero_jax.engines.outcome import Memory, RawOutcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
@@ -83,7 +86,7 @@ class XlaEngine(Engine):
         return self._count_compilations() - self._compiled_before
 
     def _count_compilations(self) -> int:
-        return int(self._jitted_run._cache_size() + self._jitted_trace._cache_size())
+        return count_compilations(self._jitted_run) + count_compilations(self._jitted_trace)
 
     def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
         train_rows = _recorded_rows(train, self.tasks.train_examples)
@@ -95,11 +98,11 @@ class XlaEngine(Engine):
         code, sizes = self._encode(programs, place, self.capacity)
         with self._x64():
             runs = self._jitted_run(recorded, code, sizes, blocks, self._data, self._limits(train, valid))
-            fields = RawOutcome(*(np.asarray(array)[place] for array in runs))
+            outcome = RawOutcome(*(np.asarray(array)[place] for array in runs))
         if not record:
-            return fields
+            return outcome
         first_epoch = np.arange(min(train, self.tasks.train_examples))
-        return fields._replace(errors=fields.errors[:, np.concatenate([first_epoch, train_rows + np.arange(valid)])])
+        return outcome._replace(errors=outcome.errors[:, np.concatenate([first_epoch, train_rows + np.arange(valid)])])
 
     def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
         code, sizes = self._encode(program, np.arange(1), 1)
@@ -126,7 +129,7 @@ class XlaEngine(Engine):
     def _encode(self, programs: Programs, rows: NDArray[np.int64], capacity: int) -> tuple[Code, NDArray[np.int32]]:
         """Instructions and sizes as the device takes them: programs in the given rows of `capacity`, others empty."""
 
-        def pad(array: Any, dtype: Any) -> Any:
+        def pad(array: NDArray[Any], dtype: DTypeLike) -> Any:  # NumPy, which a jitted function takes too
             padded = np.zeros((capacity, *array.shape[1:]), dtype)
             with np.errstate(over="ignore"):  # a constant beyond float32 is infinite
                 padded[rows] = array
@@ -136,9 +139,19 @@ class XlaEngine(Engine):
         in1, in2, out = (programs.addresses[..., column] for column in (IN1, IN2, OUT))
         kinds = _OUTPUT_KIND[programs.opcodes]
         outputs = [np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS))]
-        integers = (pad(array, np.int32) for array in [branches, in1, in2, *outputs])
+        integers: list[NDArray[Any]] = [branches, in1, in2, *outputs]
         constants = (pad(programs.constants[..., column], self._dtype) for column in (0, 1))
-        return Code(*integers, *constants), pad(programs.sizes, np.int32)
+        return Code(*(pad(array, np.int32) for array in integers), *constants), pad(programs.sizes, np.int32)
+
+
+class DeviceOutcome(NamedTuple):
+    """`RawOutcome` on the device."""
+
+    loss: jax.Array
+    stop: jax.Array
+    stop_reason: jax.Array
+    train_steps: jax.Array
+    errors: jax.Array
 
 
 def describe_device() -> str:
@@ -176,13 +189,13 @@ def _to_memory(registers: Registers) -> Memory:
 
 
 @functools.cache
-def _compiled_run(machine: Machine, block: int, devices: tuple[jax.Device, ...]) -> Any:
+def _compiled_run(machine: Machine, block: int, devices: tuple[jax.Device, ...]) -> Callable[..., DeviceOutcome]:
     """The jitted run, one for all engines of the same make: what one compiled, the next experiment's uses."""
     return jax.jit(partial(_run_on_devices, machine, block, devices), static_argnums=0)
 
 
 @functools.cache
-def _compiled_trace(machine: Machine) -> Any:
+def _compiled_trace(machine: Machine) -> Callable[..., tuple[Registers, Registers]]:
     return jax.jit(partial(_trace_program, machine))
 
 
@@ -196,7 +209,7 @@ def _run_on_devices(
     blocks: jax.Array,
     data: Data,
     limits: Limits,
-) -> RawOutcome:
+) -> DeviceOutcome:
     """Runs the programs, each device the first `blocks` blocks of its share."""
     run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded), block)
     return over_devices(run_share, devices, (True, True, False, False, False))(code, sizes, blocks, data, limits)
@@ -204,18 +217,18 @@ def _run_on_devices(
 
 def _run_blocks(
     machine: Machine, block: int, code: Code, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
-) -> RawOutcome:
+) -> DeviceOutcome:
     """Runs the first `blocks` blocks of the programs, one after the other; the others' are zeros."""
 
-    def run_block(number: jax.Array) -> RawOutcome:
+    def run_block(number: jax.Array) -> DeviceOutcome:
         part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
         _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
-        return _raw_outcome(state, data.features.shape[-1])
+        return _device_outcome(state, data.features.shape[-1])
 
-    def one_block(number: jax.Array, raw: RawOutcome) -> RawOutcome:
+    def one_block(number: jax.Array, outcome: DeviceOutcome) -> DeviceOutcome:
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, number * block, 0),
-            raw,
+            outcome,
             run_block(number),
         )
 
@@ -223,7 +236,7 @@ def _run_blocks(
     kinds = (machine.dtype, jnp.int8, jnp.int8, jnp.int32)
     errors = jnp.zeros((programs, sum(machine.recorded), tasks), machine.dtype)
     loss, stop, reason, steps = (jnp.zeros((programs, tasks), kind) for kind in kinds)
-    return lax.fori_loop(0, blocks, one_block, RawOutcome(loss, stop, reason, steps, errors))
+    return lax.fori_loop(0, blocks, one_block, DeviceOutcome(loss, stop, reason, steps, errors))
 
 
 def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
@@ -234,12 +247,12 @@ def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
     return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
 
 
-def _raw_outcome(state: State, tasks: int) -> RawOutcome:
+def _device_outcome(state: State, tasks: int) -> DeviceOutcome:
     lanes = state.errors.shape[-1]
     errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, 1)
     fields = (state.best, state.stop, state.reason, state.steps)
     loss, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
-    return RawOutcome(loss, stop, reason, steps, errors)
+    return DeviceOutcome(loss, stop, reason, steps, errors)
 
 
 def _trace_program(

@@ -1,7 +1,5 @@
 """The run of programs on tasks: Setup, then epochs of training and validation, with early stops (lanes last)."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +11,7 @@ from jax import lax
 from azero_jax.engines.outcome import Stop, StopReason
 from azero_jax.engines.xla.step import Code, Draw, Registers, zero_registers
 from azero_jax.language import ops
-from azero_jax.language.roles import FEATURES, SCALAR_LABEL, SCALAR_PREDICTION, VECTOR_LABEL, VECTOR_PREDICTION, Metric
+from azero_jax.language.roles import FEATURES, Metric
 from azero_jax.language.space import SearchSpace
 
 
@@ -237,7 +235,8 @@ def _run_example(
     steps = state.steps + (state.valid & is_training)
     passed, state = _note_error(context, error, row, first_epoch, stop, state)
 
-    learned = context.execute(2, _before_learn(metric, registers, label), step, is_training)
+    # The features are still there, since no program writes v0.
+    learned = context.execute(2, registers.write(metric.label, label), step, is_training)
     if context.machine.exact_memory:
         learned = _select(passed, learned, registers)
     return state._replace(
@@ -273,40 +272,32 @@ def _select(chosen: jax.Array, new: Registers, old: Registers) -> Registers:
 
 
 def _before_predict(metric: Metric, registers: Registers, features: jax.Array) -> Registers:
-    vectors = registers.v.at[FEATURES.address].set(features)
-    if metric is Metric.MULTICLASS_ACCURACY:
-        vectors = vectors.at[VECTOR_LABEL.address].set(0)
-    return registers._replace(s=registers.s.at[SCALAR_LABEL.address].set(0), v=vectors)
-
-
-def _before_learn(metric: Metric, registers: Registers, label: jax.Array) -> Registers:
-    """Memory with the label; the features are still there, since no program writes v0."""
-    if metric is Metric.MULTICLASS_ACCURACY:
-        return registers._replace(v=registers.v.at[VECTOR_LABEL.address].set(label))
-    return registers._replace(s=registers.s.at[SCALAR_LABEL.address].set(label))
+    """Memory with the features, and without the label."""
+    for register in metric.given:
+        registers = registers.write(register, features if register == FEATURES else 0)
+    return registers
 
 
 def _judge(
     metric: Metric, registers: Registers, label: jax.Array, is_training: jax.Array
 ) -> tuple[Registers, jax.Array, jax.Array]:
     """Memory with the prediction squashed in place (in training), the absolute error, and the loss in validation."""
-    if metric is Metric.MULTICLASS_ACCURACY:
-        logits = registers.v[VECTOR_PREDICTION.address]
-        prediction = _softmax(logits)
+    prediction = registers.read(metric.prediction)
+    if not metric.is_classification:
+        error = jnp.abs(label - prediction)
+        return registers, error, error * error
+    if metric.is_one_hot:
+        probability = _softmax(prediction)
         # The first of the largest; where there is a NaN all are NaN, and the first class is taken.
-        wrong = (jnp.argmax(prediction, axis=0) != jnp.argmax(label, axis=0)).astype(label.dtype)
-        vectors = registers.v.at[VECTOR_PREDICTION.address].set(jnp.where(is_training, prediction, logits))
-        error = jnp.where(is_training, _largest(jnp.abs(label - prediction)), wrong)
-        return registers._replace(v=vectors), error, wrong
-    prediction = registers.s[SCALAR_PREDICTION.address]
-    if metric is Metric.ACCURACY:
+        is_wrong = jnp.argmax(probability, axis=0) != jnp.argmax(label, axis=0)
+        error = _largest(jnp.abs(label - probability))
+    else:
         probability = _sigmoid(prediction)
-        wrong = ((probability > 0.5) != (label > 0.5)).astype(label.dtype)
-        scalars = registers.s.at[SCALAR_PREDICTION.address].set(jnp.where(is_training, probability, prediction))
-        error = jnp.where(is_training, jnp.abs(label - probability), wrong)
-        return registers._replace(s=scalars), error, wrong
-    error = jnp.abs(label - prediction)
-    return registers, error, error * error
+        is_wrong = (probability > 0.5) != (label > 0.5)
+        error = jnp.abs(label - probability)
+    wrong = is_wrong.astype(label.dtype)
+    registers = registers.write(metric.prediction, jnp.where(is_training, probability, prediction))
+    return registers, jnp.where(is_training, error, wrong), wrong
 
 
 def _sigmoid(x: jax.Array) -> jax.Array:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from azero_jax.engines.random_bits import random_words
 from azero_jax.language import ops
+from azero_jax.language.roles import Register
 from azero_jax.language.space import SearchSpace
 
 
@@ -31,6 +33,14 @@ class Registers(NamedTuple):
     def of(self, kind: str) -> jax.Array:
         """Register file of a kind."""
         return getattr(self, kind)
+
+    def read(self, register: Register) -> jax.Array:
+        """One register, `[lanes]` or `[F, lanes]`."""
+        return self.of(register.kind)[register.address]
+
+    def write(self, register: Register, value: ArrayLike) -> Registers:
+        """Memory with another value in one register."""
+        return self._replace(**{register.kind: self.of(register.kind).at[register.address].set(value)})
 
 
 class Code(NamedTuple):
@@ -120,8 +130,8 @@ def branch_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
 def select_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw: Draw) -> Registers:
     """Executes one instruction of each lane's own program: every op runs, each lane selects its own.
 
-    This is what `vmap` makes of the `lax.switch` in `branch_step`, but with the lanes kept last, the results merged
-    within a kind of register only, and one masked write a kind.
+    `vmap` would make something like it of `branch_step`; this keeps the lanes last, merges results within a kind of
+    register only, and writes once a kind, under a mask.
 
     Args:
       numbers: the function's ops.

@@ -3,8 +3,6 @@
 Each file starts with comment lines that say what it is, where it is from, and what was changed.
 """
 
-from __future__ import annotations
-
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -24,6 +22,9 @@ class KnownProgram(NamedTuple):
       name: the file's name without its ending.
       source: the comment that heads the file.
       text: the whole file, as `azero_jax.language.text.parse_program` reads it.
+
+    >>> load_program("linear_regressor").name
+    'linear_regressor'
     """
 
     name: str
@@ -32,7 +33,11 @@ class KnownProgram(NamedTuple):
 
 
 def known_programs() -> tuple[str, ...]:
-    """Names of the known programs, in alphabetical order."""
+    """Names of the known programs, in alphabetical order.
+
+    >>> "two_layer_net" in known_programs()
+    True
+    """
     files = resources.files(__name__).iterdir()
     return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
 
@@ -42,6 +47,9 @@ def load_program(name: str) -> KnownProgram:
 
     Raises:
       ValueError: there is none of that name.
+
+    >>> load_program("linear_regressor").source.splitlines()[0]
+    'Linear regression by stochastic gradient descent, designed by hand.'
     """
     if name not in known_programs():
         raise ValueError(f"{name!r} is no known program; known are {', '.join(known_programs())}")
@@ -59,7 +67,7 @@ def program_space(text: str | ProgramText, features: int) -> SearchSpace:
     """
     program = read_text(text) if isinstance(text, str) else text
     setup, predict, learn = (len(function) for function in program)
-    used = sorted({statement.op.name for statement in program.statements()} - {ops.NO_OP.name})
+    used = sorted({line.op.name for line in program.lines()} - {ops.NO_OP.name})
     return make_space(
         features=features,
         scalars=max(program.addresses(ops.SCALAR), SCALAR_PREDICTION.address + 1),

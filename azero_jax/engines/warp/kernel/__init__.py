@@ -1,4 +1,5 @@
-"""The interpreter of the Warp engine: one kernel in Python, compiled for the CPU or for CUDA.
+"""The interpreter of the Warp engine: one kernel, compiled for the CPU or for CUDA; Warp must be installed.
 
-Where Warp is not installed, `batch`, `device`, `layout` and `spec` can still be imported.
+What Warp compiles is in its dialect of Python: it has its own types, functions are made by functions that know what
+they are compiled for, loops are written for the compiler, and `int(0)` makes a variable of a constant.
 """

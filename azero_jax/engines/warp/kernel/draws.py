@@ -1,7 +1,4 @@
-# ruff: noqa: D103
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
-"""Random numbers in Warp: the same integers as `azero_jax.engines.random_bits`, the floats of `azero_jax.language.ops`."""
+"""Random numbers in Warp: the integers of `azero_jax.engines.random_bits`, the floats of `language.families`."""
 
 import math
 from typing import Any

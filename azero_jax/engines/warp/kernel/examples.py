@@ -1,25 +1,18 @@
-# ruff: noqa: D103, RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Showing an example to a program, and judging its prediction, in Warp."""
 
-from typing import Any, Final
+from typing import Any
 
 import warp as wp
 
 from azero_jax.engines.warp.kernel.lanes import lanes_absolute
 from azero_jax.engines.warp.kernel.storage import real_type, value_type
 from azero_jax.engines.warp.spec import KernelSpec
-from azero_jax.language import ops
-from azero_jax.language.roles import SCALAR_LABEL, SCALAR_PREDICTION, VECTOR_LABEL, VECTOR_PREDICTION, Metric
-
-LABEL: Final = SCALAR_LABEL.address
-PREDICTION: Final = SCALAR_PREDICTION.address
+from azero_jax.language.roles import FEATURES, SCALAR_LABEL
 
 
 def make_show_features(spec: KernelSpec) -> Any:
-    """A Warp function that puts an example's features into v0."""
-    start, count = spec.registers.first_block(ops.VECTOR), spec.registers.blocks(ops.VECTOR)
+    """A Warp function that puts an example's features into their register."""
+    start, count = spec.registers.place(FEATURES) // spec.registers.block, spec.registers.blocks(FEATURES.kind)
 
     @wp.func
     def show_features(blocks: Any, data: Any, first: int, step: int):
@@ -32,37 +25,28 @@ def make_show_features(spec: KernelSpec) -> Any:
 
 
 def make_show_label(spec: KernelSpec) -> Any:
-    """A Warp function that puts an example's label into s0, or into v1 if there are many classes."""
-    start, features = (
-        spec.registers.start(ops.VECTOR) + VECTOR_LABEL.address * spec.registers.features,
-        spec.registers.features,
-    )
+    """A Warp function that puts an example's label into its register."""
+    start, size = spec.registers.place(spec.metric.label), spec.label_size
 
     @wp.func
-    def show_scalar(registers: Any, labels: Any, first: int, step: int):
-        registers[LABEL] = labels[first]
-
-    @wp.func
-    def show_one_hot(registers: Any, labels: Any, first: int, step: int):
-        for e in range(features):
+    def show_label(registers: Any, labels: Any, first: int, step: int):
+        for e in range(size):
             registers[start + e] = labels[first + e * step]
 
-    return show_one_hot if spec.metric is Metric.MULTICLASS_ACCURACY else show_scalar
+    return show_label
 
 
 def make_hide_label(spec: KernelSpec) -> Any:
-    """A Warp function that clears what `make_show_label` wrote."""
-    start, features = (
-        spec.registers.start(ops.VECTOR) + VECTOR_LABEL.address * spec.registers.features,
-        spec.registers.features,
-    )
-    multiclass, value, real = spec.metric is Metric.MULTICLASS_ACCURACY, value_type(spec), real_type(spec)
+    """A Warp function that clears what `make_show_label` wrote, and the scalar label."""
+    place, size = spec.registers.place, spec.label_size
+    scalar, start = place(SCALAR_LABEL), place(spec.metric.label)
+    one_hot, value, real = spec.metric.is_one_hot, value_type(spec), real_type(spec)
 
     @wp.func
     def hide_label(registers: Any):
-        registers[LABEL] = value(real(0.0))
-        if wp.static(multiclass):
-            for e in range(features):
+        registers[scalar] = value(real(0.0))
+        if wp.static(one_hot):
+            for e in range(size):
                 registers[start + e] = value(real(0.0))
 
     return hide_label
@@ -77,12 +61,8 @@ def sigmoid(x: Any):
 
 
 def make_softmax(spec: KernelSpec) -> Any:
-    """A Warp function that writes softmax(v2) to `target` on."""
-    source, features = (
-        spec.registers.start(ops.VECTOR) + VECTOR_PREDICTION.address * spec.registers.features,
-        spec.registers.features,
-    )
-    lanes = spec.lanes
+    """A Warp function that writes the softmax of the prediction to `target` on."""
+    source, features, lanes = spec.registers.place(spec.metric.prediction), spec.registers.features, spec.lanes
 
     @wp.func
     def softmax(registers: Any, target: int):
@@ -106,22 +86,21 @@ def make_softmax(spec: KernelSpec) -> Any:
 
 def make_train_error(spec: KernelSpec) -> Any:
     """A Warp function: absolute errors of a training example; overwrites the prediction with its probability."""
-    if spec.metric is Metric.MULTICLASS_ACCURACY:
+    if spec.metric.is_one_hot:
         return _make_multiclass_train_error(spec)
-    classify = spec.metric is Metric.ACCURACY
+    classify, prediction = spec.metric.is_classification, spec.registers.place(spec.metric.prediction)
 
     @wp.func
     def train_error(registers: Any, labels: Any, first: int, step: int):
         if wp.static(classify):
-            registers[PREDICTION] = sigmoid(registers[PREDICTION])
-        return lanes_absolute(labels[first] - registers[PREDICTION])
+            registers[prediction] = sigmoid(registers[prediction])
+        return lanes_absolute(labels[first] - registers[prediction])
 
     return train_error
 
 
 def _make_multiclass_train_error(spec: KernelSpec) -> Any:
-    features, lanes = spec.registers.features, spec.lanes
-    start = spec.registers.start(ops.VECTOR) + VECTOR_PREDICTION.address * features
+    start, features, lanes = spec.registers.place(spec.metric.prediction), spec.registers.features, spec.lanes
     softmax = make_softmax(spec)
 
     @wp.func
@@ -139,16 +118,17 @@ def _make_multiclass_train_error(spec: KernelSpec) -> Any:
 
 def make_valid_error(spec: KernelSpec) -> Any:
     """A Warp function: absolute errors of a validation example, or 0 and 1 for right and wrong classes."""
-    if spec.metric is Metric.MULTICLASS_ACCURACY:
+    if spec.metric.is_one_hot:
         return _make_multiclass_valid_error(spec)
-    classify, lanes, real = spec.metric is Metric.ACCURACY, spec.lanes, real_type(spec)
+    classify, prediction = spec.metric.is_classification, spec.registers.place(spec.metric.prediction)
+    lanes, real = spec.lanes, real_type(spec)
 
     @wp.func
     def valid_error(registers: Any, labels: Any, first: int, step: int):
         label = labels[first]
-        error = label - registers[PREDICTION]
+        error = label - registers[prediction]
         if wp.static(classify):
-            probability = sigmoid(registers[PREDICTION])
+            probability = sigmoid(registers[prediction])
             for lane in range(lanes):
                 right = (label[lane] > real(0.5)) == (probability[lane] > real(0.5))
                 error[lane] = wp.where(right, real(0.0), real(1.0))

@@ -1,7 +1,4 @@
-# ruff: noqa: RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
-"""The ops as Warp functions: what `azero_jax.language.ops` computes on arrays, here on a program's register file.
+"""The ops as Warp functions: what `azero_jax.language.families` computes on arrays, here on a program's register file.
 
 The register file is a one-dimensional array (`Storage`). A SIMD register holds a *block* of it: one element of several
 tasks, or several neighbouring elements of one task, whichever the kernel's `Layout` says. All functions of this module
@@ -25,12 +22,7 @@ from azero_jax.engines.warp.kernel.products import PRODUCTS
 from azero_jax.engines.warp.kernel.storage import Storage, not_added_up, same, unrolled
 from azero_jax.engines.warp.kernel.sums import make_sum
 from azero_jax.language import ops
-
-
-def _elementwise_function(op: ops.Op) -> Any | None:
-    name = op.name.removesuffix("_OP")
-    return ELEMENTWISE.get(name, ELEMENTWISE.get(name.removeprefix(ops.KIND_NAMES[op.output].upper() + "_")))
-
+from azero_jax.language.families import Family
 
 # ---- elements -------------------------------------------------------------------------------------------------------
 
@@ -144,8 +136,8 @@ def _st_dev(count: int, step: int, numbers: int, add_up: Any) -> Any:
 
 def _reduction(op: ops.Op, s: Storage, make: Callable[[int, int, int, Any], Any]) -> Any:
     """One value of the whole register, or one value a column of a matrix."""
-    r, by_column = s.registers, "COLUMN" in op.name
-    count = r.blocks(ops.VECTOR) if by_column else r.blocks(op.inputs[0])
+    r = s.registers
+    count = r.blocks(ops.VECTOR if op.axes == (0,) else ops.MATRIX)
     reduce = make(count, 1, count * r.block, s.add_up)
     a_start, a_length = r.first_block(op.inputs[0]), r.blocks(op.inputs[0])
     o_start, o_length = r.start(op.output), r.length(op.output)
@@ -203,7 +195,7 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
     columns = r.features if op.output == ops.MATRIX else 1
     rows = r.length(op.output) // columns
     start, width, task_step, row_step = r.start(op.output), len(value()), int(block == 1), int(block > 1)
-    distribution = make_uniform(real) if "UNIFORM" in op.name else make_gaussian(real)
+    distribution = _DISTRIBUTIONS[op.family](real)
 
     @wp.func(inline=True)
     def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
@@ -236,7 +228,8 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
-_REDUCTIONS: Final = {"NORM": _norm, "MEAN": _mean, "DEV": _st_dev}
+_DISTRIBUTIONS: Final = {Family.UNIFORM: make_uniform, Family.GAUSSIAN: make_gaussian}
+_REDUCTIONS: Final = {Family.NORM: _norm, Family.MEAN: _mean, Family.ST_DEV: _st_dev}
 
 
 def make_op_function(op: ops.Op, storage: Storage) -> Any:
@@ -245,12 +238,12 @@ def make_op_function(op: ops.Op, storage: Storage) -> Any:
         return _random_set(op, storage)
     if op.constants:
         return _constant_set(op, storage)
-    if op.name in PRODUCTS:
-        return PRODUCTS[op.name](op, storage)
-    function = _elementwise_function(op)
-    if function is None:
-        make = _row_reduction if "ROW" in op.name else _reduction
-        return make(op, storage, _REDUCTIONS[op.name.removesuffix("_OP").rpartition("_")[2]])
+    if op.family in PRODUCTS:
+        return PRODUCTS[op.family](op, storage)
+    if op.family in _REDUCTIONS:
+        make = _row_reduction if op.axes == (1,) else _reduction
+        return make(op, storage, _REDUCTIONS[op.family])
+    function = ELEMENTWISE[op.family]
     if op.output == ops.SCALAR:
         return _scalar(op, function)
     if op.inputs[0] == ops.SCALAR:

@@ -1,11 +1,31 @@
-# ruff: noqa: D103
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Arithmetic on *lanes* values, in Warp: short vectors with one number for each of several tasks."""
 
 from typing import Any, Final
 
 import warp as wp
+
+from azero_jax.language.families import Family
+
+
+def _of_each(function: Any) -> Any:
+    @wp.func
+    def of_each(a: Any):
+        r = type(a)()
+        for lane in range(len(a)):
+            r[lane] = function(a[lane])
+        return r
+
+    return of_each
+
+
+lanes_absolute = _of_each(wp.abs)
+lanes_sine = _of_each(wp.sin)
+lanes_cosine = _of_each(wp.cos)
+lanes_tangent = _of_each(wp.tan)
+lanes_arctangent = _of_each(wp.atan)
+lanes_exponential = _of_each(wp.exp)
+lanes_logarithm = _of_each(wp.log)
+lanes_square_root = _of_each(wp.sqrt)
 
 
 @wp.func
@@ -29,42 +49,10 @@ def lanes_quotient(a: Any, b: Any):
 
 
 @wp.func
-def lanes_absolute(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.abs(a[lane])
-    return r
-
-
-@wp.func
 def lanes_reciprocal(a: Any):
     r = type(a)()
     for lane in range(len(a)):
         r[lane] = a.dtype(1.0) / a[lane]
-    return r
-
-
-@wp.func
-def lanes_sine(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.sin(a[lane])
-    return r
-
-
-@wp.func
-def lanes_cosine(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.cos(a[lane])
-    return r
-
-
-@wp.func
-def lanes_tangent(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.tan(a[lane])
     return r
 
 
@@ -81,38 +69,6 @@ def lanes_arccosine(a: Any):
     r = type(a)()
     for lane in range(len(a)):
         r[lane] = wp.where(wp.abs(a[lane]) <= a.dtype(1.0), wp.acos(a[lane]), a.dtype(wp.nan))
-    return r
-
-
-@wp.func
-def lanes_arctangent(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.atan(a[lane])
-    return r
-
-
-@wp.func
-def lanes_exponential(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.exp(a[lane])
-    return r
-
-
-@wp.func
-def lanes_logarithm(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.log(a[lane])
-    return r
-
-
-@wp.func
-def lanes_square_root(a: Any):
-    r = type(a)()
-    for lane in range(len(a)):
-        r[lane] = wp.sqrt(a[lane])
     return r
 
 
@@ -174,29 +130,26 @@ def lanes_square(a: Any):
     return wp.cw_mul(a, a)
 
 
-# Ops of the same name on scalars, vectors and matrices; a name with its prefix comes first where they differ.
-ELEMENTWISE: Final[dict[str, Any]] = {
-    "SUM": lanes_sum,
-    "DIFF": lanes_difference,
-    "PRODUCT": lanes_product,
-    "DIVISION": lanes_quotient,
-    "ABS": lanes_absolute,
-    "RECIPROCAL": lanes_reciprocal,
-    "SIN": lanes_sine,
-    "COS": lanes_cosine,
-    "TAN": lanes_tangent,
-    "ARCSIN": lanes_arcsine,
-    "ARCCOS": lanes_arccosine,
-    "ARCTAN": lanes_arctangent,
-    "EXP": lanes_exponential,
-    "LOG": lanes_logarithm,
-    "HEAVYSIDE": lanes_heaviside,
-    "SCALAR_HEAVYSIDE": lanes_scalar_heaviside,
-    "MIN": lanes_minimum,
-    "MAX": lanes_maximum,
-    "MATRIX_MIN": lanes_matrix_minimum,
-    "MATRIX_MAX": lanes_matrix_maximum,
-    "SCALAR_VECTOR_PRODUCT": lanes_product,
-    "SCALAR_MATRIX_PRODUCT": lanes_product,
-    "SCALAR_BROADCAST": lanes_identity,
+ELEMENTWISE: Final[dict[Family, Any]] = {
+    Family.SUM: lanes_sum,
+    Family.DIFFERENCE: lanes_difference,
+    Family.PRODUCT: lanes_product,
+    Family.QUOTIENT: lanes_quotient,
+    Family.ABSOLUTE: lanes_absolute,
+    Family.RECIPROCAL: lanes_reciprocal,
+    Family.SIN: lanes_sine,
+    Family.COS: lanes_cosine,
+    Family.TAN: lanes_tangent,
+    Family.ARCSIN: lanes_arcsine,
+    Family.ARCCOS: lanes_arccosine,
+    Family.ARCTAN: lanes_arctangent,
+    Family.EXP: lanes_exponential,
+    Family.LOG: lanes_logarithm,
+    Family.SCALAR_HEAVISIDE: lanes_scalar_heaviside,
+    Family.HEAVISIDE: lanes_heaviside,
+    Family.MINIMUM: lanes_minimum,
+    Family.MAXIMUM: lanes_maximum,
+    Family.MATRIX_MINIMUM: lanes_matrix_minimum,
+    Family.MATRIX_MAXIMUM: lanes_matrix_maximum,
+    Family.IDENTITY: lanes_identity,
 }

@@ -1,7 +1,4 @@
-# ruff: noqa: D103, RUF046, SIM109, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
-"""Ops that bring vectors and matrices together, or move their elements, as Warp functions; see `ops` beside this."""
+"""Ops that bring vectors and matrices together, or move their elements, as Warp functions; see `functions`."""
 
 from typing import Any, Final
 
@@ -11,6 +8,7 @@ from azero_jax.engines.warp.kernel.draws import Draw
 from azero_jax.engines.warp.kernel.storage import Storage, unrolled
 from azero_jax.engines.warp.kernel.sums import SUMS, make_inner_product, make_total
 from azero_jax.language import ops
+from azero_jax.language.families import Family
 from azero_jax.language.program import IN1, IN2
 
 
@@ -215,11 +213,11 @@ def _matrix_product(op: ops.Op, s: Storage) -> Any:
 
 
 PRODUCTS: Final = {
-    "VECTOR_INNER_PRODUCT_OP": _inner_product,
-    "VECTOR_OUTER_PRODUCT_OP": _outer_product,
-    "VECTOR_COLUMN_BROADCAST_OP": _column_broadcast,
-    "VECTOR_ROW_BROADCAST_OP": _row_broadcast,
-    "MATRIX_TRANSPOSE_OP": _transpose,
-    "MATRIX_VECTOR_PRODUCT_OP": _matrix_vector_product,
-    "MATRIX_MATRIX_PRODUCT_OP": _matrix_product,
+    Family.INNER_PRODUCT: _inner_product,
+    Family.OUTER_PRODUCT: _outer_product,
+    Family.COLUMN_BROADCAST: _column_broadcast,
+    Family.ROW_BROADCAST: _row_broadcast,
+    Family.TRANSPOSE: _transpose,
+    Family.MATVEC: _matrix_vector_product,
+    Family.MATMUL: _matrix_product,
 }

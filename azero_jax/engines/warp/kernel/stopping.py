@@ -1,6 +1,3 @@
-# ruff: noqa: RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """The state of a run beside its registers, in Warp: early stops, and what is written out."""
 
 from typing import Any, Final

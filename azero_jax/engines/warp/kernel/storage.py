@@ -1,5 +1,3 @@
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Types of the compiled code."""
 
 import math

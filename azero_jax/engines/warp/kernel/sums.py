@@ -1,6 +1,3 @@
-# ruff: noqa: RUF046, UP018
-# mypy: ignore-errors
-# These functions are in Warp's dialect of Python: it has its own types, and `int(0)` makes a variable of a constant.
 """Sums over blocks of the register file, in Warp: four at a time, so that an addition need not wait for the one before.
 
 A sum starts with its first term: a sum of negative zeros is one.
