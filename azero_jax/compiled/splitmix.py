@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from azero_jax.compiled.hashing import GOLDEN, MULTIPLIERS
 from azero_jax.compiled.inline import inlined
 
-STEP: Final = np.uint64(0x9E3779B97F4A7C15)  # of the counter; the odd number nearest to 2**64 over the golden ratio
-_MULTIPLIERS: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+STEP: Final = np.uint64(GOLDEN)  # of the counter
+_MULTIPLIERS: Final = (np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1]))
 _SHIFTS: Final = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 

@@ -245,9 +245,10 @@ def _encode(programs: ProgramArrays, n: int, found: Liveness, keys: Keys, b: int
     which constants are not zero), followed by those constants.
     """
     words, begin = keys.words, found.begin
-    words[b, 0] = np.uint64(begin[b, 3]) << _COUNT_SHIFT
+    head = np.uint64(begin[b, 3]) << _COUNT_SHIFT
     for function in range(3):
-        words[b, 0] |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
+        head |= np.uint64(begin[b, function + 1] - begin[b, function]) << np.uint64(16 * function)
+    words[b, 0] = head
     end = 1
     for k in range(begin[b, 3]):
         slot = found.live[b, k]

@@ -32,11 +32,11 @@ from azero_jax.analysis.canonical.value_graph import (
     colour_code,
     link_values,
     make_value_graph,
-    mix,
     schedule,
     wait_for_registers,
 )
 from azero_jax.analysis.liveness import IS_LIVE, Liveness, find_live, list_live, make_liveness
+from azero_jax.compiled.hashing import Signed, mix_colour
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import COMMUTATIVE, CONSTANTS, IN1_USED, KEEPS, RANDOM, SpaceTables, Table, space_tables
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs, empty_programs
@@ -121,14 +121,14 @@ def _canonicalize_batch(
 
 
 @inlined
-def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays) -> int:
+def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays) -> Signed:
     """Writes sizes, ops and registers of one canonical program, and returns their hash."""
     op_table, begin, code = space.ops, graph.begin, graph.code
-    digest = 0
+    digest: Signed = 0
     for function in range(3):
         first, end = begin[function], begin[function + 1]
         canonical.sizes[n, function] = end - first
-        digest = mix(digest, end - first)
+        digest = mix_colour(digest, end - first)
         for position in range(first, end):
             k, slot = code[position, ORDER], space.facts[function] + position - first
             op = code[k, OP]
@@ -141,14 +141,14 @@ def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: Progra
             canonical.addresses[n, slot, IN1] = in1
             canonical.addresses[n, slot, IN2] = in2
             canonical.addresses[n, slot, OUT] = out
-            digest = mix(digest, ((op << 16 | in1) << 16 | in2) << 16 | out)
+            digest = mix_colour(digest, ((op << 16 | in1) << 16 | in2) << 16 | out)
     return digest
 
 
 @inlined
 def _write_data(
-    digest: int, programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays
-) -> int:
+    digest: Signed, programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays
+) -> Signed:
     """Writes indices, streams and constants of one canonical program, and returns the hash of everything."""
     op_table, begin, code = space.ops, graph.begin, graph.code
     stream = 0
@@ -159,14 +159,14 @@ def _write_data(
             if op_table[op, KEEPS]:
                 for field in range(2):
                     canonical.addresses[n, slot, field] = programs.addresses[n, old, field]
-                    digest = mix(digest, programs.addresses[n, old, field])
+                    digest = mix_colour(digest, programs.addresses[n, old, field])
             elif op_table[op, RANDOM]:
                 canonical.addresses[n, slot, IN1] = stream
                 stream += 1
             for constant in range(op_table[op, CONSTANTS]):
                 bits = programs.constants[n, old, constant]
                 canonical.constants[n, slot, constant] = bits
-                digest = mix(digest, np.int64(bits))
+                digest = mix_colour(digest, np.int64(bits))
     return digest
 
 

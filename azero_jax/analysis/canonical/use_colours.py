@@ -30,9 +30,9 @@ from azero_jax.analysis.canonical.value_graph import (
     ValueGraph,
     colour_function,
     colour_loop,
-    mix,
 )
 from azero_jax.analysis.liveness import AFTER, BEFORE, is_in
+from azero_jax.compiled.hashing import mix_colour
 from azero_jax.compiled.inline import inlined
 from azero_jax.compiled.tables import KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, SpaceTables
 from azero_jax.language.program import IN1, IN2, OUT
@@ -82,7 +82,7 @@ def _settle(by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
     idle = 0
     while pairs or is_open:
         if idle == 2:  # what tells registers apart takes one round more to tell apart the instructions that write them
-            code[twin, COLOUR] = mix(code[twin, COLOUR], _MARK)
+            code[twin, COLOUR] = mix_colour(code[twin, COLOUR], _MARK)
         before = pairs
         is_open = _refine(by_name, space, graph)
         pairs, twin = _find_twins(graph)
@@ -125,11 +125,14 @@ def _refine(by_name: bool, space: SpaceTables, graph: ValueGraph) -> bool:
         state[register, PREDICT_USE] = state[register, USE]
     _walk_back(SETUP, by_name, space, graph)
     for register in range(total):
-        key = mix(mix(0, state[register, PREDICT_USE]), state[register, LEARN_USE])
+        key = mix_colour(mix_colour(0, state[register, PREDICT_USE]), state[register, LEARN_USE])
         if by_name or is_in(live_sets, BEFORE + PREDICT, register):
-            key = mix(mix(mix(key, state[register, AFTER_SETUP]), state[register, AFTER_PREDICT]), state[register, HUE])
+            key = mix_colour(
+                mix_colour(mix_colour(key, state[register, AFTER_SETUP]), state[register, AFTER_PREDICT]),
+                state[register, HUE],
+            )
         if by_name:
-            key = mix(key, state[register, USE])
+            key = mix_colour(key, state[register, USE])
         state[register, KEY] = key
         state[register, HUE] = key if by_name else 1 + registers[register, KIND]
     is_open = by_name & colour_function(SETUP, graph)
@@ -151,11 +154,11 @@ def _walk_back(function: int, by_name: bool, space: SpaceTables, graph: ValueGra
         is_live = by_name or is_in(live_sets, AFTER + function, register)
         state[register, USE] = state[register, KEY] if is_live else 0
     if function == PREDICT:
-        state[facts[PREDICTION], USE] = mix(state[facts[PREDICTION], USE], _PREDICTED)
+        state[facts[PREDICTION], USE] = mix_colour(state[facts[PREDICTION], USE], _PREDICTED)
     for k in range(begin[function + 1] - 1, begin[function] - 1, -1):
         out = code[k, OUT]
-        seed = mix(code[k, COLOUR], state[out, USE])
+        seed = mix_colour(code[k, COLOUR], state[out, USE])
         code[k, SEED] = seed
-        state[out, USE] = mix(seed, _KEPT) if code[k, PARTIAL] else 0
-        state[code[k, IN1], USE] += mix(seed, _FIRST_OPERAND)
-        state[code[k, IN2], USE] += mix(seed, _FIRST_OPERAND if code[k, SWAPS] else _SECOND_OPERAND)
+        state[out, USE] = mix_colour(seed, _KEPT) if code[k, PARTIAL] else 0
+        state[code[k, IN1], USE] += mix_colour(seed, _FIRST_OPERAND)
+        state[code[k, IN2], USE] += mix_colour(seed, _FIRST_OPERAND if code[k, SWAPS] else _SECOND_OPERAND)

@@ -1,17 +1,18 @@
 """The live instructions of a program as a graph of values: who reads whose result, coloured and put in a fixed order.
 
 For the compiled loop of `form`: one program at a time, in scratch tables with named columns. Registers are numbered as
-in `SpaceTables`. A *web* is what has to share one register: a value, and the values that partial
-writes make of it. Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a
-kind, R + 3 "no input", and R + 4 + k the value that live instruction k computes.
+in `SpaceTables`. A *web* is what has to share one register: a value, and the values that partial writes make of it.
+Webs are numbered: 0 to R - 1 is what a function finds in that register, R + kind the zeros of a kind, R + 3 "no input",
+and R + 4 + k the value that live instruction k computes.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from azero_jax.analysis.liveness import AFTER, Liveness, is_in
+from azero_jax.compiled.hashing import GOLDEN, MULTIPLIERS, mix_colour
 from azero_jax.compiled.inline import inlined
 from azero_jax.compiled.tables import (
     COMMUTATIVE,
@@ -55,21 +56,11 @@ USERS, EXIT, FROM_ZERO, PLACE, LAST_USE = range(5)
 CURRENT, WRITER, WRITTEN, HUE, AFTER_SETUP, AFTER_PREDICT, BUSY_UNTIL, CLAIMED_AT, CLEAN = range(9)
 USE, PREDICT_USE, LEARN_USE, KEY = range(9, 13)
 
-# Odd multipliers as signed numbers: 2**64 over the golden ratio, and the two of splitmix64 (Steele, Lea, Flood 2014).
-_GOLDEN: Final = 0x9E3779B97F4A7C15 - 2**64
-_MIX1: Final = 0xBF58476D1CE4E5B9 - 2**64
-_MIX2: Final = 0x94D049BB133111EB - 2**64
+_GOLDEN: Final = GOLDEN - 2**64  # signed, as colours are
+_SEED: Final = MULTIPLIERS[1] - 2**64
 
 # What comes from outside; zeros have the colour 1 + kind, but those of a register that has to keep its name their own.
 _FEATURES_HUE, _LABEL_HUE, _NAMED_ZEROS_HUE = 4, 5, 6
-
-
-@inlined
-def mix(state: Any, word: Any) -> Any:
-    """A 64-bit hash of `state` and `word`, one-to-one in each of them."""
-    state = (state ^ word) * _MIX1
-    state = (state ^ np.int64(np.uint64(state) >> np.uint64(32))) * _MIX2
-    return state ^ np.int64(np.uint64(state) >> np.uint64(29))
 
 
 class ValueGraph(NamedTuple):
@@ -126,16 +117,16 @@ def collect_live(programs: ProgramArrays, n: int, space: SpaceTables, graph: Val
         code[k, PARTIAL] = op_table[op, KEEPS]
         code[k, SWAPS] = op_table[op, COMMUTATIVE]
         state[code[k, OUT], WRITTEN] = 1
-        seed = (op + 1) * _MIX2  # not of _GOLDEN, by which colours are multiplied: small ones would add up to other ops
+        seed = (op + 1) * _SEED  # not of _GOLDEN, by which colours are multiplied: small ones would add up to other ops
         if op_table[op, KEEPS]:
-            seed = mix(seed, np.int64(programs.addresses[n, slot, IN1]) << 16 | programs.addresses[n, slot, IN2])
+            seed = mix_colour(seed, np.int64(programs.addresses[n, slot, IN1]) << 16 | programs.addresses[n, slot, IN2])
         for constant in range(op_table[op, CONSTANTS]):
-            seed = mix(seed, np.int64(programs.constants[n, slot, constant]))
+            seed = mix_colour(seed, np.int64(programs.constants[n, slot, constant]))
         code[k, SEED] = seed
     for function in range(3):
         if begin[function + 1] - begin[function] > MOST_SCHEDULED:  # its place is part of what an instruction is
             for k in range(begin[function], begin[function + 1]):
-                code[k, SEED] = mix(code[k, SEED], k)
+                code[k, SEED] = mix_colour(code[k, SEED], k)
 
 
 @inlined
@@ -160,7 +151,7 @@ def colour_code(space: SpaceTables, graph: ValueGraph) -> bool:
     for register in range(total):
         hue = state[register, AFTER_SETUP]
         if state[register, WRITTEN]:
-            hue = mix(mix(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
+            hue = mix_colour(mix_colour(hue * _GOLDEN, state[register, AFTER_PREDICT]), state[register, HUE])
         state[register, HUE] = hue
     colour_loop(space, graph)
     return _has_twins(graph)
@@ -201,9 +192,9 @@ def colour_function(function: int, graph: ValueGraph) -> bool:
             code[k, IN2] = second
         is_tie = code[k, SWAPS] & (state[first, HUE] == state[second, HUE]) & (first != second)
         is_open |= is_tie & (state[first, WRITTEN] | state[second, WRITTEN]) != 0
-        colour = mix(code[k, SEED] + state[first, HUE] * _GOLDEN, state[second, HUE])
+        colour = mix_colour(code[k, SEED] + state[first, HUE] * _GOLDEN, state[second, HUE])
         if code[k, PARTIAL]:
-            colour = mix(colour, state[out, HUE])
+            colour = mix_colour(colour, state[out, HUE])
         code[k, COLOUR] = colour
         state[out, HUE] = colour
     return is_open
