@@ -185,10 +185,7 @@ def _train_group(
         baseline, tasks.metric, group[0].optimizer, min(group[0].batch_size, tasks.train_examples), epochs
     )
     numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
-    data = tuple(
-        jnp.asarray(array, jnp.float32)
-        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
-    )
+    data = tuple(jnp.asarray(array, jnp.float32) for array in tasks.arrays)
     keys = jax.random.split(jax.random.key(seed), len(tasks))
     return np.asarray(_train_all(settings, data, keys, numbers))
 
