@@ -16,79 +16,42 @@ from azero_jax.tasks.settings import SourceConfig, TaskConfig
 
 # The ops of the original's demo (its run_demo.sh).
 _LINEAR_OPS: Final = (
-    "SCALAR_CONST_SET_OP",
-    "VECTOR_INNER_PRODUCT_OP",
-    "SCALAR_DIFF_OP",
-    "SCALAR_PRODUCT_OP",
-    "SCALAR_VECTOR_PRODUCT_OP",
+    "SCALAR_CONST_SET_OP", "VECTOR_INNER_PRODUCT_OP", "SCALAR_DIFF_OP", "SCALAR_PRODUCT_OP", "SCALAR_VECTOR_PRODUCT_OP",
     "VECTOR_SUM_OP",
-)
+)  # fmt: skip
 
 # The release's baseline search on projected binary CIFAR-10 (its run_baseline.sh): sizes, addresses, ops, mutations.
 _BASELINE_SPACE: Final = SpaceConfig(
-    scalars=5,
-    vectors=9,
-    matrices=2,
-    setup=(1, 1, 6),
-    predict=(1, 1, 10),
-    learn=(1, 1, 22),
+    scalars=5, vectors=9, matrices=2, setup=(1, 1, 6), predict=(1, 1, 10), learn=(1, 1, 22),
     setup_ops=(
         "SCALAR_CONST_SET_OP",
         *(f"{kind}_{law}_SET_OP" for kind in ("SCALAR", "VECTOR", "MATRIX") for law in ("GAUSSIAN", "UNIFORM")),
     ),
     predict_ops=(
-        "SCALAR_SUM_OP",
-        "MATRIX_VECTOR_PRODUCT_OP",
-        "VECTOR_MAX_OP",
-        "VECTOR_INNER_PRODUCT_OP",
-        "VECTOR_SUM_OP",
+        "SCALAR_SUM_OP", "MATRIX_VECTOR_PRODUCT_OP", "VECTOR_MAX_OP", "VECTOR_INNER_PRODUCT_OP", "VECTOR_SUM_OP",
     ),
     learn_ops=(
-        "SCALAR_SUM_OP",
-        "SCALAR_DIFF_OP",
-        "SCALAR_PRODUCT_OP",
-        "SCALAR_VECTOR_PRODUCT_OP",
-        "VECTOR_SUM_OP",
-        "VECTOR_HEAVYSIDE_OP",
-        "VECTOR_PRODUCT_OP",
-        "VECTOR_OUTER_PRODUCT_OP",
-        "MATRIX_SUM_OP",
+        "SCALAR_SUM_OP", "SCALAR_DIFF_OP", "SCALAR_PRODUCT_OP", "SCALAR_VECTOR_PRODUCT_OP", "VECTOR_SUM_OP",
+        "VECTOR_HEAVYSIDE_OP", "VECTOR_PRODUCT_OP", "VECTOR_OUTER_PRODUCT_OP", "MATRIX_SUM_OP",
     ),
-)
+)  # fmt: skip
 # Enough for linear models and two-layer nets, of numbers and of classes (which need a matrix and VECTOR_DIFF).
 _TABLE_SPACE: Final = SpaceConfig(
-    scalars=5,
-    vectors=5,
-    matrices=2,
-    setup=(1, 4, 6),
-    predict=(1, 3, 6),
-    learn=(1, 8, 12),
+    scalars=5, vectors=5, matrices=2, setup=(1, 4, 6), predict=(1, 3, 6), learn=(1, 8, 12),
     setup_ops=("SCALAR_CONST_SET_OP", "VECTOR_GAUSSIAN_SET_OP", "MATRIX_GAUSSIAN_SET_OP"),
     predict_ops=(*_BASELINE_SPACE.predict_ops, "SCALAR_PRODUCT_OP", "VECTOR_PRODUCT_OP"),
     learn_ops=(*_BASELINE_SPACE.learn_ops, "VECTOR_DIFF_OP"),
-)
+)  # fmt: skip
 # Enough for softmax regression and a net with one hidden layer; each address more makes both much harder to find.
 _MULTICLASS_SPACE: Final = SpaceConfig(
-    scalars=4,
-    vectors=6,
-    matrices=3,
-    setup=(1, 1, 4),
-    predict=(1, 1, 4),
-    learn=(1, 1, 12),
+    scalars=4, vectors=6, matrices=3, setup=(1, 1, 4), predict=(1, 1, 4), learn=(1, 1, 12),
     setup_ops=("SCALAR_CONST_SET_OP", "VECTOR_GAUSSIAN_SET_OP", "MATRIX_GAUSSIAN_SET_OP"),
     predict_ops=("MATRIX_VECTOR_PRODUCT_OP", "VECTOR_MAX_OP", "VECTOR_SUM_OP"),
     learn_ops=(
-        "VECTOR_DIFF_OP",
-        "VECTOR_SUM_OP",
-        "VECTOR_PRODUCT_OP",
-        "SCALAR_VECTOR_PRODUCT_OP",
-        "VECTOR_HEAVYSIDE_OP",
-        "VECTOR_OUTER_PRODUCT_OP",
-        "MATRIX_SUM_OP",
-        "MATRIX_TRANSPOSE_OP",
-        "MATRIX_VECTOR_PRODUCT_OP",
+        "VECTOR_DIFF_OP", "VECTOR_SUM_OP", "VECTOR_PRODUCT_OP", "SCALAR_VECTOR_PRODUCT_OP", "VECTOR_HEAVYSIDE_OP",
+        "VECTOR_OUTER_PRODUCT_OP", "MATRIX_SUM_OP", "MATRIX_TRANSPOSE_OP", "MATRIX_VECTOR_PRODUCT_OP",
     ),
-)
+)  # fmt: skip
 _BASELINE_MUTATIONS: Final = tuple(
     (name, 1.0) for name in ("alter_param", "randomize_instruction", "insert_instruction", "remove_instruction")
 )
@@ -96,7 +59,11 @@ _BASELINE_MUTATIONS: Final = tuple(
 _BASELINE_SEARCH: Final = EvolutionSettings(
     islands=16, population=100, tournament=10, batch=10, initial="empty", mutations=_BASELINE_MUTATIONS
 )
-
+_CIFAR10_TASKS: Final = TaskConfig(
+    kind="pairs", features=16, search_tasks=16,  # as many as the processor works on at a time
+    train_examples=800, valid_examples=400, select_tasks=32, select_train_examples=4000, select_valid_examples=1000,
+    final_tasks=45,
+)  # fmt: skip
 
 # Measured on the demo, candidates for a solution in millions (70 to 380 experiments each; experiments/time_to_solve.py
 # tells how long whole searches take). The mutations equally often, a hurdle for the better half: 2.6; replacing
@@ -137,17 +104,7 @@ PRESETS: Final[dict[str, Config]] = {
     # Class pairs of images, projected at random; the data are the user's to name.
     "cifar10": Config(
         space=_BASELINE_SPACE,
-        tasks=TaskConfig(
-            kind="pairs",
-            features=16,
-            search_tasks=16,  # as many as the processor works on at a time
-            train_examples=800,
-            valid_examples=400,
-            select_tasks=32,
-            select_train_examples=4000,
-            select_valid_examples=1000,
-            final_tasks=45,
-        ),
+        tasks=_CIFAR10_TASKS,
         source=SourceConfig(projections=10),
         search=_BASELINE_SEARCH,
         evaluator=EvaluatorSettings(hurdle_examples=(0.2,)),

@@ -1,6 +1,7 @@
 """MNIST's and Fashion-MNIST's idx files, plain or gzipped."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -13,7 +14,6 @@ from azero_jax.data.source import Source, make_source
 # The third byte of the magic number; the fourth is the number of axes (Yann LeCun's page on MNIST).
 _TYPES: Final = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_BYTES: Final = 8 << 30
-_PARTS: Final = {"train": "train", "t10k": "test"}
 
 FASHION_MNIST_CLASSES: Final = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -32,7 +32,7 @@ def load_idx(folder: Path) -> Source:
       ValueError: a file is missing, is no idx file, or is cut off.
     """
     arrays: list[NDArray[Any] | None] = []
-    for prefix in _PARTS:
+    for prefix in ("train", "t10k"):
         images, labels = (_find(folder, prefix, kind) for kind in ("images", "labels"))
         if images is not None and labels is None:
             raise ValueError(f"{folder}: {images.name} has no {prefix}-labels-idx1-ubyte beside it")
@@ -40,7 +40,7 @@ def load_idx(folder: Path) -> Source:
     if arrays[0] is None or arrays[1] is None:
         raise ValueError(f"{folder}: no train-images-idx3-ubyte (or .gz)")
     names = FASHION_MNIST_CLASSES if "fashion" in folder.name.lower() else None
-    return make_source(folder.name, arrays[0], arrays[1], arrays[2], arrays[3], class_names=names)
+    return make_source(folder.name, arrays[0], arrays[1], *arrays[2:], class_names=names)
 
 
 def read_idx(path: Path) -> NDArray[Any]:
@@ -50,11 +50,8 @@ def read_idx(path: Path) -> NDArray[Any]:
       ValueError: no idx file, or fewer or more bytes than its header announces (the offset is named).
     """
     try:
-        if path.suffix != ".gz":
-            with path.open("rb") as file:
-                return _read_stream(path, file)
-        with gzip.open(path) as unzipped:
-            return _read_stream(path, unzipped)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _read_stream(path, file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{path}: the gzip stream is damaged or cut off at byte {path.stat().st_size} ({error})"
@@ -68,11 +65,9 @@ def _read_stream(path: Path, file: BinaryIO | gzip.GzipFile) -> NDArray[Any]:
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise ValueError(f"{path}: cut off at byte {4 + len(sizes)}, within its header")
-    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    shape = np.frombuffer(sizes, ">u4").tolist()
     dtype = np.dtype(_TYPES[magic[2]])
-    expected = dtype.itemsize
-    for size in shape:
-        expected *= size
+    expected = dtype.itemsize * math.prod(shape)
     if expected > _MAX_BYTES:
         raise ValueError(f"{path}: its header announces {expected:,} bytes; allowed are {_MAX_BYTES:,}")
     content = file.read(expected + 1)
@@ -84,7 +79,5 @@ def _read_stream(path: Path, file: BinaryIO | gzip.GzipFile) -> NDArray[Any]:
 
 
 def _find(folder: Path, prefix: str, kind: str) -> Path | None:
-    for file in sorted(folder.glob(f"{prefix}-{kind}*")):
-        if file.name.endswith(("ubyte", "ubyte.gz")):
-            return file
-    return None
+    files = sorted(folder.glob(f"{prefix}-{kind}*"))
+    return next((file for file in files if file.name.endswith(("ubyte", "ubyte.gz"))), None)

@@ -34,8 +34,10 @@ class _Entry(NamedTuple):
     read: Callable[[], bytes]
 
 
-def has_class_folders(path: Path) -> bool:
-    """Whether a folder has images in folders of its own, or of its folders `train` or `test`."""
+def is_images(path: Path) -> bool:
+    """Whether this is a zip, or a folder with images in folders of its own, or of its folders `train` or `test`."""
+    if path.suffix.lower() == ".zip":
+        return True
     patterns = ("*/*", *(f"{part}/*/*" for part in _PARTS))
     return path.is_dir() and any(_is_image_in(path, file) for pattern in patterns for file in path.glob(pattern))
 
@@ -61,14 +63,12 @@ def load_images(path: Path, *, cache_dir: Path | None = None, progress: Progress
             raise ValueError(f"{path}: no images; looked for CLASS/*.jpg, .jpeg or .png, also below train/ and test/")
         key = {"files": digest(f"{entry.name}\0{entry.stamp}" for entry in entries)}
         pixels = cached("images", key, lambda: _decode_all(path, entries, progress), cache_dir)["pixels"]
-    class_names = sorted({entry.label for entry in entries})
-    numbers = {name: number for number, name in enumerate(class_names)}
-    labels = np.array([numbers[entry.label] for entry in entries])
+    class_names, labels = np.unique([entry.label for entry in entries], return_inverse=True)
     is_test = np.array([entry.part == "test" for entry in entries])
     if is_test.all():
         raise ValueError(f"{path}: has images below test/ only; those to train on belong below train/")
     test = (pixels[is_test], labels[is_test]) if is_test.any() else (None, None)
-    return make_source(path.name, pixels[~is_test], labels[~is_test], *test, class_names=class_names)
+    return make_source(path.name, pixels[~is_test], labels[~is_test], *test, class_names=class_names.tolist())
 
 
 @contextmanager
@@ -102,16 +102,12 @@ def _decode_all(path: Path, entries: list[_Entry], progress: Progress) -> Arrays
     image_library: Any = require("PIL.Image", "reading images")
     with warnings.catch_warnings():
         warnings.simplefilter("error", image_library.DecompressionBombWarning)
-        return _decode_checked(path, entries, progress)
-
-
-def _decode_checked(path: Path, entries: list[_Entry], progress: Progress) -> Arrays:
-    first = _decode(path, entries[0], None)
-    pixels = np.empty((len(entries), *first.shape), np.uint8)
-    for number, entry in enumerate(entries):
-        pixels[number] = _decode(path, entry, first.shape)
-        if number % _PROGRESS_EVERY == 0 or number + 1 == len(entries):
-            progress(f"decoding {path.name}", number + 1, len(entries))
+        first = _decode(path, entries[0], None)
+        pixels = np.empty((len(entries), *first.shape), np.uint8)
+        for number, entry in enumerate(entries):
+            pixels[number] = _decode(path, entry, first.shape)
+            if number % _PROGRESS_EVERY == 0 or number + 1 == len(entries):
+                progress(f"decoding {path.name}", number + 1, len(entries))
     return {"pixels": pixels}
 
 

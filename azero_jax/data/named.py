@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +11,14 @@ from numpy.typing import NDArray
 from azero_jax.data.source import Source, make_source, require
 from azero_jax.process.progress import Progress, no_progress
 
-
-class _Named(NamedTuple):
-    """Where the hub keeps a data set: arguments of `datasets.load_dataset`, and the image column."""
-
-    arguments: tuple[str, ...]
-    image: str
-
-
+# Where the hub keeps a data set: the image column, and the arguments of `datasets.load_dataset`.
 _SETS: Final = {
-    "cifar10": _Named(("uoft-cs/cifar10",), "img"),
-    "mnist": _Named(("ylecun/mnist",), "image"),
-    "fashion_mnist": _Named(("zalando-datasets/fashion_mnist",), "image"),
-    "svhn": _Named(("ufldl-stanford/svhn", "cropped_digits"), "image"),
+    "cifar10": ("img", "uoft-cs/cifar10"),
+    "mnist": ("image", "ylecun/mnist"),
+    "fashion_mnist": ("image", "zalando-datasets/fashion_mnist"),
+    "svhn": ("image", "ufldl-stanford/svhn", "cropped_digits"),
 }
 NAMED_SETS: Final = tuple(_SETS)
-
-
 _PROGRESS_EVERY: Final = 1000  # images
 
 
@@ -51,7 +42,7 @@ def load_named(name: str, *, download: bool = False, progress: Progress = no_pro
         )
     datasets: Any = require("datasets", f"the data set {name!r}", extra="hub")
     require("PIL.Image", "reading images")
-    arguments, image = _SETS[name]
+    image, *arguments = _SETS[name]
     progress(f"asking huggingface.co for {name} (without network it takes half a minute to give up)", 0, 1)
     try:
         with _retries_unsaid():
@@ -67,8 +58,7 @@ def load_named(name: str, *, download: bool = False, progress: Progress = no_pro
             if len(pictures) % _PROGRESS_EVERY == 0:
                 progress(f"decoding {name}, {part}", len(pictures), len(splits[part]["label"]))
         arrays += [np.stack(pictures), np.asarray(splits[part]["label"])]
-    class_names = splits["train"].features["label"].names
-    return make_source(name, *arrays, class_names=class_names)
+    return make_source(name, *arrays, class_names=splits["train"].features["label"].names)
 
 
 @contextmanager

@@ -9,23 +9,16 @@ from azero_jax.data.arrays import load_npz
 from azero_jax.data.bundled import BUNDLED_NAMES, load_bundled
 from azero_jax.data.cifar import has_cifar_batches, load_cifar
 from azero_jax.data.idx import has_idx_files, load_idx
-from azero_jax.data.images import has_class_folders, load_images
+from azero_jax.data.images import is_images, load_images
 from azero_jax.data.named import NAMED_SETS, load_named
 from azero_jax.data.source import Source, make_source
 from azero_jax.data.svhn import is_svhn, load_svhn
-from azero_jax.data.table import load_table, read_frame
+from azero_jax.data.table import is_table, load_table, read_frame
 from azero_jax.process.progress import Progress, no_progress
 
 
 class Format(NamedTuple):
-    """One kind of file or folder.
-
-    Attributes:
-      name: what messages call it.
-      recognises: whether a path is of this kind.
-      read: reads it.
-      options: those of `load_source` that `read` takes, as keywords.
-    """
+    """One kind of file or folder; `read` takes those `options` of `load_source`, as keywords."""
 
     name: str
     recognises: Callable[[Path], bool]
@@ -38,15 +31,8 @@ FORMATS: Final = (
     Format("CIFAR-10 batches", has_cifar_batches, load_cifar),
     Format("SVHN .mat", is_svhn, load_svhn),
     Format(".npz", lambda path: path.suffix.lower() == ".npz", load_npz, ("regression",)),
-    Format(
-        ".csv or .tsv table", lambda path: path.suffix.lower() in (".csv", ".tsv"), load_table, ("label", "regression")
-    ),
-    Format(
-        "folder or zip of class folders",
-        lambda path: path.suffix.lower() == ".zip" or has_class_folders(path),
-        load_images,
-        ("cache_dir", "progress"),
-    ),
+    Format(".csv or .tsv table", is_table, load_table, ("label", "regression")),
+    Format("folder or zip of class folders", is_images, load_images, ("cache_dir", "progress")),
 )
 
 
@@ -107,5 +93,4 @@ def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: 
                 return form.read(path, **{name: options[name] for name in form.options})
             except OSError as error:
                 raise ValueError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
-    kinds = ", ".join(form.name for form in FORMATS)
-    raise ValueError(f"{path}: of no known kind; known are {kinds}")
+    raise ValueError(f"{path}: of no known kind; known are {', '.join(form.name for form in FORMATS)}")

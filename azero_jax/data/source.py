@@ -113,12 +113,13 @@ def make_source(
             raise ValueError(
                 f"{name}: a test example has {x.shape[1]} values, a training example {arrays[0][0].shape[1]}"
             )
+    values, names = [y for _, y in arrays], tuple[str, ...]()
     if regression:
-        examples = [Examples(x, _as_targets(name, y)) for x, y in arrays]
-        return Source(name, examples[0], examples[1] if len(examples) > 1 else None, ())
-    numbered, names = _number_classes(name, [y for _, y in arrays], class_names)
-    examples = [Examples(x, y) for (x, _), y in zip(arrays, numbered, strict=True)]
-    return Source(name, examples[0], examples[1] if len(examples) > 1 else None, names)
+        values = [_as_targets(name, y) for y in values]
+    else:
+        values, names = _number_classes(name, values, class_names)
+    train, *test = (Examples(x, y) for (x, _), y in zip(arrays, values, strict=True))
+    return Source(name, train, test[0] if test else None, names)
 
 
 def require(module: str, purpose: str, extra: str = "data") -> ModuleType:

@@ -14,6 +14,11 @@ _MAX_CLASSES: Final = 20  # a numeric label column with more distinct values is 
 _SHOWN_COLUMNS: Final = 12
 
 
+def is_table(path: Path) -> bool:
+    """Whether this is a CSV or TSV file, by its name."""
+    return path.suffix.lower() in _SEPARATORS
+
+
 def load_table(path: Path, *, label: str | None = None, regression: bool | None = None) -> Source:
     """A CSV (`.csv`) or TSV (`.tsv`) file with a header line; see `read_frame`.
 
@@ -66,9 +71,7 @@ def _label_column(frame: Any, name: str, label: str | None) -> Any:
     columns = list(frame.columns)
     if len(set(columns)) < len(columns):
         raise ValueError(f"{name}: two columns have the same name")
-    shown = ", ".join(str(column) for column in columns[:_SHOWN_COLUMNS]) + (
-        ", ..." if len(columns) > _SHOWN_COLUMNS else ""
-    )
+    shown = ", ".join(map(str, columns[:_SHOWN_COLUMNS])) + (", ..." if len(columns) > _SHOWN_COLUMNS else "")
     if label is not None:
         if label not in columns:
             raise ValueError(f"{name}: there is no label column {label!r}; the columns are {shown}")

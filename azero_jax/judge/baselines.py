@@ -172,8 +172,7 @@ def _train_group(
     batch_size = min(group[0].batch_size, tasks.train_examples)
     settings = _Settings(baseline, tasks.metric, group[0].optimizer, batch_size, epochs)
     numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
-    arrays = (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels)
-    data = tuple(jnp.asarray(array, jnp.float32) for array in arrays)
+    data = tuple(jnp.asarray(array, jnp.float32) for array in tasks.arrays)
     keys = jax.random.split(jax.random.key(seed), len(tasks))
     return np.asarray(_train_all(settings, data, keys, numbers))
 

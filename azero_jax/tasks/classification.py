@@ -3,7 +3,7 @@
 Features are standardised with the mean and standard deviation of the task's own training examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -39,7 +39,7 @@ def pair_tasks(
     """
     counts = _examples_of_a_class(data, part, 2, train_examples, valid_examples)
     made = [_one_task(data, projection, (pair[1], pair[0]), part, counts) for pair, projection in choices]
-    return _stack(made, Metric.ACCURACY)
+    return stack_tasks(made, Metric.ACCURACY)
 
 
 def multiclass_tasks(
@@ -69,7 +69,7 @@ def multiclass_tasks(
         raise ValueError(f"{data.features.shape[-1]} features cannot hold one-hot labels of {len(wanted)} classes")
     counts = _examples_of_a_class(data, part, len(wanted), train_examples, valid_examples)
     made = [_one_task(data, projection, wanted, part, counts) for projection in projections]
-    return _stack(made, Metric.MULTICLASS_ACCURACY)
+    return stack_tasks(made, Metric.MULTICLASS_ACCURACY)
 
 
 def join_tasks(*tasks: Tasks) -> Tasks:
@@ -85,13 +85,15 @@ def join_tasks(*tasks: Tasks) -> Tasks:
                 raise ValueError(
                     f"tasks to join must agree in {name}; these have {getattr(first, name)} and {getattr(other, name)}"
                 )
-    return make_tasks(
-        np.concatenate([task.train_features for task in tasks]),
-        np.concatenate([task.train_labels for task in tasks]),
-        np.concatenate([task.valid_features for task in tasks]),
-        np.concatenate([task.valid_labels for task in tasks]),
-        first.metric,
-    )
+    return stack_tasks([task.arrays for task in tasks], first.metric, np.concatenate)
+
+
+def stack_tasks(
+    made: Sequence[tuple[NDArray[Any], ...]], metric: Metric, stack: Callable[..., NDArray[Any]] = np.stack
+) -> Tasks:
+    """Tasks from each one's training features and labels, and the features and labels that it is judged by."""
+    train_features, train_labels, valid_features, valid_labels = map(stack, zip(*made, strict=True))
+    return make_tasks(train_features, train_labels, valid_features, valid_labels, metric)
 
 
 def standardise(train: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -102,19 +104,9 @@ def standardise(train: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.fl
     return (train - mean) / deviation, (other - mean) / deviation
 
 
-_Arrays = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _stack(made: list[_Arrays], metric: Metric) -> Tasks:
-    train_features, train_labels, valid_features, valid_labels = zip(*made, strict=True)
-    return make_tasks(
-        np.stack(train_features), np.stack(train_labels), np.stack(valid_features), np.stack(valid_labels), metric
-    )
-
-
 def _one_task(
     data: Projected, projection: int, classes: tuple[int, ...], part: str, counts: tuple[int, int]
-) -> _Arrays:
+) -> tuple[NDArray[np.float64], ...]:
     """One task's training features and labels, then those to judge by, shuffled; a label is a place in `classes`."""
     if not 0 <= projection < data.projections:
         raise ValueError(f"projection {projection} does not exist; {data.name} has 0 to {data.projections - 1}")

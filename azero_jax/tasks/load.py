@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from azero_jax.data import BUNDLED_TABLES, Source, load_source
+from azero_jax.data.table import is_table
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
@@ -12,7 +13,6 @@ from azero_jax.tasks.sets import MixedTasks, MulticlassTasks, PairTasks, TableTa
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
 from azero_jax.tasks.tabular import hold_out
 
-_TABLE_SUFFIXES: Final = (".csv", ".tsv")
 _PAIR: Final = 2  # classes
 
 
@@ -53,7 +53,7 @@ def load_task_sets(
 
 
 def read_sources(
-    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None = None, progress: Progress = no_progress
+    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None, progress: Progress
 ) -> list[Source]:
     """The data that settings name.
 
@@ -62,40 +62,23 @@ def read_sources(
     """
     if not source.data:
         raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
+    label, regression, download = source.label, source.regression, source.download
     return [
-        load_source(
-            name,
-            label=source.label,
-            regression=source.regression,
-            download=source.download,
-            cache_dir=cache_dir,
-            progress=progress,
-        )
+        load_source(name, label=label, regression=regression, download=download, cache_dir=cache_dir, progress=progress)
         for name in source.data
     ]
 
 
 def project(
-    data: Source,
-    tasks: TaskConfig,
-    source: SourceConfig,
-    *,
-    cache_dir: Path | None = None,
-    progress: Progress = no_progress,
+    data: Source, tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None, progress: Progress
 ) -> Projected:
     """A source's classes under the projections that settings ask for.
 
     Raises:
       ValueError: a regression, a class with too few examples, or fewer values than features.
     """
-    return prepare(
-        data,
-        tasks.features,
-        projections=source.projections,
-        seed=source.data_seed,
-        cache_dir=cache_dir,
-        progress=progress,
-    )
+    number, seed = source.projections, source.data_seed
+    return prepare(data, tasks.features, projections=number, seed=seed, cache_dir=cache_dir, progress=progress)
 
 
 def choose_pairs(data: Projected, wanted: SourceConfig) -> PairSplit:
@@ -120,7 +103,7 @@ def choose_pairs(data: Projected, wanted: SourceConfig) -> PairSplit:
 
 def natural_kind(data: str) -> str:
     """The kind of tasks that data are taken for where nothing is said: a table for tables, else class pairs."""
-    return "table" if data.lower().endswith(_TABLE_SUFFIXES) or data in BUNDLED_TABLES else "pairs"
+    return "table" if is_table(Path(data)) or data in BUNDLED_TABLES else "pairs"
 
 
 def unseen_name(tasks: TaskConfig) -> str:
@@ -130,13 +113,9 @@ def unseen_name(tasks: TaskConfig) -> str:
 
 def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
     """Names at once all settings that ask for more examples than there are."""
-    sizes = data.sizes
-    limits = {
-        "train_examples": classes * sizes.train,
-        "valid_examples": classes * sizes.valid,
-        "select_train_examples": classes * sizes.train,
-        "select_valid_examples": classes * min(sizes.valid, sizes.test),
-    }
+    train, valid, test = (classes * size for size in data.sizes)
+    limits = {"train_examples": train, "valid_examples": valid}
+    limits |= {"select_train_examples": train, "select_valid_examples": min(valid, test)}
     asked = {name: getattr(tasks, name) for name in limits}
     excessive = [name for name, limit in limits.items() if asked[name] is not None and asked[name] > limit]
     if excessive:
@@ -149,13 +128,6 @@ def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
 
 def _share(tasks: TaskConfig, part: int, parts: int) -> TaskConfig:
     """The settings of one of `parts` sources, among which the tasks are divided as evenly as can be."""
-
-    def share(count: int) -> int:
-        return max(count // parts + (part < count % parts), 1)
-
-    return dataclasses.replace(
-        tasks,
-        search_tasks=share(tasks.search_tasks),
-        select_tasks=share(tasks.select_tasks),
-        final_tasks=share(tasks.final_tasks),
-    )
+    counts = {name: getattr(tasks, name) for name in ("search_tasks", "select_tasks", "final_tasks")}
+    shares = {name: max(count // parts + (part < count % parts), 1) for name, count in counts.items()}
+    return dataclasses.replace(tasks, **shares)

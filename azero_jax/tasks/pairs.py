@@ -62,11 +62,8 @@ def split_pairs(classes: int, seed: int = 0) -> PairSplit:
         return PairSplit(pairs, pairs, pairs)
     order = [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))]
     each = max(1, round(_SHARE_OF_A_JUDGEMENT * len(pairs)))
-    return PairSplit(
-        search=tuple(sorted(order[2 * each :])),
-        select=tuple(sorted(order[each : 2 * each])),
-        unseen=tuple(sorted(order[:each])),
-    )
+    parts = (order[2 * each :], order[each : 2 * each], order[:each])
+    return PairSplit(*(tuple(sorted(part)) for part in parts))
 
 
 def choose_tasks(
@@ -74,11 +71,7 @@ def choose_tasks(
 ) -> tuple[Choice, ...]:
     """Pairs and projections of `count` tasks, drawn by `seed`, every pair equally often (give or take one).
 
-    Args:
-      pairs: the pairs to choose from.
-      projections: number of projections to choose from.
-      count: number of tasks; None takes every pair with every projection, in order.
-      seed: decides the draw.
+    A count of None takes every pair with every projection, in order.
 
     Raises:
       ValueError: more tasks than there are combinations, or fewer than one.
@@ -92,9 +85,9 @@ def choose_tasks(
         )
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(pairs))
-    draws = {int(i): generator.permutation(projections) for i in order}
-    picked = [(int(order[i % len(pairs)]), i // len(pairs)) for i in range(count)]
-    return tuple(Choice(pairs[i], int(draws[i][turn])) for i, turn in picked)
+    draws = [generator.permutation(projections) for _ in order]
+    picked = [divmod(i, len(pairs)) for i in range(count)]
+    return tuple(Choice(pairs[order[place]], int(draws[place][turn])) for turn, place in picked)
 
 
 def parse_pairs(text: str, classes: int) -> tuple[Pair, ...]:
@@ -106,11 +99,8 @@ def parse_pairs(text: str, classes: int) -> tuple[Pair, ...]:
     pairs = []
     for item in text.split(","):
         numbers = [part.strip() for part in item.split("-")]
-        if (
-            len(numbers) != 2
-            or not all(n.isdecimal() and int(n) < classes for n in numbers)
-            or numbers[0] == numbers[1]
-        ):
+        exist = all(number.isdecimal() and int(number) < classes for number in numbers)
+        if len(numbers) != 2 or not exist or numbers[0] == numbers[1]:
             raise ValueError(f"{item.strip()!r} is no pair of two classes from 0 to {classes - 1}; write 0-5,3-8")
         pairs.append((int(numbers[0]), int(numbers[1])))
     return tuple(pairs)

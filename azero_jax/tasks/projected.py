@@ -29,9 +29,8 @@ PARTS: Final = ("train", "valid", "test")
 
 _SPLIT_STREAM, _PROJECTION_STREAM = 0, 1  # keep the random draws of one seed apart
 _MAX_COLUMNS: Final = 2048  # of one matrix product: bounds its result to 8 KiB an example
-_SMALL_SHARE: Final = (
-    0.1  # of the smallest class, for validation and for test, where it is too small for 8000/1000/1000
-)
+# Of the smallest class, for validation and for test, where it is too small for 8000/1000/1000.
+_SMALL_SHARE: Final = 0.1
 
 
 class Split(NamedTuple):
@@ -47,7 +46,7 @@ class Split(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Examples of each class; a pair has twice as many."""
+    """Examples of each class, by default the release's; a pair has twice as many."""
 
     train: int = 4000
     valid: int = 500
@@ -80,8 +79,8 @@ class Projected:
 
     def part(self, projection: int, class_: int, part: str) -> NDArray[np.float32]:
         """`[n, F]`: the examples of one class under one projection that are for `part` (train, valid or test)."""
-        start = sum(self.sizes[: PARTS.index(part)])
-        return self.features[projection, class_, start : start + self.sizes[PARTS.index(part)]]
+        number = PARTS.index(part)
+        return self.features[projection, class_, sum(self.sizes[:number]) : sum(self.sizes[: number + 1])]
 
 
 def prepare(
@@ -117,10 +116,10 @@ def prepare(
         raise ValueError(f"projections is {projections}; it must be at least 1")
     sizes = default_sizes(source) if sizes is None else sizes
     if features is None:
-        chosen = split_examples(source, sizes, seed)
-        raw = np.stack([rows.astype(np.float32) for rows in _rows_of_classes(source, chosen)])
-        return Projected(source.name, source.class_names, raw[None], sizes, seed)
-    projected = _project_all(source, features, projections, sizes, seed, cache_dir, progress)
+        rows = _rows_of_classes(source, split_examples(source, sizes, seed))
+        projected = np.stack([own.astype(np.float32) for own in rows])[None]
+    else:
+        projected = _project_all(source, features, projections, sizes, seed, cache_dir, progress)
     return Projected(source.name, source.class_names, projected, sizes, seed)
 
 
@@ -184,8 +183,7 @@ def _project_all(
     projected = np.empty((projections, len(chosen), sum(sizes), features), np.float32)
     missing = []
     for number in range(projections):
-        stored = read_entry("projection", {**key, "projection": number}, cache_dir)
-        if stored is None:
+        if (stored := read_entry("projection", {**key, "projection": number}, cache_dir)) is None:
             missing.append(number)
         else:
             projected[number] = stored["features"]

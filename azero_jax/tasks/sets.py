@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.tasks.classification import join_tasks, multiclass_tasks, pair_tasks
 from azero_jax.tasks.pairs import PairSplit, choose_tasks
 from azero_jax.tasks.projected import Projected
-from azero_jax.tasks.settings import Stage, TaskConfig
+from azero_jax.tasks.settings import TaskConfig
 from azero_jax.tasks.synthetic import TEACHERS
 from azero_jax.tasks.tabular import table_features, table_metric, table_tasks
 from azero_jax.tasks.tasks import Tasks
@@ -27,7 +27,7 @@ _MORE_TASKS: Final = 10  # times as many
 _MOST_NUMBERS: Final = 10_000_000  # of all their features
 
 
-class TaskSets(Protocol):
+class TaskSets(abc.ABC):
     """The three sets of tasks of a search; the numbers of tasks and examples must not depend on the seed.
 
     >>> sets: TaskSets = GeneratedTasks(TaskConfig(kind="affine", final_tasks=7))
@@ -36,25 +36,34 @@ class TaskSets(Protocol):
     """
 
     @property
+    @abc.abstractmethod
     def features(self) -> int:
         """F, the length of a feature vector, the same in all tasks."""
 
     @property
+    @abc.abstractmethod
     def metric(self) -> Metric:
         """How predictions are judged, the same in all tasks."""
 
+    @abc.abstractmethod
+    def draw(self, stage: int, seed: int) -> Tasks:
+        """The tasks of one stage: 0 to search on, 1 to select by, 2 the unseen ones."""
+
     def search(self, seed: int) -> Tasks:
         """Tasks on which every candidate is tried; a new seed for each experiment."""
+        return self.draw(0, seed)
 
     def select(self, seed: int) -> Tasks:
         """Tasks on which the best candidates are compared; a new seed for each experiment."""
+        return self.draw(1, seed)
 
     def final(self, seed: int) -> Tasks:
         """Unseen tasks on which the result is measured."""
+        return self.draw(2, seed)
 
 
 @dataclasses.dataclass(frozen=True)
-class FixedTasks:
+class FixedTasks(TaskSets):
     """Task sets that are the same whatever the seed: the user's own data.
 
     >>> sets = FixedTasks(*(GeneratedTasks(TaskConfig()).search(seed) for seed in (1, 2, 3)))
@@ -76,56 +85,14 @@ class FixedTasks:
         """See `TaskSets`."""
         return self.search_tasks.metric
 
-    def search(self, seed: int) -> Tasks:
+    def draw(self, stage: int, seed: int) -> Tasks:
         """See `TaskSets`."""
         del seed
-        return self.search_tasks
-
-    def select(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        del seed
-        return self.select_tasks
-
-    def final(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        del seed
-        return self.final_tasks
-
-
-class DrawnTasks(abc.ABC):
-    """Task sets of which the seed chooses the tasks, and settings say how many of what size."""
-
-    settings: TaskConfig
-
-    @property
-    @abc.abstractmethod
-    def features(self) -> int:
-        """See `TaskSets`."""
-
-    @property
-    @abc.abstractmethod
-    def metric(self) -> Metric:
-        """See `TaskSets`."""
-
-    @abc.abstractmethod
-    def draw(self, stage: Stage, seed: int) -> Tasks:
-        """The tasks of one stage."""
-
-    def search(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self.draw(self.settings.stages[0], seed)
-
-    def select(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self.draw(self.settings.stages[1], seed)
-
-    def final(self, seed: int) -> Tasks:
-        """See `TaskSets`."""
-        return self.draw(self.settings.stages[2], seed)
+        return (self.search_tasks, self.select_tasks, self.final_tasks)[stage]
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratedTasks(DrawnTasks):
+class GeneratedTasks(TaskSets):
     """Task sets drawn from random teachers."""
 
     settings: TaskConfig
@@ -144,14 +111,14 @@ class GeneratedTasks(DrawnTasks):
         more = settings.select_tasks * min(max(_MOST_NUMBERS // size, 1), _MORE_TASKS)
         return GeneratedTasks(dataclasses.replace(settings, select_tasks=more))
 
-    def draw(self, stage: Stage, seed: int) -> Tasks:
+    def draw(self, stage: int, seed: int) -> Tasks:
         """Fresh teachers."""
-        teacher = TEACHERS[self.settings.kind]
-        return teacher(stage.tasks, self.features, stage.train_examples, stage.valid_examples, seed)
+        count, train_examples, valid_examples, _ = self.settings.stages[stage]
+        return TEACHERS[self.settings.kind](count, self.features, train_examples, valid_examples, seed)
 
 
 @dataclasses.dataclass(frozen=True)
-class PairTasks(DrawnTasks):
+class PairTasks(TaskSets):
     """Binary tasks of class pairs, each under a projection: other pairs to search on, to select by and to judge by.
 
     There are fewer tasks than the settings say where there are not as many pairs and projections.
@@ -174,16 +141,16 @@ class PairTasks(DrawnTasks):
         """See `TaskSets`."""
         return self.data.features.shape[-1]
 
-    def draw(self, stage: Stage, seed: int) -> Tasks:
-        """Pairs and projections; test examples where the tasks are unseen, else validation examples."""
-        pairs = self.pairs[stage.number]
-        count = min(stage.tasks, len(pairs) * self.data.projections)
-        chosen = choose_tasks(pairs, self.data.projections, count, seed)
-        return pair_tasks(self.data, chosen, stage.part, stage.train_examples, stage.valid_examples)
+    def draw(self, stage: int, seed: int) -> Tasks:
+        """Pairs and projections."""
+        count, train_examples, valid_examples, part = self.settings.stages[stage]
+        pairs, projections = self.pairs[stage], self.data.projections
+        chosen = choose_tasks(pairs, projections, min(count, len(pairs) * projections), seed)
+        return pair_tasks(self.data, chosen, part, train_examples, valid_examples)
 
 
 @dataclasses.dataclass(frozen=True)
-class MulticlassTasks(DrawnTasks):
+class MulticlassTasks(TaskSets):
     """Tasks of all classes at once, each under another projection; fewer where there are not as many projections.
 
     >>> from azero_jax.data import load_source
@@ -202,15 +169,15 @@ class MulticlassTasks(DrawnTasks):
         """See `TaskSets`."""
         return self.data.features.shape[-1]
 
-    def draw(self, stage: Stage, seed: int) -> Tasks:
-        """Projections; test examples where the tasks are unseen, else validation examples."""
-        order = np.random.default_rng(seed).permutation(self.data.projections)
-        numbers = [int(number) for number in order[: stage.tasks]]
-        return multiclass_tasks(self.data, numbers, stage.part, stage.train_examples, stage.valid_examples)
+    def draw(self, stage: int, seed: int) -> Tasks:
+        """Projections."""
+        count, train_examples, valid_examples, part = self.settings.stages[stage]
+        chosen = np.random.default_rng(seed).permutation(self.data.projections)[:count].tolist()
+        return multiclass_tasks(self.data, chosen, part, train_examples, valid_examples)
 
 
 @dataclasses.dataclass(frozen=True)
-class TableTasks(DrawnTasks):
+class TableTasks(TaskSets):
     """Tasks of a table whose test rows have been held out (`azero_jax.tasks.hold_out`).
 
     To search and to select, training and validation rows are split anew for each task. There is one final task: every
@@ -235,14 +202,15 @@ class TableTasks(DrawnTasks):
         """See `TaskSets`."""
         return table_metric(self.source)
 
-    def draw(self, stage: Stage, seed: int) -> Tasks:
+    def draw(self, stage: int, seed: int) -> Tasks:
         """Splits of the rows."""
-        count = 1 if stage.part == "test" else stage.tasks
-        return table_tasks(self.source, count, part=stage.part, train_examples=stage.train_examples, seed=seed)
+        count, train_examples, _, part = self.settings.stages[stage]
+        count = 1 if part == "test" else count
+        return table_tasks(self.source, count, part=part, train_examples=train_examples, seed=seed)
 
 
 @dataclasses.dataclass(frozen=True)
-class MixedTasks:
+class MixedTasks(TaskSets):
     """Tasks of several sets side by side, such as half CIFAR-10 and half MNIST (the paper's "Full" method).
 
     The parts' own numbers of tasks add up; they must agree in features and examples.
@@ -267,17 +235,9 @@ class MixedTasks:
         """See `TaskSets`."""
         return self.parts[0].metric
 
-    def search(self, seed: int) -> Tasks:
-        """The search tasks of all parts."""
-        return join_tasks(*(part.search(seed) for part in self.parts))
-
-    def select(self, seed: int) -> Tasks:
-        """The select tasks of all parts."""
-        return join_tasks(*(part.select(seed) for part in self.parts))
-
-    def final(self, seed: int) -> Tasks:
-        """The unseen tasks of all parts."""
-        return join_tasks(*(part.final(seed) for part in self.parts))
+    def draw(self, stage: int, seed: int) -> Tasks:
+        """The tasks of all parts."""
+        return join_tasks(*(part.draw(stage, seed) for part in self.parts))
 
 
 def fingerprint(task_sets: TaskSets) -> str:
@@ -285,7 +245,7 @@ def fingerprint(task_sets: TaskSets) -> str:
     digest = hashlib.sha256()
     for tasks in (task_sets.search(0), task_sets.select(0), task_sets.final(0)):
         digest.update(str(tasks.metric).encode())
-        for array in (tasks.train_features, tasks.train_labels, tasks.valid_features, tasks.valid_labels):
+        for array in tasks.arrays:
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from azero_jax.tasks.synthetic import TEACHERS
 
@@ -45,18 +45,13 @@ class SourceConfig:
 class Stage(NamedTuple):
     """How many tasks one stage of a search has, and their training and validation examples; None takes all.
 
-    `number` is 0 of the tasks to search on, 1 of those to select by, 2 of the unseen ones.
+    `part` of the data's examples is what the tasks are judged by: "valid", or "test" where they are unseen.
     """
 
-    number: int
     tasks: int
     train_examples: int | None
     valid_examples: int | None
-
-    @property
-    def part(self) -> str:
-        """Which of the data's examples the tasks are judged by: "valid", or "test" where they are unseen."""
-        return ("valid", "valid", "test")[self.number]
+    part: str = "valid"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +73,7 @@ class TaskConfig:
       final_tasks: unseen tasks on which the program that was found is measured, once; a table makes one.
 
     >>> TaskConfig(train_examples=20).stages[0]
-    Stage(number=0, tasks=10, train_examples=20, valid_examples=100)
+    Stage(tasks=10, train_examples=20, valid_examples=100, part='valid')
     """
 
     kind: str = "linear"
@@ -112,9 +107,9 @@ class TaskConfig:
         """The tasks to search on, to select by, and the unseen ones."""
         sizes = self.select_train_examples, self.select_valid_examples
         return (
-            Stage(0, self.search_tasks, self.train_examples, self.valid_examples),
-            Stage(1, self.select_tasks, *sizes),
-            Stage(2, self.final_tasks, *sizes),
+            Stage(self.search_tasks, self.train_examples, self.valid_examples),
+            Stage(self.select_tasks, *sizes),
+            Stage(self.final_tasks, *sizes, "test"),
         )
 
     @classmethod
@@ -128,14 +123,6 @@ class TaskConfig:
         final_tasks: int = 100,
     ) -> TaskConfig:
         """Tasks of the user's data that take all the examples that there are."""
-        return cls(
-            kind=kind,
-            features=features,
-            search_tasks=search_tasks,
-            train_examples=None,
-            valid_examples=None,
-            select_tasks=select_tasks,
-            select_train_examples=None,
-            select_valid_examples=None,
-            final_tasks=final_tasks,
-        )
+        names = ("train_examples", "valid_examples", "select_train_examples", "select_valid_examples")
+        unlimited: dict[str, Any] = dict.fromkeys(names)
+        return cls(kind, features, search_tasks, select_tasks=select_tasks, final_tasks=final_tasks, **unlimited)

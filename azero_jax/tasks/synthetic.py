@@ -14,6 +14,8 @@ from azero_jax.language.roles import Metric
 from azero_jax.tasks.tasks import Tasks, make_tasks
 
 _SILENT_UNITS: Final = [0, 2]  # the release zeroes these hidden units of its teacher network
+_Draw = Callable[[np.random.Generator], Callable[[NDArray], NDArray]]
+"""Draws one teacher: what gives the labels `[N]` of features `[N, F]`."""
 
 
 def linear_tasks(tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
@@ -85,24 +87,16 @@ TEACHERS: Final[dict[str, Callable[..., Tasks]]] = {
 }
 
 
-def _make(
-    make_teacher: Callable[[np.random.Generator], Callable[[NDArray], NDArray]],
-    tasks: int,
-    features: int,
-    train_examples: int,
-    valid_examples: int,
-    seed: int,
-) -> Tasks:
+def _make(draw: _Draw, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:
     for name, value in (("tasks", tasks), ("features", features)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-    examples = max(train_examples, 0) + max(valid_examples, 0)
+    train = max(train_examples, 0)
+    examples = train + max(valid_examples, 0)
     inputs, labels = np.empty((tasks, examples, features)), np.empty((tasks, examples))
     for task, child in enumerate(np.random.SeedSequence(seed).spawn(tasks)):
         generator = np.random.default_rng(child)
-        teacher = make_teacher(generator)
+        teacher = draw(generator)
         inputs[task] = generator.standard_normal((examples, features))
         labels[task] = teacher(inputs[task])
-    train = slice(0, max(train_examples, 0))
-    valid = slice(train.stop, examples)
-    return make_tasks(inputs[:, train], labels[:, train], inputs[:, valid], labels[:, valid], Metric.RMS_ERROR)
+    return make_tasks(inputs[:, :train], labels[:, :train], inputs[:, train:], labels[:, train:], Metric.RMS_ERROR)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from azero_jax.data.source import Examples, Source
 from azero_jax.language.roles import Metric
-from azero_jax.tasks.classification import standardise
-from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks, make_tasks
+from azero_jax.tasks.classification import stack_tasks, standardise
+from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks
 
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
 VALID_SHARE: Final = 0.2  # of the rows that are left
@@ -85,19 +85,17 @@ def table_tasks(
     made = []
     for number in range(count):
         train, other = _examples(source, part, valid_share, train_examples, number, seed)
-        features = standardise(train.features, other.features)
+        features, labels = standardise(train.features, other.features), (train.labels, other.labels)
         if part == "valid":
             generator = np.random.default_rng([seed, _COLUMN_STREAM, number])
-            columns = generator.permutation(features[0].shape[1])
+            columns = generator.permutation(source.dimension)
             signs = generator.choice((-1.0, 1.0), len(columns))
             features = (features[0][:, columns] * signs, features[1][:, columns] * signs)
-        labels = [train.labels, other.labels]
         if source.is_regression:
-            scale = label_scale(train.labels)
-            labels = [(values - scale.mean) / scale.deviation for values in labels]
+            mean, deviation = label_scale(train.labels)
+            labels = ((train.labels - mean) / deviation, (other.labels - mean) / deviation)
         made.append((_pad(features[0], source), labels[0], _pad(features[1], source), labels[1]))
-    train_features, train_labels, valid_features, valid_labels = (np.stack(a) for a in zip(*made, strict=True))
-    return make_tasks(train_features, train_labels, valid_features, valid_labels, table_metric(source))
+    return stack_tasks(made, table_metric(source))
 
 
 def table_metric(source: Source) -> Metric:
@@ -143,9 +141,8 @@ def _split(
     """Numbers of the examples to keep and of those to hold out: `share` of each class, at least one of each."""
     if not 0 < share < 1:
         raise ValueError(f"the share to hold out is {share}; it must be above 0 and below 1")
-    groups = [np.arange(len(examples))]
-    if not source.is_regression:
-        groups = [np.flatnonzero(examples.labels == number) for number in range(len(source.class_names))]
+    classes = [np.flatnonzero(examples.labels == number) for number in range(len(source.class_names))]
+    groups = classes or [np.arange(len(examples))]  # a regression has no classes
     kept, held = [], []
     for number, group in enumerate(groups):
         if len(group) < 2:

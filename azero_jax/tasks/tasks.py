@@ -38,25 +38,21 @@ class Tasks:
     def __len__(self) -> int:
         return len(self.train_features)
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The four arrays, in the order of the attributes."""
+        return self.train_features, self.train_labels, self.valid_features, self.valid_labels
+
     def first(self, count: int) -> Tasks:
         """The first `count` tasks."""
-        return Tasks(
-            self.train_features[:count],
-            self.train_labels[:count],
-            self.valid_features[:count],
-            self.valid_labels[:count],
-            self.metric,
-        )
+        train_features, train_labels, valid_features, valid_labels = (array[:count] for array in self.arrays)
+        return Tasks(train_features, train_labels, valid_features, valid_labels, self.metric)
 
     def limit(self, train: int, valid: int) -> Tasks:
         """The same tasks with their first `train` training and `valid` validation examples."""
-        return Tasks(
-            self.train_features[:, :train],
-            self.train_labels[:, :train],
-            self.valid_features[:, :valid],
-            self.valid_labels[:, :valid],
-            self.metric,
-        )
+        train_features, train_labels = self.train_features[:, :train], self.train_labels[:, :train]
+        valid_features, valid_labels = self.valid_features[:, :valid], self.valid_labels[:, :valid]
+        return Tasks(train_features, train_labels, valid_features, valid_labels, self.metric)
 
     @property
     def features(self) -> int:
@@ -97,7 +93,10 @@ def make_tasks(
     >>> make_tasks(x, y, x, y, "accuracy").train_labels.shape
     (1, 10)
     """
-    metric = _read_metric(metric)
+    try:
+        metric = Metric(metric)
+    except ValueError:
+        raise ValueError(f"unknown metric {metric!r}; allowed: {', '.join(Metric)}") from None
     arrays = {
         "train_features": _with_task_axis(train_features, "train_features", 3),
         "valid_features": _with_task_axis(valid_features, "valid_features", 3),
@@ -111,13 +110,6 @@ def make_tasks(
             raise ValueError(f"{name}{list(where)} is {array[where]}; every value must be finite")
     _check_shapes(arrays)
     return Tasks(metric=metric, **arrays)
-
-
-def _read_metric(metric: Metric | str) -> Metric:
-    try:
-        return Metric(metric)
-    except ValueError:
-        raise ValueError(f"unknown metric {metric!r}; allowed: {', '.join(Metric)}") from None
 
 
 def _with_task_axis(values: ArrayLike, name: str, rank: int) -> NDArray[np.float64]:
