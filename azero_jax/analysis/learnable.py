@@ -12,6 +12,7 @@ nothing fills, x - x. Numbers are taken for real ones, so zero times anything is
 The idea is that of Mishima and Ono, "valid algorithm graphs" (Institute of Science Tokyo, 2024 and 2025).
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +80,7 @@ def learnable(programs: Programs, space: SearchSpace, metric: Metric, *, strict:
     return found
 
 
+@functools.lru_cache
 def zero_table(features: int) -> NDArray[np.bool_]:
     """`[65, 2, 3]` bool: whether the result is zero, by op, and by whether each input may differ from zero.
 

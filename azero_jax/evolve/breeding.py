@@ -24,7 +24,6 @@ def breed(
     tournament: int,
     space: SpaceTables,
     odds: MutationOdds,
-    zero: NDArray[np.bool_],
     generator: Generator,
     children: ProgramArrays,
     origins: NDArray[np.int64],
@@ -37,7 +36,6 @@ def breed(
       tournament: programs drawn for each tournament.
       space: the search space.
       odds: of the mutations.
-      zero: from `zero_table`, to have learnable children: what is not is mutated anew, a few times; or empty.
       generator: source of randomness.
       children: `[I * batch]`, overwritten.
       origins: `[I * batch, 2]`, becomes each child's parent, and its `Mutation`, or -1.
@@ -45,7 +43,6 @@ def breed(
     islands, population = fitness.shape
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
-    builder = make_builder(space, zero)
     for island in range(islands):
         scores = fitness[island]
         first = island * batch
@@ -61,11 +58,30 @@ def breed(
             _copy(parent_rows, origins[child, 0], child_rows, child)
         for child in range(first, first + batch):
             origins[child, 1] = mutate_one(children, child, space, odds, generator)
-            for _ in range(_TRIES if len(zero) > 0 and origins[child, 1] >= 0 else 0):
-                if learns(children, child, space, builder):
-                    break
-                _copy(parent_rows, origins[child, 0], child_rows, child)
-                origins[child, 1] = mutate_one(children, child, space, odds, generator)
+
+
+@compiled_loop
+def breed_anew(
+    programs: ProgramArrays,
+    space: SpaceTables,
+    odds: MutationOdds,
+    zero: NDArray[np.bool_],
+    generator: Generator,
+    children: ProgramArrays,
+    origins: NDArray[np.int64],
+) -> None:
+    """Mutates parents again, a few times, where the children that `breed` made of them cannot learn.
+
+    Arguments are those of `breed`, and `zero` from `zero_table`.
+    """
+    parent_rows, child_rows = _rows(programs), _rows(children)
+    builder = make_builder(space, zero)
+    for child in range(len(children.opcodes)):
+        for _ in range(_TRIES):
+            if origins[child, 1] < 0 or learns(children, child, space, builder):
+                break
+            _copy(parent_rows, origins[child, 0], child_rows, child)
+            origins[child, 1] = mutate_one(children, child, space, odds, generator)
 
 
 @compiled_loop

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from azero_jax.analysis.learnable import zero_table
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
-from azero_jax.evolve.breeding import breed, replace_oldest
+from azero_jax.evolve.breeding import breed, breed_anew, replace_oldest
 from azero_jax.evolve.settings import EvolutionSettings
-from azero_jax.language.ops import OPS
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
@@ -70,7 +69,6 @@ class Evolution:
         self._generator = generator
         self._seeds = seeds
         self._tables = space_tables(space, metric)
-        self._zero = zero_table(space.features)[: len(OPS) if settings.candidates == "learnable" else 0]
         self._odds = settings.mutation_policy().odds()
         self.timings = Timings()
         self._events: list[Event] = []
@@ -171,11 +169,17 @@ class Evolution:
                 self._settings.tournament,
                 self._tables,
                 self._odds,
-                self._zero,
                 self._generator,
                 half.children.arrays(),
                 half.origins,
             )
+            if self._settings.candidates == "learnable":
+                zero, parents, children = (
+                    zero_table(self._space.features),
+                    half.programs.arrays(),
+                    half.children.arrays(),
+                )
+                breed_anew(parents, self._tables, self._odds, zero, self._generator, children, half.origins)
             copies = half.origins[:, 1] < 0
             known = np.where(copies, half.fitness.reshape(-1)[half.origins[:, 0]], np.nan)
         half.evaluation = self._evaluate.submit(half.children, known)

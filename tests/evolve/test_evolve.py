@@ -255,3 +255,19 @@ def test_empty_programs_cannot_learn() -> None:
         EvolutionSettings(candidates="learnable", initial="empty")
     with pytest.raises(ValueError, match=r"^candidates is 'all'; allowed: learnable, any$"):
         EvolutionSettings(candidates="all")
+
+
+def test_children_of_learnable_programs_are_learnable_but_for_a_few() -> None:
+    batches: list[Programs] = []
+
+    def note(programs: Programs) -> np.ndarray:
+        batches.append(programs.copy())
+        return np.random.default_rng(len(batches)).random(len(programs))
+
+    settings = EvolutionSettings(candidates="learnable", islands=2, population=50, batch=50, tournament=2)
+    search = Evolution(DEMO, AtOnce(note), settings, np.random.default_rng(0))
+    for _ in range(10):
+        search.step()
+    shares = [learnable(programs, DEMO, Metric.RMS_ERROR).mean() for programs in batches]
+    assert shares[0] == 1
+    assert np.mean(shares) > 0.98
