@@ -80,9 +80,8 @@ def _open_entries(path: Path) -> Iterator[list[_Entry]]:
 
 def _folder_entry(folder: Path, file: Path) -> _Entry:
     status = file.stat()
-    name = file.relative_to(folder).as_posix()
     stamp = f"{folder.resolve()}-{status.st_size}-{status.st_mtime_ns}"
-    return _make_entry(folder, name, stamp, file.read_bytes)
+    return _make_entry(folder, file.relative_to(folder).as_posix(), stamp, file.read_bytes)
 
 
 def _make_entry(path: Path, name: str, stamp: str, read: Callable[[], bytes]) -> _Entry:

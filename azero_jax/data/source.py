@@ -110,7 +110,8 @@ def make_source(
             raise ValueError(f"{name}: {len(x)} {part} examples, but {len(y)} labels")
         if x.shape[1] != dimension:
             raise ValueError(f"{name}: a test example has {x.shape[1]} values, a training example {dimension}")
-    values, names = [y for _, y in arrays], tuple[str, ...]()
+    values = [y for _, y in arrays]
+    names: tuple[str, ...] = ()
     if regression:
         values = [_as_targets(name, y) for y in values]
     else:

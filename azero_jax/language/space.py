@@ -32,7 +32,8 @@ class FunctionSpace:
     @classmethod
     def sized(cls, op_numbers: tuple[int, ...], sizes: tuple[int, ...]) -> "FunctionSpace":
         """With (fewest, initial, most) instructions, or one number for all three."""
-        return cls(op_numbers, sizes[0], sizes[len(sizes) // 2], sizes[-1])
+        fewest, initial, most = sizes if len(sizes) == 3 else 3 * sizes
+        return cls(op_numbers, fewest, initial, most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +123,7 @@ def make_space(
     """
     numbers = usable_ops(scalars, vectors, matrices) if allowed is None else op_numbers(allowed)
     sizes = ((size,) if isinstance(size, int) else size for size in (setup, predict, learn))
-    functions = (FunctionSpace.sized(numbers, size) for size in sizes)
-    return SearchSpace(features, scalars, vectors, matrices, *functions)
+    return SearchSpace(features, scalars, vectors, matrices, *(FunctionSpace.sized(numbers, size) for size in sizes))
 
 
 def usable_ops(scalars: int, vectors: int, matrices: int) -> tuple[int, ...]:
