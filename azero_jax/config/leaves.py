@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import operator
 import re
 import types
 import typing
@@ -56,10 +57,7 @@ def attribute_help(tree: type) -> dict[str, str]:
 
 def get_setting(config: Config, path: str) -> Value:
     """The value at a dotted name."""
-    value: Any = config
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value
+    return operator.attrgetter(path)(config)
 
 
 def override(config: Config, values: Mapping[str, Any]) -> Config:
@@ -76,8 +74,7 @@ def override(config: Config, values: Mapping[str, Any]) -> Config:
             branches.setdefault(first, {})[rest] = value
         else:
             changes[first] = value
-    for name, inner in branches.items():
-        changes[name] = override(getattr(config, name), inner)
+    changes |= {name: override(getattr(config, name), inner) for name, inner in branches.items()}
     return dataclasses.replace(config, **changes)
 
 
@@ -133,11 +130,8 @@ def suggest(path: str, known: typing.Iterable[str]) -> str:
 
 def fixed_settings(changeable: typing.Collection[str]) -> list[Setting]:
     """All settings but those that are named, themselves or by their branch."""
-
-    def may_change(path: str) -> bool:
-        return any(path == name or path.startswith(f"{name}.") for name in changeable)
-
-    return [setting for setting in all_settings() if not may_change(setting.path)]
+    starts = tuple(f"{name}." for name in changeable)
+    return [setting for setting in all_settings() if not f"{setting.path}.".startswith(starts)]
 
 
 def check_value(setting: Setting, value: Any) -> Value:

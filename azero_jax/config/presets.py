@@ -179,9 +179,6 @@ def check_predictions(space: SpaceConfig, metric: Metric) -> None:
       ValueError: it is such a space.
     """
     _, predict, _ = space.functions
-    kind = metric.prediction.kind
-    if metric.is_one_hot and all(ops.OPS[op].output != kind for op in predict.ops):
-        raise ValueError(
-            "predictions of many classes are a vector, but no op of Predict makes one; add one that does, such as"
-            f" MATRIX_VECTOR_PRODUCT_OP, to --predict-ops, or take --preset {MULTICLASS_PRESET}"
-        )
+    if metric.is_one_hot and all(ops.OPS[op].output != metric.prediction.kind for op in predict.ops):
+        what = "predictions of many classes are a vector, but no op of Predict makes one; add one that does, such as"
+        raise ValueError(f"{what} MATRIX_VECTOR_PRODUCT_OP, to --predict-ops, or take --preset {MULTICLASS_PRESET}")

@@ -118,10 +118,9 @@ class Config:
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
         if self.source.data and not self.tasks.of_data:
-            raise ValueError(
-                f"data is {','.join(self.source.data)}, but tasks of kind {self.tasks.kind} are drawn at random; with"
-                f" data the kind is one of {', '.join(DATA_KINDS)}"
-            )
+            drawn = f"tasks of kind {self.tasks.kind} are drawn at random"
+            named, kinds = ",".join(self.source.data), ", ".join(DATA_KINDS)
+            raise ValueError(f"data is {named}, but {drawn}; with data the kind is one of {kinds}")
         if self.tasks.features is not None:
             self.space.build(self.tasks.features)
 

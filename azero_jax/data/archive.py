@@ -31,10 +31,8 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         unpacked = sum(member.file_size for member in members)
         packed = max(sum(member.compress_size for member in members), 1)
         if unpacked > MAX_UNPACKED_BYTES or (unpacked > SMALL_BYTES and unpacked > MAX_RATIO * packed):
-            raise ValueError(
-                f"{path}: unpacks from {packed:,} to {unpacked:,} bytes; allowed are {MAX_UNPACKED_BYTES:,}"
-                f" bytes, and {MAX_RATIO} times its size"
-            )
+            allowed = f"allowed are {MAX_UNPACKED_BYTES:,} bytes, and {MAX_RATIO} times its size"
+            raise ValueError(f"{path}: unpacks from {packed:,} to {unpacked:,} bytes; {allowed}")
         yield archive
 
 

@@ -6,7 +6,6 @@ from azero_jax.data.source import Source, make_source, require
 
 BUNDLED_TABLES: Final = ("breast_cancer", "iris", "wine", "diabetes")
 BUNDLED_NAMES: Final = ("digits", *BUNDLED_TABLES)
-_REGRESSIONS: Final = ("diabetes",)
 
 
 def load_bundled(name: str) -> Source:
@@ -17,6 +16,6 @@ def load_bundled(name: str) -> Source:
     """
     datasets: Any = require("sklearn.datasets", f"the data set {name!r}")
     bunch = getattr(datasets, f"load_{name}")()
-    if name in _REGRESSIONS:
+    if name == "diabetes":
         return make_source(name, bunch.data, bunch.target, regression=True)
     return make_source(name, bunch.data, bunch.target, class_names=[str(class_) for class_ in bunch.target_names])

@@ -63,11 +63,8 @@ def digest(parts: Iterable[bytes | str | NDArray[Any]]) -> str:
 def cached(kind: str, key: Mapping[str, object], make: Callable[[], Arrays], cache_dir: Path | None) -> Arrays:
     """The arrays stored under `key`, or those that `make` gives, which are then stored.
 
-    Args:
-      kind: short name of what is stored; the file's name starts with it.
-      key: everything that decides the content; plain numbers, texts and lists.
-      make: computes the arrays.
-      cache_dir: the cache folder; None stores nothing.
+    The file's name starts with `kind`; `key` has everything that decides the content, as plain numbers, texts and
+    lists. A `cache_dir` of None stores nothing.
     """
     arrays = read_entry(kind, key, cache_dir)
     if arrays is None:

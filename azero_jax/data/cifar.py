@@ -45,15 +45,13 @@ def load_cifar(path: Path) -> Source:
       ValueError: no training batch, or a batch that is damaged, cut off, or holds anything but arrays and numbers.
     """
     files = _tar_files(path) if path.is_file() else {f.name: f.read_bytes for f in path.iterdir() if f.is_file()}
-    parts = []
-    for names in (_TRAIN_BATCHES, (_TEST_BATCH,)):
-        batches = []
-        for name in names:
-            if name in files:
-                batches.append(_read_python(f"{path}: {name}", files[name]()))
-            elif f"{name}.bin" in files:
-                batches.append(_read_binary(f"{path}: {name}.bin", files[f"{name}.bin"]()))
-        parts.append(batches)
+    parts: list[list[tuple[NDArray[Any], ...]]] = [[], []]
+    for name in (*_TRAIN_BATCHES, _TEST_BATCH):
+        batches = parts[name == _TEST_BATCH]
+        if name in files:
+            batches.append(_read_python(f"{path}: {name}", files[name]()))
+        elif f"{name}.bin" in files:
+            batches.append(_read_binary(f"{path}: {name}.bin", files[f"{name}.bin"]()))
     if not parts[0]:
         raise ValueError(f"{path}: holds none of data_batch_1 to data_batch_5 (nor .bin)")
     train, test = ([np.concatenate(arrays) for arrays in zip(*batches, strict=True)] for batches in parts)
@@ -62,10 +60,8 @@ def load_cifar(path: Path) -> Source:
 
 def _read_binary(where: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if len(content) % _RECORD or not content:
-        whole = len(content) // _RECORD * _RECORD
-        raise ValueError(
-            f"{where}: cut off at byte {len(content)}; its last whole example of {_RECORD} ends at {whole}"
-        )
+        end = f"its last whole example of {_RECORD} ends at {len(content) // _RECORD * _RECORD}"
+        raise ValueError(f"{where}: cut off at byte {len(content)}; {end}")
     records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
     return _channels_last(records[:, 1:]), _check_labels(where, records[:, 0])
 

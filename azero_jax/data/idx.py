@@ -53,9 +53,8 @@ def read_idx(path: Path) -> NDArray[Any]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return _read_stream(path, file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(
-            f"{path}: the gzip stream is damaged or cut off at byte {path.stat().st_size} ({error})"
-        ) from None
+        size = path.stat().st_size
+        raise ValueError(f"{path}: the gzip stream is damaged or cut off at byte {size} ({error})") from None
 
 
 def _read_stream(path: Path, file: BinaryIO | gzip.GzipFile) -> NDArray[Any]:

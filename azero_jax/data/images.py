@@ -45,12 +45,7 @@ def is_images(path: Path) -> bool:
 def load_images(path: Path, *, cache_dir: Path | None = None, progress: Progress = no_progress) -> Source:
     """A folder or zip of class folders; the classes are in the alphabetical order of the folders' names.
 
-    The decoded pixels are kept in the cache: JPEGs are decoded once.
-
-    Args:
-      path: the folder or zip.
-      cache_dir: the cache folder; None decodes anew each time.
-      progress: called while images are decoded.
+    The decoded pixels are kept in the cache, so that JPEGs are decoded once; a `cache_dir` of None keeps nothing.
 
     Returns:
       Source of uint8 pixels, with test examples where there is a folder `test` beside `train`.
@@ -85,9 +80,8 @@ def _open_entries(path: Path) -> Iterator[list[_Entry]]:
 
 def _folder_entry(folder: Path, file: Path) -> _Entry:
     status = file.stat()
-    name = file.relative_to(folder).as_posix()
     stamp = f"{folder.resolve()}-{status.st_size}-{status.st_mtime_ns}"
-    return _make_entry(folder, name, stamp, file.read_bytes)
+    return _make_entry(folder, file.relative_to(folder).as_posix(), stamp, file.read_bytes)
 
 
 def _make_entry(path: Path, name: str, stamp: str, read: Callable[[], bytes]) -> _Entry:

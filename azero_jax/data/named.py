@@ -23,23 +23,16 @@ _PROGRESS_EVERY: Final = 1000  # images
 
 
 def load_named(name: str, *, download: bool = False, progress: Progress = no_progress) -> Source:
-    """One of `NAMED_SETS`.
+    """One of `NAMED_SETS`; `download` says whether it may be fetched, to stay in the library's own cache.
 
     The library fetches all parts of a data set, of SVHN also the 1 GB of extra examples, which are not used.
-
-    Args:
-      name: the data set.
-      download: whether it may be fetched from the network; it then stays in the library's own cache.
-      progress: called before anything is fetched, and while images are decoded.
 
     Raises:
       ValueError: `download` is off, a library is not installed, or the download failed.
     """
     if not download:
-        raise ValueError(
-            f"{name!r} would have to be downloaded; allow it (download=True, --download true),"
-            " or give a file of your own"
-        )
+        how = "allow it (download=True, --download true), or give a file of your own"
+        raise ValueError(f"{name!r} would have to be downloaded; {how}")
     datasets: Any = require("datasets", f"the data set {name!r}", extra="hub")
     require("PIL.Image", "reading images")
     image, *arguments = _SETS[name]

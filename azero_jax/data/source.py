@@ -5,14 +5,12 @@ import functools
 import importlib
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.data.cache import digest
-
-_MIN_CLASSES: Final = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,14 +104,14 @@ def make_source(
     if test_features is not None and test_labels is not None:
         parts.append(("test", test_features, test_labels))
     arrays = [(_as_features(name, part, x), _as_labels(name, part, y)) for part, x, y in parts]
+    dimension = arrays[0][0].shape[1]
     for (part, _, _), (x, y) in zip(parts, arrays, strict=True):
         if len(x) != len(y):
             raise ValueError(f"{name}: {len(x)} {part} examples, but {len(y)} labels")
-        if x.shape[1:] != arrays[0][0].shape[1:]:
-            raise ValueError(
-                f"{name}: a test example has {x.shape[1]} values, a training example {arrays[0][0].shape[1]}"
-            )
-    values, names = [y for _, y in arrays], tuple[str, ...]()
+        if x.shape[1] != dimension:
+            raise ValueError(f"{name}: a test example has {x.shape[1]} values, a training example {dimension}")
+    values = [y for _, y in arrays]
+    names: tuple[str, ...] = ()
     if regression:
         values = [_as_targets(name, y) for y in values]
     else:
@@ -150,9 +148,8 @@ def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
     flat = flat.astype(np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64, copy=False)
     if not np.isfinite(flat).all():
         example, value = np.argwhere(~np.isfinite(flat))[0]
-        raise ValueError(
-            f"{name}: {part} example {example}, value {value} is {flat[example, value]}; it must be finite"
-        )
+        where = f"{part} example {example}, value {value}"
+        raise ValueError(f"{name}: {where} is {flat[example, value]}; it must be finite")
     return flat
 
 
@@ -193,7 +190,7 @@ def _number_classes(
             stranger = array[np.argmin(known)]
             raise ValueError(f"{name}: {part} label {_class_name(stranger)!r} is not one of the {len(names)} classes")
         numbered.append(np.searchsorted(values, array).astype(np.int64))
-    if len(np.unique(numbered[0])) < _MIN_CLASSES:
+    if len(np.unique(numbered[0])) < 2:
         only = names[int(numbered[0][0])] if len(numbered[0]) else "none"
         raise ValueError(f"{name}: every training example has the label {only!r}; at least two classes are needed")
     return numbered, names

@@ -10,7 +10,6 @@ from azero_jax.data.source import Source, make_source, require
 
 TRAIN_FILE: Final = "train_32x32.mat"
 TEST_FILE: Final = "test_32x32.mat"
-_DIGITS: Final = tuple(str(digit) for digit in range(10))
 
 
 def is_svhn(path: Path) -> bool:
@@ -28,7 +27,7 @@ def load_svhn(path: Path) -> Source:
     test_file = train_file.parent / TEST_FILE
     train = _read_mat(train_file)
     test = _read_mat(test_file) if train_file.name == TRAIN_FILE and test_file.is_file() else (None, None)
-    return make_source("svhn", *train, *test, class_names=_DIGITS)
+    return make_source("svhn", *train, *test, class_names=tuple("0123456789"))
 
 
 def _read_mat(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

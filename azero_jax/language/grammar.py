@@ -188,11 +188,10 @@ def _suggestion(code: str) -> str:
     called = re.search(r"([a-z_]+)\s*\(", code.lower())
     names = {name for op in ops.OPS for name in re.findall(r"([a-z]+)\(", op.form)}
     if called and called.group(1) not in names:
-        nearest_name = difflib.get_close_matches(called.group(1), sorted(names), n=1, cutoff=0)[0]
-        shape = shape.replace(called.group(1), nearest_name)
+        nearest = difflib.get_close_matches(called.group(1), sorted(names), n=1, cutoff=0)[0]
+        shape = shape.replace(called.group(1), nearest)
     examples = {_REGISTER.sub(r"\1", example): (op, example) for op, example in _EXAMPLES}
-    nearest = difflib.get_close_matches(shape, examples, n=1, cutoff=0)[0]
-    op, example = examples[nearest]
+    op, example = examples[difflib.get_close_matches(shape, examples, n=1, cutoff=0)[0]]
     return f"did you mean {op.name}, `{example}`?"
 
 

@@ -46,10 +46,8 @@ class Programs:
 
     def put(self, index: Any, programs: Programs) -> None:
         """Overwrites the programs that `index` selects, in place."""
-        self.opcodes[index] = programs.opcodes
-        self.addresses[index] = programs.addresses
-        self.constants[index] = programs.constants
-        self.sizes[index] = programs.sizes
+        for own, array in zip(self.arrays(), programs.arrays(), strict=True):
+            own[index] = array
 
     def arrays(self) -> ProgramArrays:
         """The four arrays (not copied) as the tuple that compiled loops take."""
@@ -90,12 +88,7 @@ def empty_programs(count: int, space: SearchSpace) -> Programs:
 
 def concatenate(batches: Sequence[Programs]) -> Programs:
     """One batch with the programs of all `batches`, which share a search space."""
-    return Programs(
-        opcodes=np.concatenate([batch.opcodes for batch in batches]),
-        addresses=np.concatenate([batch.addresses for batch in batches]),
-        constants=np.concatenate([batch.constants for batch in batches]),
-        sizes=np.concatenate([batch.sizes for batch in batches]),
-    )
+    return Programs(*map(np.concatenate, zip(*(batch.arrays() for batch in batches), strict=True)))
 
 
 def check_programs(programs: Programs, space: SearchSpace) -> None:
@@ -105,8 +98,7 @@ def check_programs(programs: Programs, space: SearchSpace) -> None:
       ValueError: a shape, size, op, address, index or unused field is wrong; the first offender is named.
     """
     count = len(programs)
-    shapes = {"opcodes": (), "addresses": (3,), "constants": (2,)}
-    for name, tail in shapes.items():
+    for name, tail in {"opcodes": (), "addresses": (3,), "constants": (2,)}.items():
         expected = (count, space.length, *tail)
         actual = getattr(programs, name).shape
         if actual != expected:

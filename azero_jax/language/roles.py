@@ -78,13 +78,7 @@ class Metric(enum.StrEnum):
         return features if self.is_one_hot else 1
 
     def check_vectors(self, vectors: int) -> None:
-        """Checks that so many vector addresses are enough.
-
-        Raises:
-          ValueError: they are not.
-        """
+        """Raises a ValueError if so many vector addresses are not enough."""
         if self.is_one_hot and vectors <= VECTOR_PREDICTION.address:
-            raise ValueError(
-                f"the search space has {vectors} vector addresses; {self} needs {VECTOR_PREDICTION.address + 1}"
-                " (features, label, prediction)"
-            )
+            needs = f"{self} needs {VECTOR_PREDICTION.address + 1} (features, label, prediction)"
+            raise ValueError(f"the search space has {vectors} vector addresses; {needs}")

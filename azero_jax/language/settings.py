@@ -42,25 +42,18 @@ class SpaceConfig:
 
     def __post_init__(self) -> None:
         for name in FUNCTION_NAMES:
-            if len(getattr(self, name)) not in (1, 3):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}; it must be one number or three (fewest, initial, most)"
-                )
+            sizes = getattr(self, name)
+            if len(sizes) not in (1, 3):
+                raise ValueError(f"{name} is {sizes}; it must be one number or three (fewest, initial, most)")
         check_bounds(self.scalars, self.vectors, self.matrices, self.functions)
 
     @property
     def functions(self) -> tuple[FunctionSpace, FunctionSpace, FunctionSpace]:
         """Bounds of Setup, Predict and Learn."""
         shared = usable_ops(self.scalars, self.vectors, self.matrices) if self.ops == ALL_OPS else op_numbers(self.ops)
-
-        def function(sizes: tuple[int, ...], own: tuple[str, ...]) -> FunctionSpace:
-            return FunctionSpace(op_numbers(own) or shared, sizes[0], sizes[len(sizes) // 2], sizes[-1])
-
-        return (
-            function(self.setup, self.setup_ops),
-            function(self.predict, self.predict_ops),
-            function(self.learn, self.learn_ops),
-        )
+        functions = ((self.setup, self.setup_ops), (self.predict, self.predict_ops), (self.learn, self.learn_ops))
+        setup, predict, learn = (FunctionSpace.sized(op_numbers(own) or shared, sizes) for sizes, own in functions)
+        return setup, predict, learn
 
     def build(self, features: int) -> SearchSpace:
         """The search space of tasks with F = `features`."""

@@ -29,6 +29,12 @@ class FunctionSpace:
     initial_size: int
     max_size: int
 
+    @classmethod
+    def sized(cls, op_numbers: tuple[int, ...], sizes: tuple[int, ...]) -> "FunctionSpace":
+        """With (fewest, initial, most) instructions, or one number for all three."""
+        fewest, initial, most = sizes if len(sizes) == 3 else 3 * sizes
+        return cls(op_numbers, fewest, initial, most)
+
 
 @dataclasses.dataclass(frozen=True)
 class SearchSpace:
@@ -116,12 +122,8 @@ def make_space(
       ValueError: an unknown op, or a number out of range.
     """
     numbers = usable_ops(scalars, vectors, matrices) if allowed is None else op_numbers(allowed)
-
-    def function(sizes: tuple[int, int, int] | int) -> FunctionSpace:
-        smallest, initial, largest = (sizes, sizes, sizes) if isinstance(sizes, int) else sizes
-        return FunctionSpace(numbers, smallest, initial, largest)
-
-    return SearchSpace(features, scalars, vectors, matrices, function(setup), function(predict), function(learn))
+    sizes = ((size,) if isinstance(size, int) else size for size in (setup, predict, learn))
+    return SearchSpace(features, scalars, vectors, matrices, *(FunctionSpace.sized(numbers, size) for size in sizes))
 
 
 def usable_ops(scalars: int, vectors: int, matrices: int) -> tuple[int, ...]:
@@ -157,9 +159,8 @@ def _by_kind(scalars: int, vectors: int, matrices: int) -> dict[str, int]:
 
 
 def _has_addresses(op: ops.Op, counts: dict[str, int]) -> bool:
-    readable = all(counts[kind] > 0 for kind in op.inputs)
     writable = not op.output or counts[op.output] > ops.FIRST_OUTPUT_ADDRESS[op.output]
-    return readable and writable
+    return writable and all(counts[kind] > 0 for kind in op.inputs)
 
 
 def _check_range(name: str, value: int, lowest: int, highest: int) -> None:
@@ -178,6 +179,5 @@ def _check_function(name: str, function: FunctionSpace, counts: dict[str, int]) 
         op = ops.OPS[number]
         if not _has_addresses(op, counts):
             have = ", ".join(f"{counts[kind]} {ops.KIND_NAMES[kind]}" for kind in ops.KINDS)
-            raise ValueError(
-                f"{name}: {op.name} has no address to read or write with {have} addresses (s0 and v0 are read-only)"
-            )
+            lacks = f"no address to read or write with {have} addresses (s0 and v0 are read-only)"
+            raise ValueError(f"{name}: {op.name} has {lacks}")

@@ -25,13 +25,7 @@ _HEADER: Final = re.compile(r"def\s+(\w+)\s*\(\s*\)\s*:", re.IGNORECASE)
 
 
 class ProgramText(NamedTuple):
-    """A text that has the form of a program; whether it is one depends on the search space.
-
-    Attributes:
-      setup: the instructions of Setup.
-      predict: those of Predict.
-      learn: those of Learn.
-    """
+    """The lines of a text that has the form of a program; whether it is one depends on the search space."""
 
     setup: tuple[Line, ...]
     predict: tuple[Line, ...]
@@ -82,10 +76,9 @@ def format_program(programs: Programs, index: int, space: SearchSpace) -> str:
         lines.append(f"def {name.capitalize()}():")
         first = space.offsets[function]
         for slot in range(first, first + int(programs.sizes[index, function])):
-            in1, in2, out = (int(address) for address in programs.addresses[index, slot])
-            x, y = (float(constant) for constant in programs.constants[index, slot])
-            op = ops.OPS[programs.opcodes[index, slot]]
-            lines.append(f"  {format_instruction(Instruction(op, in1, in2, out, x, y))}")
+            addresses, constants = programs.addresses[index, slot].tolist(), programs.constants[index, slot].tolist()
+            instruction = Instruction(ops.OPS[programs.opcodes[index, slot]], *addresses, *constants)
+            lines.append(f"  {format_instruction(instruction)}")
     return "\n".join(lines) + "\n"
 
 
@@ -104,10 +97,8 @@ def parse_program(text: str | ProgramText, space: SearchSpace) -> Programs:
     for function, (name, lines) in enumerate(zip(FUNCTION_NAMES, functions, strict=True)):
         limit = space.max_sizes[function]
         if len(lines) > limit:
-            raise ValueError(
-                f"line {lines[limit].number}: {name.capitalize()} has {len(lines)} instructions;"
-                f" this search space allows {limit}"
-            )
+            too_many = f"{name.capitalize()} has {len(lines)} instructions; this search space allows {limit}"
+            raise ValueError(f"line {lines[limit].number}: {too_many}")
         for slot, line in enumerate(lines, start=space.offsets[function]):
             _check_operands(line, space)
             instruction = line.instruction()

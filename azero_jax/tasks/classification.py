@@ -48,27 +48,19 @@ def multiclass_tasks(
     part: str = "valid",
     train_examples: int | None = None,
     valid_examples: int | None = None,
-    *,
-    classes: Sequence[int] | None = None,
 ) -> Tasks:
-    """Tasks to tell all (or the named) classes apart, one for each projection; labels are one-hot in F entries.
+    """Tasks to tell all classes apart, one for each projection; labels are one-hot in F entries.
 
-    Args:
-      data: the projected classes.
-      projections: projection of each task.
-      part: which examples the tasks are judged by: "valid" or "test".
-      train_examples: training examples of a task, equally many of each class; None takes all.
-      valid_examples: examples that a task is judged by, equally many of each class; None takes all.
-      classes: the classes, in the order of their labels; None takes all.
+    There are equally many examples of each class; the rest is as in `pair_tasks`.
 
     Raises:
       ValueError: fewer features than classes, or numbers of examples that are not to be had.
     """
-    wanted = tuple(range(len(data.class_names)) if classes is None else classes)
-    if data.features.shape[-1] < len(wanted):
-        raise ValueError(f"{data.features.shape[-1]} features cannot hold one-hot labels of {len(wanted)} classes")
-    counts = _examples_of_a_class(data, part, len(wanted), train_examples, valid_examples)
-    made = [_one_task(data, projection, wanted, part, counts) for projection in projections]
+    classes = tuple(range(len(data.class_names)))
+    if data.features.shape[-1] < len(classes):
+        raise ValueError(f"{data.features.shape[-1]} features cannot hold one-hot labels of {len(classes)} classes")
+    counts = _examples_of_a_class(data, part, len(classes), train_examples, valid_examples)
+    made = [_one_task(data, projection, classes, part, counts) for projection in projections]
     return stack_tasks(made, Metric.MULTICLASS_ACCURACY)
 
 
@@ -81,10 +73,9 @@ def join_tasks(*tasks: Tasks) -> Tasks:
     first = tasks[0]
     for other in tasks[1:]:
         for name in ("features", "train_examples", "valid_examples", "metric"):
-            if getattr(other, name) != getattr(first, name):
-                raise ValueError(
-                    f"tasks to join must agree in {name}; these have {getattr(first, name)} and {getattr(other, name)}"
-                )
+            one, another = getattr(first, name), getattr(other, name)
+            if one != another:
+                raise ValueError(f"tasks to join must agree in {name}; these have {one} and {another}")
     return stack_tasks([task.arrays for task in tasks], first.metric, np.concatenate)
 
 
@@ -134,9 +125,7 @@ def _examples_of_a_class(
     for name, wanted in (("train", train_examples), (part, valid_examples)):
         limit = data.sizes[PARTS.index(name)]
         if wanted is not None and (wanted % classes or not 1 <= wanted // classes <= limit):
-            raise ValueError(
-                f"{wanted} {name} examples cannot be taken from {data.name}: a task of {classes} classes has up to"
-                f" {classes * limit}, in multiples of {classes}"
-            )
+            allowed = f"a task of {classes} classes has up to {classes * limit}, in multiples of {classes}"
+            raise ValueError(f"{wanted} {name} examples cannot be taken from {data.name}: {allowed}")
         counts.append(limit if wanted is None else wanted // classes)
     return counts[0], counts[1]

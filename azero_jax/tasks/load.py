@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Final
 
 from azero_jax.data import BUNDLED_TABLES, Source, load_source
 from azero_jax.data.table import is_table
@@ -12,8 +11,6 @@ from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tasks.sets import MixedTasks, MulticlassTasks, PairTasks, TableTasks, TaskSets
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
 from azero_jax.tasks.tabular import hold_out
-
-_PAIR: Final = 2  # classes
 
 
 def load_task_sets(
@@ -40,7 +37,7 @@ def load_task_sets(
         return TableTasks(hold_out(sources[0], seed=source.data_seed), tasks)
     projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
     for data in projected:
-        _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else _PAIR, tasks)
+        _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else 2, tasks)
     if tasks.kind == "multiclass":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} sources; a mixture can only be made of tasks of kind pairs")
@@ -121,9 +118,8 @@ def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
     if excessive:
         words = ", ".join(f"{name} = {asked[name]} (at most {limits[name]})" for name in excessive)
         flags = " ".join(f"--{name.replace('_', '-')} none" for name in excessive)
-        raise ValueError(
-            f"{data.name} has too few examples, in a task of {classes} classes, for {words}; take all with {flags}"
-        )
+        few = f"{data.name} has too few examples, in a task of {classes} classes"
+        raise ValueError(f"{few}, for {words}; take all with {flags}")
 
 
 def _share(tasks: TaskConfig, part: int, parts: int) -> TaskConfig:

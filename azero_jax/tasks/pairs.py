@@ -80,9 +80,8 @@ def choose_tasks(
     if count is None:
         return tuple(Choice(pair, projection) for pair in pairs for projection in range(projections))
     if not 1 <= count <= combined:
-        raise ValueError(
-            f"{count} tasks cannot be chosen: {len(pairs)} pairs with {projections} projections make 1 to {combined}"
-        )
+        there_are = f"{len(pairs)} pairs with {projections} projections make 1 to {combined}"
+        raise ValueError(f"{count} tasks cannot be chosen: {there_are}")
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(pairs))
     draws = [generator.permutation(projections) for _ in order]

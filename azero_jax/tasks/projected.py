@@ -34,11 +34,9 @@ _SMALL_SHARE: Final = 0.1
 
 
 class Split(NamedTuple):
-    """Which examples of one class are used, in which order: training, validation, then test examples.
+    """Numbers of the examples of one class that are used, in order: training, validation, then test examples.
 
-    Attributes:
-      train: numbers of examples of `Source.train`.
-      test: numbers of examples of `Source.test`; empty where the source has no test set, or one without some class.
+    `test` are of `Source.test`; empty where the source has no test set, or one without some class.
     """
 
     train: NDArray[np.int64]
@@ -159,10 +157,9 @@ def split_examples(source: Source, sizes: Sizes, seed: int = 0) -> list[Split]:
         for examples, count, part in ((source.train, needed[0], "training"), (source.test, needed[1], "test")):
             own = np.flatnonzero(examples.labels == number) if examples is not None and count else np.zeros(0, np.int64)
             if len(own) < count:
-                raise ValueError(
-                    f"{source.name}: class {name!r} has {len(own)} {part} examples; {count} are needed"
-                    f" (of each class {sizes.train} to train, {sizes.valid} to validate, {sizes.test} to test)"
-                )
+                each = f"of each class {sizes.train} to train, {sizes.valid} to validate, {sizes.test} to test"
+                has = f"class {name!r} has {len(own)} {part} examples"
+                raise ValueError(f"{source.name}: {has}; {count} are needed ({each})")
             numbers.append(generator.permutation(own)[:count])
         chosen.append(Split(*numbers))
     return chosen

@@ -1,6 +1,6 @@
 """The three sets of tasks of a search: to search on, to select by, and unseen.
 
-Every kind of task has a class with the methods of `TaskSets`, which a search asks for tasks. On real data nothing that
+Every kind of task has a class of its own, a `TaskSets`, which a search asks for tasks. On real data nothing that
 is judged by in `final` (the pairs where there are enough of them, the examples always) is used by the other two.
 """
 

@@ -81,10 +81,8 @@ def teacher_tasks(tasks: int, features: int, train_examples: int, valid_examples
 
 
 TEACHERS: Final[dict[str, Callable[..., Tasks]]] = {
-    "linear": linear_tasks,
-    "affine": affine_tasks,
-    "teacher": teacher_tasks,
-}
+    "linear": linear_tasks, "affine": affine_tasks, "teacher": teacher_tasks,
+}  # fmt: skip
 
 
 def _make(draw: _Draw, tasks: int, features: int, train_examples: int, valid_examples: int, seed: int) -> Tasks:

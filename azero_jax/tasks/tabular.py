@@ -17,8 +17,7 @@ from azero_jax.tasks.classification import stack_tasks, standardise
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks
 
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
-VALID_SHARE: Final = 0.2  # of the rows that are left
-_BINARY: Final = 2
+VALID_SHARE: Final = 0.2  # of the rows that are left, of each class alike
 _HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM, _COLUMN_STREAM = 3, 4, 5, 6  # keep the random draws of one seed apart
 
 
@@ -42,18 +41,12 @@ def hold_out(source: Source, share: float = HELD_OUT_SHARE, seed: int = 0) -> So
     """
     if source.test is not None:
         return source
-    kept, held = _split(source, source.train, share, np.random.default_rng([seed, _HOLD_OUT_STREAM]))
+    kept, held = _split(source, share, np.random.default_rng([seed, _HOLD_OUT_STREAM]))
     return dataclasses.replace(source, train=_take(source.train, kept), test=_take(source.train, held))
 
 
 def table_tasks(
-    source: Source,
-    count: int = 1,
-    *,
-    part: str = "valid",
-    valid_share: float = VALID_SHARE,
-    train_examples: int | None = None,
-    seed: int = 0,
+    source: Source, count: int = 1, *, part: str = "valid", train_examples: int | None = None, seed: int = 0
 ) -> Tasks:
     """Tasks of all the source's classes or numbers, without projection.
 
@@ -69,7 +62,6 @@ def table_tasks(
       count: number of tasks, each with a split and an order of its own.
       part: "valid": training and validation rows are taken from `source.train`; "test": `source.train` is for
         training, `source.test` to judge by.
-      valid_share: share of the rows for validation, of each class alike.
       train_examples: training rows of a task; None takes all that are left.
       seed: decides splits and orders.
 
@@ -84,7 +76,7 @@ def table_tasks(
         raise ValueError(f"count is {count}; at least one task is needed")
     made = []
     for number in range(count):
-        train, other = _examples(source, part, valid_share, train_examples, number, seed)
+        train, other = _examples(source, part, train_examples, number, seed)
         features, labels = standardise(train.features, other.features), (train.labels, other.labels)
         if part == "valid":
             generator = np.random.default_rng([seed, _COLUMN_STREAM, number])
@@ -102,7 +94,7 @@ def table_metric(source: Source) -> Metric:
     """How predictions of the source's labels are judged."""
     if source.is_regression:
         return Metric.RMS_ERROR
-    return Metric.ACCURACY if len(source.class_names) == _BINARY else Metric.MULTICLASS_ACCURACY
+    return Metric.ACCURACY if len(source.class_names) == 2 else Metric.MULTICLASS_ACCURACY
 
 
 def table_features(source: Source) -> int:
@@ -116,33 +108,29 @@ def label_scale(train_labels: NDArray[np.float64]) -> Scale:
 
 
 def _examples(
-    source: Source, part: str, valid_share: float, train_examples: int | None, number: int, seed: int
+    source: Source, part: str, train_examples: int | None, number: int, seed: int
 ) -> tuple[Examples, Examples]:
     """Training examples, shuffled, and examples to judge by, of task `number`."""
     train, other = source.train, source.test
     if part == "valid" or other is None:
         generator = np.random.default_rng([seed, _VALID_STREAM, number])
-        kept, held = _split(source, source.train, valid_share, generator)
+        kept, held = _split(source, VALID_SHARE, generator)
         train, other = _take(source.train, kept), _take(source.train, held)
     order = np.random.default_rng([seed, _ORDER_STREAM, number]).permutation(len(train))
-    wanted = len(order) if train_examples is None else train_examples
-    if len(order) < MIN_TRAIN_EXAMPLES:
-        raise ValueError(f"{source.name}: has {len(order)} rows to train on; at least {MIN_TRAIN_EXAMPLES} are needed")
-    if not MIN_TRAIN_EXAMPLES <= wanted <= len(order):
-        raise ValueError(
-            f"{source.name}: {wanted} training examples cannot be taken; allowed: {MIN_TRAIN_EXAMPLES} to {len(order)}"
-        )
+    wanted, least = len(order) if train_examples is None else train_examples, MIN_TRAIN_EXAMPLES
+    if len(order) < least:
+        raise ValueError(f"{source.name}: has {len(order)} rows to train on; at least {least} are needed")
+    if not least <= wanted <= len(order):
+        raise ValueError(f"{source.name}: {wanted} training examples cannot be taken; allowed: {least} to {len(order)}")
     return _take(train, order[:wanted]), other
 
 
-def _split(
-    source: Source, examples: Examples, share: float, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _split(source: Source, share: float, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Numbers of the examples to keep and of those to hold out: `share` of each class, at least one of each."""
     if not 0 < share < 1:
         raise ValueError(f"the share to hold out is {share}; it must be above 0 and below 1")
-    classes = [np.flatnonzero(examples.labels == number) for number in range(len(source.class_names))]
-    groups = classes or [np.arange(len(examples))]  # a regression has no classes
+    classes = [np.flatnonzero(source.train.labels == number) for number in range(len(source.class_names))]
+    groups = classes or [np.arange(len(source.train))]  # a regression has no classes
     kept, held = [], []
     for number, group in enumerate(groups):
         if len(group) < 2:

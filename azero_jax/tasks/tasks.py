@@ -144,7 +144,8 @@ def _read_labels(
 
 def _check_shapes(arrays: dict[str, NDArray[np.float64]]) -> None:
     tasks, train, features = arrays["train_features"].shape
-    valid = arrays["valid_features"].shape[1]
+    shape = arrays["valid_features"].shape
+    valid = shape[1]
     if tasks == 0:
         raise ValueError("there are no tasks; at least one is needed")
     if features == 0:
@@ -153,14 +154,11 @@ def _check_shapes(arrays: dict[str, NDArray[np.float64]]) -> None:
         raise ValueError(f"a task has {train} training examples; at least {MIN_TRAIN_EXAMPLES} are needed")
     if valid < 1:
         raise ValueError("a task has no validation example; at least one is needed")
-    if arrays["valid_features"].shape != (tasks, valid, features):
-        raise ValueError(
-            f"valid_features has shape {arrays['valid_features'].shape}; to fit train_features it must be"
-            f" ({tasks}, any, {features})"
-        )
+    if shape != (tasks, valid, features):
+        fits = f"({tasks}, any, {features})"
+        raise ValueError(f"valid_features has shape {shape}; to fit train_features it must be {fits}")
     for part, count in (("train", train), ("valid", valid)):
-        labels = arrays[f"{part}_labels"]
-        if labels.shape[:2] != (tasks, count) or labels.shape[2:] not in ((), (features,)):
-            raise ValueError(
-                f"{part}_labels has shape {labels.shape}; to fit {part}_features it must be ({tasks}, {count})"
-            )
+        shape = arrays[f"{part}_labels"].shape
+        if shape[:2] != (tasks, count) or shape[2:] not in ((), (features,)):
+            fits = f"({tasks}, {count})"
+            raise ValueError(f"{part}_labels has shape {shape}; to fit {part}_features it must be {fits}")

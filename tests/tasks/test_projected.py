@@ -242,9 +242,6 @@ class TestTasks:
         assert tasks.train_labels.shape == (2, 48, 5)
         assert (tasks.train_labels.sum(axis=(0, 1)) == [24, 24, 24, 24, 0]).all()
 
-    def test_multiclass_of_some_classes(self, data):
-        assert multiclass_tasks(data, classes=(3, 1, 0)).train_labels.shape == (1, 36, 5)
-
     def test_multiclass_needs_as_many_features_as_classes(self):
         with pytest.raises(ValueError, match="3 features"):
             multiclass_tasks(prepare(image_source(), 3, projections=1, sizes=SIZES))

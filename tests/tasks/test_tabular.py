@@ -101,7 +101,6 @@ def test_bundled_tables():
         ({"part": "train"}, "part"),
         ({"part": "test"}, "held out"),
         ({"count": 0}, "count"),
-        ({"valid_share": 1.0}, "share"),
         ({"train_examples": 9}, "10 to 48"),
         ({"train_examples": 49}, "10 to 48"),
     ],
@@ -109,6 +108,11 @@ def test_bundled_tables():
 def test_what_cannot_be_had(arguments, said):
     with pytest.raises(ValueError, match=said):
         table_tasks(numbered_source(), **arguments)
+
+
+def test_all_rows_cannot_be_held_out():
+    with pytest.raises(ValueError, match="share"):
+        hold_out(numbered_source(), share=1.0)
 
 
 def test_a_class_with_one_row_cannot_be_held_out():

@@ -16,12 +16,7 @@ _SUFFIX: Final = ".txt"
 
 
 class KnownProgram(NamedTuple):
-    """One program of the library.
-
-    Attributes:
-      name: the file's name without its ending.
-      source: the comment that heads the file.
-      text: the whole file, as `azero_jax.language.text.parse_program` reads it.
+    """One program of the library: its file's name without the ending, the comment that heads it, and all its text.
 
     >>> load_program("linear_regressor").name
     'linear_regressor'
@@ -66,7 +61,7 @@ def program_space(text: str | ProgramText, features: int) -> SearchSpace:
       ValueError: the text does not parse.
     """
     program = read_text(text) if isinstance(text, str) else text
-    setup, predict, learn = (len(function) for function in program)
+    setup, predict, learn = map(len, program)
     used = sorted({line.op.name for line in program.lines()} - {ops.NO_OP.name})
     return make_space(
         features=features,
