@@ -109,6 +109,19 @@ def test_tasks_streams_and_elements_are_uncorrelated(engine_name: str) -> None:
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)
+def test_a_program_as_it_is_parsed_draws_other_numbers_with_each_instruction(engine_name: str) -> None:
+    first, second, third = np.moveaxis(
+        setup_matrices(engine_name, parse("m0 = gaussian(0.0, 1.0)\nm1 = gaussian(0.0, 1.0)\nm2 = gaussian(0.0, 1.0)"))[
+            0
+        ],
+        1,
+        0,
+    )
+    assert (first != second).all()
+    assert (second != third).all()
+
+
+@pytest.mark.parametrize("engine_name", ENGINES)
 def test_equal_streams_draw_equal_numbers_and_other_seeds_others(engine_name: str) -> None:
     programs = parse("m0 = gaussian(0.0, 1.0)\nm1 = gaussian(0.0, 1.0)\nm2 = gaussian(0.0, 1.0)", (3, 3, 1))
     matrices = setup_matrices(engine_name, programs)[0]
