@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from azero_jax.analysis.learnable import check_can_learn
+from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
 from azero_jax.config.tree import Config
 from azero_jax.data import default_cache_dir
@@ -89,6 +89,8 @@ def _search(
     seeds = read_programs(start_from, space) if start_from else None
     if config.search.candidates == "learnable":
         check_can_learn(space, tasks.metric)
+        if seeds is not None and not learnable(seeds, space, tasks.metric).any():
+            raise ValueError("of the programs to start from none can learn; start from others, or take candidates any")
     arena = Arena(config, tasks, space, 0, say)
     engine = arena.engine
     say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")

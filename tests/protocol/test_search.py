@@ -199,6 +199,16 @@ def test_a_search_that_was_stopped_does_not_tune() -> None:
     assert not any("other constants" in line for line in said)
 
 
+def test_a_search_among_learnable_programs_starts_from_one_at_least() -> None:
+    config = tiny(search__candidates="learnable", budget__max_candidates=200)
+    text = "def Predict():\n  s1 = dot(v0, v1)\n"
+    with pytest.raises(ValueError, match="of the programs to start from none can learn"):
+        az.search(config, start_from=(text,))
+    learns = "def Learn():\n  s3 = s0 - s1\n  v1 = s3 * v0\n  v1 = v1 + v1\n"
+    with pytest.raises(ValueError, match="none can learn"):  # v1 has no past
+        az.search(config, start_from=(text + learns,))
+
+
 def without_numbers(text: str) -> str:
     return re.sub(r"-?\d+\.\d+(e-?\d+)?", "number", text)
 
