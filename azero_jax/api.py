@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.config.tree import Config
-from azero_jax.judge.run import judge_program
+from azero_jax.judge.run_program import judge_program
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.run import REPORT_SECONDS, run
 from azero_jax.tasks import Tasks

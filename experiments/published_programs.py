@@ -33,7 +33,7 @@ from azero_jax.data import Source, default_cache_dir, load_source
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.judge.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
 from azero_jax.judge.pairs import accuracy_by_pair
-from azero_jax.judge.run import Judge
+from azero_jax.judge.run_program import Judge
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.library import load_program, parse_known
 from azero_jax.recording.environment import describe_environment

@@ -9,7 +9,7 @@ import numpy as np
 
 from azero_jax.config.tree import Config
 from azero_jax.judge.pairs import accuracy_by_pair
-from azero_jax.judge.run import Judge, judge_program, standard_error
+from azero_jax.judge.run_program import Judge, judge_program, standard_error
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.library import program_space
 from azero_jax.language.roles import Metric

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from azero_jax.engines.settings import EngineConfig
-from azero_jax.judge.run import judge_program, standard_error
+from azero_jax.judge.run_program import judge_program, standard_error
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks.classification import pair_tasks
 from azero_jax.tasks.pairs import Pair

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.judge.halving import halve, share_of_examples
-from azero_jax.judge.run import Judge
+from azero_jax.judge.run_program import Judge
 from azero_jax.language import ops
 from azero_jax.language.program import Programs
 

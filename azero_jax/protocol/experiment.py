@@ -17,7 +17,7 @@ from azero_jax.config.tree import Config, derive_seed
 from azero_jax.engines import Engine, make_engine
 from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
 from azero_jax.fitness import Evaluator
-from azero_jax.judge.run import select_judge
+from azero_jax.judge.run_program import select_judge
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.process.state import State, with_prefix, without_prefix

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from azero_jax.config.tree import Config, derive_seed
-from azero_jax.judge.run import final_judge, select_judge
+from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import format_program, parse_program, read_programs

@@ -19,7 +19,7 @@ from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.experiment import Arena, Experiment, Trial
 from azero_jax.protocol.finalists import measure_finalists, tune_best
 from azero_jax.protocol.result import Finalist, Progress, SearchResult
-from azero_jax.protocol.stopping import STOP_SIGNALS, StoppedAtOnceError, StopSignals
+from azero_jax.protocol.signals import STOP_SIGNALS, StoppedAtOnceError, StopSignals
 from azero_jax.protocol.totals import Totals
 from azero_jax.recording.run_directory import RunDirectory
 from azero_jax.tasks.sets import TaskSets

@@ -18,7 +18,7 @@ from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
 from azero_jax.protocol.loop import SearchLoop
 from azero_jax.protocol.result import Progress, SearchResult
-from azero_jax.protocol.stopping import StopSignals
+from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
 from azero_jax.tasks.load import load_task_sets
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets, fingerprint

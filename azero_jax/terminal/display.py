@@ -15,7 +15,7 @@ from rich.text import Text
 from azero_jax.fitness.counters import Counters
 from azero_jax.judge.comparison import Comparison, describe_fitness
 from azero_jax.protocol.result import Progress, SearchResult
-from azero_jax.protocol.stopping import STOP_SIGNALS
+from azero_jax.protocol.signals import STOP_SIGNALS
 
 _PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
 _CURVE_WIDTH = 60  # characters

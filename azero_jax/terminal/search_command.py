@@ -19,7 +19,7 @@ from azero_jax.language.text import parse_program
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.result import SearchResult
 from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
-from azero_jax.protocol.stopping import EXIT_CODES
+from azero_jax.protocol.signals import EXIT_CODES
 from azero_jax.recording.overview import list_runs, read_overview
 from azero_jax.recording.run_directory import read_run_config
 from azero_jax.tasks.load import unseen_name

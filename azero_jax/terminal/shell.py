@@ -8,7 +8,7 @@ import click
 
 from azero_jax.language.library import known_programs, load_program
 from azero_jax.language.text import ProgramText, read_text
-from azero_jax.protocol.stopping import EXIT_CODES
+from azero_jax.protocol.signals import EXIT_CODES
 
 SOLVED: Final = 0  # exit codes; those of signals are in EXIT_CODES
 NOT_SOLVED: Final = 1

@@ -6,7 +6,7 @@ import pytest
 from azero_jax.data import load_source
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.judge.pairs import accuracy_by_pair
-from azero_jax.judge.run import judge_program, standard_error
+from azero_jax.judge.run_program import judge_program, standard_error
 from azero_jax.language.library import load_program
 from azero_jax.tasks.classification import pair_tasks
 from azero_jax.tasks.projected import prepare

@@ -5,7 +5,7 @@ import pytest
 
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.engines.xla.engine import XlaEngine
-from azero_jax.judge.run import Judge
+from azero_jax.judge.run_program import Judge
 from azero_jax.judge.tune import scale_constants, tune_constants
 from azero_jax.language.library import known_programs, load_program, parse_known, program_space
 from azero_jax.language.roles import Metric

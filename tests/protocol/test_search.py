@@ -13,12 +13,12 @@ import pytest
 
 import azero_jax as az
 from azero_jax.config.tree import derive_seed
-from azero_jax.judge.run import select_judge
+from azero_jax.judge.run_program import select_judge
 from azero_jax.language.text import parse_program
 from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.protocol.result import Finalist
-from azero_jax.protocol.stopping import StoppedAtOnceError, StopSignals
+from azero_jax.protocol.signals import StoppedAtOnceError, StopSignals
 from azero_jax.tasks.sets import GeneratedTasks
 from tests.support.tiny import tiny
 
