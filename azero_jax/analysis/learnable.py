@@ -26,6 +26,7 @@ from azero_jax.compiled.tables import (
     IN1_USED,
     IS_SQUASHED,
     KEEPS,
+    KIND,
     LABEL,
     LEARN,
     PREDICT,
@@ -63,7 +64,9 @@ class Flow(NamedTuple):
     sets: Table
 
 
-def learnable(programs: Programs, space: SearchSpace, metric: Metric, *, strict: bool = False) -> NDArray[np.bool_]:
+def learnable(
+    programs: Programs, space: SearchSpace, metric: Metric, *, strict: bool = False, kinds: str = ""
+) -> NDArray[np.bool_]:
     """`[N]` bool: whether each program is learnable.
 
     Args:
@@ -71,13 +74,20 @@ def learnable(programs: Programs, space: SearchSpace, metric: Metric, *, strict:
       space: the search space.
       metric: decides where label and prediction are.
       strict: every register that Predict reads and the loop changes must be learned, not just one.
+      kinds: letters of the kinds of which it must learn a register each, such as `vm` for a vector and a matrix.
 
     Raises:
       ValueError: the metric needs registers that the space does not have.
     """
     found = np.empty(len(programs), np.bool_)
-    _test_all(programs.arrays(), space_tables(space, metric), zero_table(space.features), strict, found)
+    tables, zero = space_tables(space, metric), zero_table(space.features)
+    _test_all(programs.arrays(), tables, zero, strict, kind_bits(kinds), found)
     return found
+
+
+def kind_bits(kinds: str) -> int:
+    """Kinds of registers, by their letters, as bits: `v` is 2."""
+    return sum(1 << place for place, kind in enumerate(ops.KINDS) if kind in kinds)
 
 
 @functools.lru_cache
@@ -126,18 +136,23 @@ def make_flow(space: SpaceTables) -> Flow:
 
 @compiled_loop
 def _test_all(
-    programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, found: NDArray[np.bool_]
+    programs: ProgramArrays,
+    space: SpaceTables,
+    zero: NDArray[np.bool_],
+    strict: bool,
+    kinds: int,
+    found: NDArray[np.bool_],
 ) -> None:
     flow = make_flow(space)
     for n in range(len(found)):
-        found[n] = is_learnable(programs, n, space, zero, strict, flow)
+        found[n] = is_learnable(programs, n, space, zero, strict, kinds, flow)
 
 
 @inlined
 def is_learnable(
-    programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, flow: Flow
+    programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, kinds: int, flow: Flow
 ) -> bool:
-    """Whether program `n` is learnable; see `learnable`.
+    """Whether program `n` is learnable; see `learnable`. `kinds` are bits.
 
     First as if every register held something, which takes less time and settles the matter for most programs: what is
     zero can only make fewer programs learnable.
@@ -154,11 +169,13 @@ def is_learnable(
         if is_known and strict and not _all_learn(total, flow):
             return False
         _close(_NEEDED, total, flow)
-        one_learns = False
+        learned = 0  # kinds, as bits
         for register in range(total):
-            if not one_learns and _has(flow.sets, _NEEDED, register):
-                one_learns = _is_learned(register, total, flow)
-        if not one_learns:
+            kind = 1 << space.registers[register, KIND]
+            is_enough = learned != 0 and (kind & kinds & ~learned) == 0
+            if not is_enough and _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
+                learned |= kind
+        if learned == 0 or (kinds & ~learned) != 0:
             return False
     return True
 

@@ -33,6 +33,11 @@ def inlined(function: _Function) -> _Function:
     return njit(nogil=True, forceinline=True, _nrt=False)(function)  # type: ignore[call-overload]
 
 
+def called(function: _Function) -> _Function:
+    """The same for a helper that has many callers: it stays a function of its own, which compiles sooner."""
+    return njit(nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
+
+
 class _SourceCache(FunctionCache):
     """Numba's cache, which by itself looks only at the file of the function that it keeps.
 

@@ -14,12 +14,14 @@ from azero_jax.config.tree import Config
 NONE = "none"  # TOML has no null
 
 
-def read_config(path: Path, preset: str | None = None) -> Config:
+def read_config(path: Path, preset: str | None = None, candidates: str | None = None) -> Config:
     """The configuration in a TOML file: its settings in place of a preset's.
 
     Args:
       path: the file; its key `preset` says what to start from, else it is `linear`.
       preset: start from this one whatever the file says.
+      candidates: whatever the file says, start from the preset for "learnable" or for "any" ones; None leaves it to the
+        file.
 
     Raises:
       ValueError: the file cannot be read, or it has an unknown key, a value of a wrong type, or one out of range; the
@@ -32,8 +34,9 @@ def read_config(path: Path, preset: str | None = None) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
     try:
-        base = load_preset(_take_preset(tree, preset))
-        return override(base, read_values(tree))
+        name, values = _take_preset(tree, preset), read_values(tree)
+        candidates = candidates or values.get("search.candidates", "learnable")
+        return override(load_preset(name, candidates), values | {"search.candidates": candidates})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -7,14 +7,17 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import compiled_loop, inlined
-from azero_jax.compiled.tables import SpaceTables
+from azero_jax.compiled.inline import called, compiled_loop, inlined
+from azero_jax.compiled.tables import MAX_SIZE, OFFSET, SpaceTables
 from azero_jax.language.program import ProgramArrays
-from azero_jax.mutate.learnable import learns, make_builder
-from azero_jax.mutate.mutations import mutate_one
+from azero_jax.mutate.learnable import learns
+from azero_jax.mutate.live_code import find_parent, has_changed, make_live_code
+from azero_jax.mutate.live_mutations import FIRST_LIVE, mutate_live_code
+from azero_jax.mutate.mutations import apply_mutation, draw_mutation, mutate_one
 from azero_jax.mutate.policy import MutationOdds
 
-_TRIES: Final = 8  # at a learnable child
+_TRIES: Final = 16  # at a child
+_TRIES_EACH: Final = 4  # with the same mutation, so that those which seldom fit happen too
 
 
 @compiled_loop
@@ -24,6 +27,7 @@ def breed(
     tournament: int,
     space: SpaceTables,
     odds: MutationOdds,
+    frozen: NDArray[np.bool_],
     generator: Generator,
     children: ProgramArrays,
     origins: NDArray[np.int64],
@@ -36,6 +40,7 @@ def breed(
       tournament: programs drawn for each tournament.
       space: the search space.
       odds: of the mutations.
+      frozen: `[3]` of Setup, Predict and Learn, whether children have their parents'.
       generator: source of randomness.
       children: `[I * batch]`, overwritten.
       origins: `[I * batch, 2]`, becomes each child's parent, and its `Mutation`, or -1.
@@ -43,45 +48,96 @@ def breed(
     islands, population = fitness.shape
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
+    is_frozen = frozen.any()
     for island in range(islands):
         scores = fitness[island]
         first = island * batch
         for child in range(first, first + batch):
-            winner = int(generator.random() * population)
-            best = scores[winner]
-            for _ in range(tournament - 1):
-                rival = int(generator.random() * population)
-                if scores[rival] > best:
-                    winner, best = rival, scores[rival]
-            origins[child, 0] = island * population + winner
+            origins[child, 0] = island * population + _hold_tournament(scores, tournament, generator)
         for child in range(first, first + batch):  # by themselves, so that the memory serves many at the same time
             _copy(parent_rows, origins[child, 0], child_rows, child)
         for child in range(first, first + batch):
             origins[child, 1] = mutate_one(children, child, space, odds, generator)
+            if is_frozen:
+                _keep_frozen(frozen, programs, origins[child, 0], children, child, space)
 
 
 @compiled_loop
-def breed_anew(
+def breed_learnable(
     programs: ProgramArrays,
+    fitness: NDArray[np.float64],
+    tournament: int,
     space: SpaceTables,
     odds: MutationOdds,
+    frozen: NDArray[np.bool_],
     zero: NDArray[np.bool_],
+    kinds: NDArray[np.int64],
     generator: Generator,
     children: ProgramArrays,
     origins: NDArray[np.int64],
 ) -> None:
-    """Mutates parents again, a few times, where the children that `breed` made of them cannot learn.
+    """Makes learnable children of all islands, none of which has its parent's live code.
 
-    Arguments are those of `breed`, and `zero` from `zero_table`.
+    A mutation is tried again, on the parent as it was, until its child is such a one; after some tries the child is a
+    copy. Arguments are those of `breed`, `zero` from `zero_table`, and `kinds` `[I]`, which each island's programs
+    learn, as bits.
     """
+    islands, population = fitness.shape
+    batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
-    builder = make_builder(space, zero)
+    is_frozen = frozen.any()
+    code = make_live_code(programs.opcodes.shape[1], space, zero)
     for child in range(len(children.opcodes)):
-        for _ in range(_TRIES):
-            if origins[child, 1] < 0 or learns(children, child, space, builder):
+        island = child // batch
+        parent = island * population + _hold_tournament(fitness[island], tournament, generator)
+        origins[child, 0], origins[child, 1] = parent, -1
+        _copy(parent_rows, parent, child_rows, child)
+        if odds.probability < 1.0 and generator.random() >= odds.probability:
+            continue
+        find_parent(children, child, space, code)
+        mutation = 0
+        for attempt in range(_TRIES):
+            if attempt % _TRIES_EACH == 0:
+                mutation = draw_mutation(odds, generator)
+            if mutation >= FIRST_LIVE:
+                is_made = mutate_live_code(mutation, children, child, space, code, generator)
+            else:
+                is_made = apply_mutation(mutation, children, child, space, generator)
+            if is_frozen:
+                _keep_frozen(frozen, programs, parent, children, child, space)
+            is_made = is_made and has_changed(programs, parent, children, child, space, code)
+            if is_made and learns(children, child, space, kinds[island], code.builder):
+                origins[child, 1] = mutation
                 break
-            _copy(parent_rows, origins[child, 0], child_rows, child)
-            origins[child, 1] = mutate_one(children, child, space, odds, generator)
+            _copy(parent_rows, parent, child_rows, child)
+
+
+@called
+def _keep_frozen(
+    frozen: NDArray[np.bool_], programs: ProgramArrays, parent: int, children: ProgramArrays, n: int, space: SpaceTables
+) -> None:
+    """Gives a child its parent's frozen functions back."""
+    for function in range(3):
+        if frozen[function]:
+            first = space.functions[function, OFFSET]
+            for slot in range(first, first + space.functions[function, MAX_SIZE]):
+                children.opcodes[n, slot] = programs.opcodes[parent, slot]
+                for field in range(3):
+                    children.addresses[n, slot, field] = programs.addresses[parent, slot, field]
+                for number in range(2):
+                    children.constants[n, slot, number] = programs.constants[parent, slot, number]
+            children.sizes[n, function] = programs.sizes[parent, function]
+
+
+@inlined
+def _hold_tournament(scores: NDArray[np.float64], tournament: int, generator: Generator) -> int:
+    """The fittest of some programs of an island, drawn with replacement."""
+    winner = int(generator.random() * len(scores))
+    for _ in range(tournament - 1):
+        rival = int(generator.random() * len(scores))
+        if scores[rival] > scores[winner]:
+            winner = rival
+    return winner
 
 
 @compiled_loop

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, mean_of_run, median_of_run
+from azero_jax.evolve.initial import keep_frozen, repeat
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
@@ -29,12 +30,16 @@ class RandomSearch:
         evaluate: Evaluate,
         settings: EvolutionSettings,
         generator: np.random.Generator,
+        seeds: Programs | None = None,
         state: State | None = None,
         metric: Metric = Metric.RMS_ERROR,
     ) -> None:
-        """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`."""
+        """Evaluates a first batch of `islands * batch` programs, or goes on from a state; see `Evolution`.
+
+        Of `seeds` only frozen functions are taken.
+        """
         self._space, self._metric, self._settings = space, metric, settings
-        self._evaluate = evaluate
+        self._evaluate, self._seeds = evaluate, seeds
         self._count = settings.islands * settings.batch
         self._next, self._spare = (no_op_programs(space, self._count) for _ in range(2))
         self._generator = generator
@@ -102,10 +107,16 @@ class RandomSearch:
         """Makes all of `_next` random, and submits it."""
         with self.timings.phase("breed"):
             if self._settings.candidates == "learnable":
-                programs = random_learnable(self._space, self._metric, self._count, self._generator)
+                given = None if self._seeds is None else repeat(self._seeds, self._count)
+                kinds, frozen = self._settings.learned_kinds()[0], self._settings.is_frozen
+                programs = random_learnable(
+                    self._space, self._metric, self._count, self._generator, kinds, given, frozen
+                )
                 self._next.put(slice(None), programs)
             else:
                 randomize(self._next, self._space, self._generator)
+                if self._seeds is not None:
+                    keep_frozen(self._next, self._seeds, self._space, self._settings)
         return self._evaluate.submit(self._next)
 
     def _summarize(self) -> tuple[float, float]:

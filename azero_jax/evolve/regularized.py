@@ -16,15 +16,16 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis.learnable import zero_table
+from azero_jax.analysis.learnable import kind_bits, zero_table
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
-from azero_jax.evolve.breeding import breed, breed_anew, replace_oldest
+from azero_jax.evolve.breeding import breed, breed_learnable, replace_oldest
+from azero_jax.evolve.initial import initial_programs
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import Mutation, no_op_programs, random_learnable, random_programs
+from azero_jax.mutate import Mutation
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 
@@ -58,7 +59,7 @@ class Evolution:
           evaluate: gives batches their fitness; `AtOnce` makes one of a function.
           settings: islands, populations, tournaments, mutations and restarts.
           generator: the only source of randomness.
-          seeds: programs to start from; every island repeats them until its population is full. None starts from
+          seeds: programs to start from; every island repeats them until its share of them is full. None starts from
             random or empty programs, as the settings say.
           state: what `state()` of a search with the same space, settings and seeds gave.
           metric: how predictions are judged, which decides what is learnable.
@@ -70,6 +71,8 @@ class Evolution:
         self._seeds = seeds
         self._tables = space_tables(space, metric)
         self._odds = settings.mutation_policy().odds()
+        self._kinds = np.array([kind_bits(kinds) for kinds in settings.learned_kinds()])
+        self._frozen = np.array(settings.is_frozen)
         self.timings = Timings()
         self._events: list[Event] = []
         start = self._begin() if state is None else _restore(state, generator)
@@ -87,7 +90,7 @@ class Evolution:
     def _begin(self) -> _Start:
         """The initial populations, evaluated."""
         islands, population = self._settings.islands, self._settings.population
-        programs = concatenate([self._initial_programs() for _ in range(islands)])
+        programs = concatenate([self._initial_programs(island) for island in range(islands)])
         fitness = self._evaluate.submit(programs).take().reshape(islands, population)
         since_gain = np.zeros(islands, np.int64)
         return _Start(programs, fitness, fitness.max(axis=1), since_gain, -np.inf, [0, islands * population, 0])
@@ -163,23 +166,17 @@ class Evolution:
     def _breed(self, half: _Half) -> None:
         """Makes the next children of one half of the islands, and submits them."""
         with self.timings.phase("breed"):
-            breed(
-                half.programs.arrays(),
-                half.fitness,
-                self._settings.tournament,
-                self._tables,
-                self._odds,
-                self._generator,
-                half.children.arrays(),
-                half.origins,
-            )
+            parents, children = half.programs.arrays(), half.children.arrays()
+            tournament, tables, odds = self._settings.tournament, self._tables, self._odds
+            frozen, generator, origins = self._frozen, self._generator, half.origins
             if self._settings.candidates == "learnable":
-                zero, parents, children = (
-                    zero_table(self._space.features),
-                    half.programs.arrays(),
-                    half.children.arrays(),
+                zero = zero_table(self._space.features)
+                kinds = self._kinds[half.islands]
+                breed_learnable(
+                    parents, half.fitness, tournament, tables, odds, frozen, zero, kinds, generator, children, origins
                 )
-                breed_anew(parents, self._tables, self._odds, zero, self._generator, children, half.origins)
+            else:
+                breed(parents, half.fitness, tournament, tables, odds, frozen, generator, children, origins)
             copies = half.origins[:, 1] < 0
             known = np.where(copies, half.fitness.reshape(-1)[half.origins[:, 0]], np.nan)
         half.evaluation = self._evaluate.submit(half.children, known)
@@ -211,15 +208,8 @@ class Evolution:
             event = event._replace(parent=half.programs[parent : parent + 1].copy(), mutation=name)
         self._events.append(event)
 
-    def _initial_programs(self) -> Programs:
-        count = self._settings.population
-        if self._seeds is not None:
-            return self._seeds[np.arange(count) % len(self._seeds)]
-        if self._settings.initial == "empty":
-            return no_op_programs(self._space, count)
-        if self._settings.candidates == "learnable":
-            return random_learnable(self._space, self._metric, count, self._generator)
-        return random_programs(self._space, count, self._generator)
+    def _initial_programs(self, island: int) -> Programs:
+        return initial_programs(self._space, self._metric, self._settings, self._seeds, island, self._generator)
 
     def _restart_stuck(self, islands: slice, newest: NDArray[np.float64]) -> None:
         best = self._best[islands]
@@ -235,7 +225,7 @@ class Evolution:
     def _restart(self, island: int) -> None:
         self._events.append(Restart(self.candidates, island, float(self._best[island])))
         population = self._settings.population
-        fresh = self._initial_programs()
+        fresh = self._initial_programs(island)
         self.programs.put(slice(island * population, (island + 1) * population), fresh)
         self.fitness[island] = self._evaluate.submit(fresh).take()
         self.candidates += population

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from azero_jax.language.ops import KIND_NAMES, KINDS
+from azero_jax.language.space import FUNCTION_NAMES
 from azero_jax.mutate import MutationPolicy
 
 
@@ -13,6 +15,12 @@ class EvolutionSettings:
       algorithm: "evolution", or "random" for random search.
       candidates: "learnable" runs only programs that can come to depend on labels (see `analysis.learnable`) and starts
         from such, "any" runs all, as the original does.
+      learned: niches of learnable candidates: the kinds of registers that programs of the first island, the second and
+        so on must learn, again from the first where there are more islands: letters such as `vm`, or `any`. Empty
+        demands nothing.
+      frozen: functions (`setup`, `predict`, `learn`) that stay as they are in the programs that the search starts from.
+      start_share: share of the initial programs that are the given ones, if any; the others are random, but for frozen
+        functions.
       islands: populations that evolve side by side.
       population: programs of each island (P).
       tournament: programs drawn for each tournament (T).
@@ -34,6 +42,9 @@ class EvolutionSettings:
 
     algorithm: str = "evolution"
     candidates: str = "any"
+    learned: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    start_share: float = 1.0
     islands: int = 16
     population: int = 1000
     tournament: int = 10
@@ -66,7 +77,44 @@ class EvolutionSettings:
             raise ValueError(
                 "initial is 'empty', but empty programs cannot learn; take initial random, or candidates any"
             )
-        self.mutation_policy()
+        self._check_learned()
+        self._check_frozen()
+
+    def _check_learned(self) -> None:
+        is_learnable = self.candidates == "learnable"
+        of_live_code = self.mutation_policy().names_of_live_code()
+        if of_live_code and not is_learnable:
+            raise ValueError(
+                f"candidates is 'any', but mutation {of_live_code[0]} is for learnable ones only; give other mutations,"
+                " such as alter_param=1,randomize_instruction=1, or start from a preset for any candidates"
+            )
+        for kinds in self.learned:
+            if kinds != "any" and (not kinds or set(kinds) - set(KINDS)):
+                raise ValueError(
+                    f"learned is {','.join(self.learned)}; each niche is any, or letters of"
+                    f" {', '.join(f'{kind} ({name})' for kind, name in KIND_NAMES.items())}, such as vm"
+                )
+        if self.learned and not is_learnable:
+            raise ValueError("learned is for learnable candidates only; leave it empty, or take candidates learnable")
+
+    def _check_frozen(self) -> None:
+        for name in self.frozen:
+            if name not in FUNCTION_NAMES:
+                raise ValueError(f"frozen is {','.join(self.frozen)}; allowed: {', '.join(FUNCTION_NAMES)}")
+        if len(set(self.frozen)) == len(FUNCTION_NAMES):
+            raise ValueError("frozen has all functions; at least one must be left to evolve")
+        if not 0 <= self.start_share <= 1:
+            raise ValueError(f"start_share is {self.start_share}; it must be from 0 to 1")
+
+    @property
+    def is_frozen(self) -> tuple[bool, ...]:
+        """Of Setup, Predict and Learn, whether it is frozen."""
+        return tuple(name in self.frozen for name in FUNCTION_NAMES)
+
+    def learned_kinds(self) -> list[str]:
+        """For each island, the letters of the kinds of registers that its programs must learn."""
+        niches = self.learned or ("any",)
+        return [niches[island % len(niches)].replace("any", "") for island in range(self.islands)]
 
     def mutation_policy(self) -> MutationPolicy:
         """The mutations, checked."""

@@ -1,287 +1,107 @@
 """Random programs that are learnable (`azero_jax.analysis.learnable`), whole batches at once in compiled loops.
 
-Of uniformly random programs hardly any can learn. So each function is made from its end to its start: an instruction
-writes a register that is needed further on, and needs its own inputs in turn, which are drawn with a preference for
-what makes a program learn: the features, the register that is to be learned, the label and the prediction. What still
-is not learnable is made again. Now and then a program is uniformly random throughout, so that every learnable program
-can come out.
+They are made by `building`, and what still is not learnable is made again. Now and then a program is uniformly random
+throughout, so that every learnable program can come out.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.analysis.learnable import Flow, is_learnable, make_flow, zero_table
+from azero_jax.analysis.learnable import is_learnable, kind_bits, zero_table
 from azero_jax.compiled.inline import compiled_loop, inlined
-from azero_jax.compiled.tables import (
-    END,
-    FEATURES,
-    FIRST_OP,
-    FIRST_OUTPUT,
-    INITIAL_SIZE,
-    INPUTS,
-    KEEPS,
-    KIND,
-    LABEL,
-    LEARN,
-    MAX_SIZE,
-    MIN_SIZE,
-    OFFSET,
-    OP_COUNT,
-    PREDICT,
-    PREDICTION,
-    SET_OUTSIDE,
-    SETUP,
-    TOTAL,
-    SpaceTables,
-    space_tables,
-)
-from azero_jax.language.program import OUT, ProgramArrays, Programs, empty_programs
+from azero_jax.compiled.tables import INITIAL_SIZE, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, SpaceTables, space_tables
+from azero_jax.language import ops
+from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate.drawing import below, draw_field, randomize_function, write_instruction
+from azero_jax.mutate.building import Builder, build, make_builder
+from azero_jax.mutate.drawing import below, randomize_function
 
 MOST_ATTEMPTS: Final = 100_000  # at one program
 _UNIFORM: Final = 0.02  # share of attempts that are uniformly random
-_LIVE: Final = 0.8  # of the slots that could write something needed, this share does
-_PREFERRED: Final = 0.6  # of their inputs, this share is what makes a program learn
-_TRIES: Final = 200  # at one function
-_DRAWS: Final = 64  # for an op or output of the right kind
-_FREE, _OPEN, _CLOSED = range(3)  # of a register: not needed, needed and to be written, needed as the function finds it
 
 
-class Builder(NamedTuple):
-    """Scratch memory of one program at a time.
-
-    Attributes:
-      needs: `[R + 2]` whether each register is needed further on.
-      preferred: `[R + 2]` whether each register is a preferred input.
-      choices: `[R + 2]` registers to draw from.
-      flow: of the test whether a program is learnable.
-      zero: from `zero_table`.
-    """
-
-    needs: NDArray[np.int64]
-    preferred: NDArray[np.bool_]
-    choices: NDArray[np.int64]
-    flow: Flow
-    zero: NDArray[np.bool_]
-
-
-def random_learnable(space: SearchSpace, metric: Metric, count: int, generator: Generator) -> Programs:
+def random_learnable(
+    space: SearchSpace,
+    metric: Metric,
+    count: int,
+    generator: Generator,
+    kinds: str = "",
+    given: Programs | None = None,
+    is_frozen: tuple[bool, ...] = (False, False, False),
+) -> Programs:
     """`count` random learnable programs of a space.
 
     They have the initial sizes where these are the only ones, else sizes up to the largest.
 
+    Args:
+      space: what programs may look like.
+      metric: how predictions are judged.
+      count: how many.
+      generator: source of randomness.
+      kinds: letters of the kinds of which each must learn a register, such as `sv`.
+      given: `[count]` programs, whose frozen functions are kept.
+      is_frozen: of Setup, Predict and Learn, whether it is frozen.
+
     Raises:
       ValueError: none was found in many attempts at one.
     """
-    programs = empty_programs(count, space)
-    made = _make_all(programs.arrays(), space_tables(space, metric), zero_table(space.features), generator)
+    programs = empty_programs(count, space) if given is None else given.copy()
+    tables, zero = space_tables(space, metric), zero_table(space.features)
+    made = _make_all(programs.arrays(), tables, zero, kind_bits(kinds), np.array(is_frozen), generator)
     if made < count:
+        wanted = "".join(f" that learns a {ops.KIND_NAMES[kind]}" for kind in kinds[:1])
         raise ValueError(
-            f"no learnable program was found in {MOST_ATTEMPTS:,} attempts at one; give the search space more"
+            f"no learnable program{wanted} was found in {MOST_ATTEMPTS:,} attempts at one; give the search space more"
             " instructions, addresses or ops, or say --candidates any"
         )
     return programs
 
 
 @compiled_loop
-def _make_all(programs: ProgramArrays, space: SpaceTables, zero: NDArray[np.bool_], generator: Generator) -> int:
+def _make_all(
+    programs: ProgramArrays,
+    space: SpaceTables,
+    zero: NDArray[np.bool_],
+    kinds: int,
+    frozen: NDArray[np.bool_],
+    generator: Generator,
+) -> int:
     """How many programs could be made."""
     builder = make_builder(space, zero)
     for n in range(len(programs.opcodes)):
         for attempt in range(MOST_ATTEMPTS):
-            _draw_sizes(programs, n, space, generator)
+            _draw_sizes(programs, n, frozen, space, generator)
             if generator.random() < _UNIFORM:
                 for function in range(3):
-                    randomize_function(programs, n, function, space, generator)
+                    if not frozen[function]:
+                        randomize_function(programs, n, function, space, generator)
             else:
-                build(programs, n, space, generator, builder)
-            if learns(programs, n, space, builder):
+                build(programs, n, frozen, space, generator, builder)
+            if learns(programs, n, space, kinds, builder):
                 break
             if attempt == MOST_ATTEMPTS - 1:
                 return n
     return len(programs.opcodes)
 
 
-@njit(nogil=True, forceinline=True)
-def make_builder(space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
-    """Scratch memory for programs of a space."""
-    rows = space.facts[TOTAL] + 2
-    needs, preferred, choices = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.int64)
-    return Builder(needs, preferred, choices, make_flow(space), zero)
+@inlined
+def learns(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, builder: Builder) -> bool:
+    """Whether program `n` is learnable, with registers of all `kinds` learned, which are bits."""
+    return is_learnable(programs, n, space, builder.zero, False, kinds, builder.flow)
 
 
 @inlined
-def learns(programs: ProgramArrays, n: int, space: SpaceTables, builder: Builder) -> bool:
-    """Whether program `n` is learnable."""
-    return is_learnable(programs, n, space, builder.zero, False, builder.flow)
-
-
-@inlined
-def build(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
-    """Makes all functions of program `n`, whose sizes are set; many of the results are learnable."""
-    build_predict(programs, n, space, generator, builder)
-    build_learn(draw_learned(space, generator, builder), programs, n, space, generator, builder)
-    randomize_function(programs, n, SETUP, space, generator)
-
-
-@inlined
-def build_predict(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
-    """Makes a Predict that needs the features, and some register that may be learned, if it can."""
-    facts, tries, fits = space.facts, 0, False
-    while not fits and tries < _TRIES:
-        build_function(PREDICT, facts[PREDICTION], -1, programs, n, space, generator, builder)
-        fits = builder.needs[facts[FEATURES]] != _FREE and draw_learned(space, generator, builder) >= 0
-        tries += 1
-
-
-@inlined
-def build_learn(
-    learned: int, programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder
+def _draw_sizes(
+    programs: ProgramArrays, n: int, frozen: NDArray[np.bool_], space: SpaceTables, generator: Generator
 ) -> None:
-    """Makes a Learn in which a register depends on its own past, the label and the prediction, if it can."""
-    facts, tries, fits = space.facts, 0, learned < 0
-    while not fits and tries < _TRIES:
-        build_function(LEARN, learned, learned, programs, n, space, generator, builder)
-        needs = builder.needs
-        fits = needs[learned] != _FREE and needs[facts[LABEL]] != _FREE and needs[facts[PREDICTION]] != _FREE
-        tries += 1
-
-
-@inlined
-def draw_learned(space: SpaceTables, generator: Generator, builder: Builder) -> int:
-    """Of a random kind, one of the registers that Predict needs as it finds them, and Learn may write; -1: none."""
-    choices, needs = builder.choices, builder.needs
-    chosen, kinds = -1, 0
-    for kind in range(3):
-        count = 0
-        for register in range(space.facts[TOTAL]):
-            may_learn = not space.registers[register, SET_OUTSIDE] and register != space.facts[PREDICTION]
-            if needs[register] != _FREE and may_learn and space.registers[register, KIND] == kind:
-                choices[count] = register
-                count += 1
-        if count > 0:
-            kinds += 1
-            if kinds == 1 or generator.random() * kinds < 1:
-                chosen = choices[below(count, generator)]
-    return chosen
-
-
-@inlined
-def build_function(
-    function: int,
-    goal: int,
-    learned: int,
-    programs: ProgramArrays,
-    n: int,
-    space: SpaceTables,
-    generator: Generator,
-    builder: Builder,
-) -> None:
-    """Makes all instructions of Predict or Learn, from the last to the first.
-
-    Args:
-      function: which.
-      goal: the register that it is to write.
-      learned: the register that Learn is to learn; -1 of Predict.
-      programs: the batch.
-      n: which program of it.
-      space: the search space.
-      generator: source of randomness.
-      builder: scratch memory.
-    """
-    needs, preferred, facts = builder.needs, builder.preferred, space.facts
-    for register in range(facts[TOTAL] + 2):
-        needs[register], preferred[register] = _FREE, False
-    needs[goal] = _OPEN
-    preferred[facts[FEATURES]] = True
-    if function == LEARN:
-        preferred[learned] = preferred[facts[LABEL]] = preferred[facts[PREDICTION]] = True
-    first = space.functions[function, OFFSET]
-    for place in range(programs.sizes[n, function] - 1, -1, -1):
-        target = _draw_target(space, generator, builder)
-        is_first = needs[goal] == _OPEN and target == goal
-        is_live = target >= 0 and (generator.random() < _LIVE or (is_first and place == 0))
-        _make_instruction(first + place, function, target if is_live else -1, programs, n, space, generator, builder)
-
-
-@inlined
-def _draw_target(space: SpaceTables, generator: Generator, builder: Builder) -> int:
-    """A register that is needed and still to be written; -1 if there is none."""
-    choices, count = builder.choices, 0
-    for register in range(space.facts[TOTAL]):
-        if builder.needs[register] == _OPEN and register >= space.registers[register, FIRST_OUTPUT]:
-            choices[count] = register
-            count += 1
-    return choices[below(count, generator)] if count > 0 else -1
-
-
-@inlined
-def _draw_preferred(first: int, space: SpaceTables, generator: Generator, builder: Builder) -> int:
-    """A preferred input of the kind whose first register is given; -1 if there is none."""
-    choices, count = builder.choices, 0
-    for register in range(first, space.registers[first, END]):
-        if builder.preferred[register]:
-            choices[count] = register
-            count += 1
-    return choices[below(count, generator)] if count > 0 else -1
-
-
-@inlined
-def _make_instruction(
-    slot: int,
-    function: int,
-    target: int,
-    programs: ProgramArrays,
-    n: int,
-    space: SpaceTables,
-    generator: Generator,
-    builder: Builder,
-) -> None:
-    """Makes an instruction that writes `target`, or, if that is -1 or no op can, one that writes nothing needed."""
-    needs, fits, draws = builder.needs, False, 0
-    wanted = space.registers[target, KIND] if target >= 0 else -1
-    op, base, out = 0, 0, 0
-    while not fits and draws < _DRAWS:
-        op = space.functions[function, FIRST_OP + below(space.functions[function, OP_COUNT], generator)]
-        base = space.ops[op, OUT]
-        if target >= 0:
-            fits = space.registers[base, KIND] == wanted
-            out = target if fits else out
-        else:
-            out = base + draw_field(op, OUT, space, generator)
-            fits = needs[out] == _FREE
-        draws += 1
-    write_instruction(programs, n, slot, op, space, generator)
-    if fits:
-        programs.addresses[n, slot, OUT] = out - base
-    out = base + programs.addresses[n, slot, OUT]
-    if needs[out] == _FREE:
-        return
-    if not space.ops[op, KEEPS]:
-        needs[out] = _FREE
-    for field in range(space.ops[op, INPUTS]):
-        first = space.ops[op, field]
-        if generator.random() < _PREFERRED:
-            chosen = _draw_preferred(first, space, generator, builder)
-            if chosen >= 0:
-                programs.addresses[n, slot, field] = chosen - first
-                needs[chosen] = _CLOSED
-                builder.preferred[chosen] = chosen == space.facts[FEATURES]
-        register = first + programs.addresses[n, slot, field]
-        if needs[register] == _FREE:
-            needs[register] = _OPEN
-
-
-@inlined
-def _draw_sizes(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator) -> None:
-    """The initial size of each function, or a random one where it may have several."""
+    """The initial size of each function that is not frozen, or a random one where it may have several."""
     for function in range(3):
+        if frozen[function]:
+            continue
         least, most = space.functions[function, MIN_SIZE], space.functions[function, MAX_SIZE]
         size = space.functions[function, INITIAL_SIZE]
         if least < most and space.functions[function, OP_COUNT] > 0:

@@ -70,20 +70,31 @@ def mutate_one(programs: ProgramArrays, n: int, space: SpaceTables, odds: Mutati
     """
     if odds.probability < 1.0 and generator.random() >= odds.probability:
         return -1
+    mutation = draw_mutation(odds, generator)
+    return mutation if apply_mutation(mutation, programs, n, space, generator) else -1
+
+
+@inlined
+def draw_mutation(odds: MutationOdds, generator: Generator) -> int:
+    """One of the mutations, by their odds."""
     draw = generator.random()
     mutation = 0
     while odds.cumulative[mutation] <= draw:
         mutation += 1
+    return mutation
+
+
+@inlined
+def apply_mutation(mutation: int, programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator) -> bool:
+    """Applies one of the release's or the paper's mutations in place; False if it is known to have changed nothing."""
     if mutation == Mutation.IDENTITY.value:
-        return -1
+        return False
     if mutation == Mutation.RANDOMIZE_ALGORITHM.value:
         for function in range(3):
             randomize_function(programs, n, function, space, generator)
-        return mutation
+        return True
     function = _draw_function(space, generator)
-    if function < 0 or not _mutate_function(mutation, programs, n, function, space, generator):
-        return -1
-    return mutation
+    return function >= 0 and _mutate_function(mutation, programs, n, function, space, generator)
 
 
 @inlined
@@ -100,7 +111,7 @@ def _mutate_function(
         if size >= space.functions[function, MAX_SIZE]:
             return False
         slot = first + below(size + 1, generator)
-        _open_slot(programs, n, slot, first + size)
+        open_slot(programs, n, slot, first + size)
         randomize_instruction(programs, n, slot, function, space, generator)
         programs.sizes[n, function] = size + 1
     elif size == 0:
@@ -108,16 +119,16 @@ def _mutate_function(
     elif mutation == Mutation.REMOVE_INSTRUCTION.value:
         if size <= space.functions[function, MIN_SIZE]:
             return False
-        _close_slot(programs, n, first + below(size, generator), first + size)
+        close_slot(programs, n, first + below(size, generator), first + size)
         programs.sizes[n, function] = size - 1
     elif mutation == Mutation.TRADE_INSTRUCTION.value:
         inserted = below(size + 1, generator)
         removed = below(size + 1, generator)  # counted after the insertion
         if removed == inserted:
             return False
-        _close_slot(programs, n, first + removed - (removed > inserted), first + size)
+        close_slot(programs, n, first + removed - (removed > inserted), first + size)
         slot = first + inserted - (removed < inserted)
-        _open_slot(programs, n, slot, first + size - 1)
+        open_slot(programs, n, slot, first + size - 1)
         randomize_instruction(programs, n, slot, function, space, generator)
     elif mutation == Mutation.RANDOMIZE_INSTRUCTION.value:
         randomize_instruction(programs, n, first + below(size, generator), function, space, generator)
@@ -145,13 +156,15 @@ def _draw_function(space: SpaceTables, generator: Generator) -> int:
 
 
 @inlined
-def _open_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
+def open_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
+    """Moves the instructions from slot `position` to before `end` on by one."""
     for slot in range(end, position, -1):
         _move(programs, n, slot - 1, slot)
 
 
 @inlined
-def _close_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
+def close_slot(programs: ProgramArrays, n: int, position: int, end: int) -> None:
+    """Moves the instructions after slot `position` to before `end` back by one, and empties the last slot."""
     for slot in range(position, end - 1):
         _move(programs, n, slot + 1, slot)
     programs.opcodes[n, end - 1] = 0
@@ -187,7 +200,7 @@ def _alter(
     choice = below(space.ops[op, INDICES] + space.ops[op, CONSTANTS], generator)
     if choice < space.ops[op, INDICES]:
         return _redraw(programs, n, slot, choice, space, generator)
-    _alter_data(programs, n, slot, choice - space.ops[op, INDICES], log_normal, space, generator)
+    alter_data(programs, n, slot, choice - space.ops[op, INDICES], log_normal, space, generator)
     return True
 
 
@@ -200,9 +213,10 @@ def _redraw(programs: ProgramArrays, n: int, slot: int, field: int, space: Space
 
 
 @inlined
-def _alter_data(
+def alter_data(
     programs: ProgramArrays, n: int, slot: int, column: int, log_normal: bool, space: SpaceTables, generator: Generator
 ) -> None:
+    """Changes one constant of an instruction; see `Mutation.ALTER_PARAM` and `ALTER_ARGUMENT`."""
     op = programs.opcodes[n, slot]
     gaussian = op >= FIRST_GAUSSIAN
     may_flip = not (gaussian and column == 1)  # a standard deviation never changes its sign

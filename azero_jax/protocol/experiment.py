@@ -70,7 +70,7 @@ class Arena:
         """Runs every compiled function once, on a population of two. Returns the seconds that it took."""
         start = time.perf_counter()
         evaluator, metric = self._make_evaluator(False), self.engine.tasks.metric
-        tiny = dataclasses.replace(self.config.search, islands=1, population=2, batch=1)
+        tiny = dataclasses.replace(self.config.search, islands=1, population=2, batch=1, frozen=())
         evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0), metric=metric)
         evolution.step()
         evaluator.warm_up(evolution.programs)
@@ -128,7 +128,7 @@ class Experiment:
         self.algorithm: SearchAlgorithm
         try:
             if settings.algorithm == "random":
-                self.algorithm = RandomSearch(arena.space, arena.evaluator, settings, generator, inner, metric)
+                self.algorithm = RandomSearch(arena.space, arena.evaluator, settings, generator, seeds, inner, metric)
             else:
                 self.algorithm = Evolution(arena.space, arena.evaluator, settings, generator, seeds, inner, metric)
         except BaseException:

@@ -12,6 +12,10 @@ from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
 from azero_jax.config.tree import Config
 from azero_jax.data import default_cache_dir
+from azero_jax.evolve import EvolutionSettings
+from azero_jax.language.program import Programs
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import read_programs
 from azero_jax.process.progress import spoken
 from azero_jax.protocol.experiment import Arena
@@ -75,6 +79,22 @@ def make_task_sets(config: Config, say: Callable[[str], None]) -> TaskSets:
     return tasks
 
 
+def _check_start(search: EvolutionSettings, seeds: Programs | None, space: SearchSpace, metric: Metric) -> None:
+    """Checks that a search can begin.
+
+    Raises:
+      ValueError: no program can learn, or functions are frozen of nothing, or given programs would not be used.
+    """
+    if search.frozen and seeds is None:
+        raise ValueError(f"frozen is {','.join(search.frozen)}, but there is no program to start from; give one")
+    if seeds is not None and search.start_share == 0 and not search.frozen:
+        raise ValueError("start_share is 0 and nothing is frozen, so the programs to start from would not be used")
+    if search.candidates == "learnable":
+        check_can_learn(space, metric)
+        if seeds is not None and search.start_share > 0 and not learnable(seeds, space, metric).any():
+            raise ValueError("of the programs to start from none can learn; start from others, or take candidates any")
+
+
 def _search(
     config: Config,
     tasks: TaskSets,
@@ -87,10 +107,7 @@ def _search(
     """Compiles what will run, and searches."""
     space = config.space.build(tasks.features)
     seeds = read_programs(start_from, space) if start_from else None
-    if config.search.candidates == "learnable":
-        check_can_learn(space, tasks.metric)
-        if seeds is not None and not learnable(seeds, space, tasks.metric).any():
-            raise ValueError("of the programs to start from none can learn; start from others, or take candidates any")
+    _check_start(config.search, seeds, space, tasks.metric)
     arena = Arena(config, tasks, space, 0, say)
     engine = arena.engine
     say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")

@@ -155,11 +155,11 @@ def _base_config(preset: str | None, config: Path | None, resume: Path | None, g
             raise ValueError("--resume cannot go with --preset or --config; a run goes on with its own settings")
         return read_run_config(resume)
     if config is not None:
-        return read_config(config, preset)
+        return read_config(config, preset, given.get("search.candidates"))
     data = given.get("source.data", ())
     if data and preset is None:
         preset = natural_preset(data[0])
-    base = load_preset(preset or DEFAULT_PRESET)
+    base = load_preset(preset or DEFAULT_PRESET, given.get("search.candidates", "learnable"))
     return with_kind(base, given.get("tasks.kind", base.tasks.kind))
 
 

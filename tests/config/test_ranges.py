@@ -63,6 +63,11 @@ RANGES: Final[dict[str, Range]] = {
     "source.data_seed": between(0, 2**32 - 1, (-1, 2**32), "data_seed is {}; it must be from 0 to 4294967295"),
     "search.algorithm": between("evolution", "random", ("genetic",), "algorithm is {!r}; allowed: evolution, random"),
     "search.candidates": between("learnable", "any", ("all",), "candidates is {!r}; allowed: learnable, any"),
+    "search.learned": Range(((),), (("x",), ("any", "vq")), "learned is "),
+    "search.frozen": Range(
+        ((), ("setup", "predict")), (("forget",),), "frozen is forget; allowed: setup, predict, learn"
+    ),
+    "search.start_share": between(0.0, 1.0, (-0.1, 1.1), "start_share is {}; it must be from 0 to 1"),
     "search.islands": at_least(1, "islands is {}; it must be at least 1"),
     "search.population": Range((100,), (0, -1), "population is {}; it must be at least 1"),
     "search.tournament": at_least(1, "tournament is {}; it must be at least 1"),
@@ -147,6 +152,18 @@ def test_every_setting_but_switches_has_a_range() -> None:
     [
         ({"search.population": 99}, "batch is 100; it must be at most the population, 99"),
         ({"evaluator.hurdle_tasks": (0.5,)}, "hurdle_tasks has 1 stages and hurdle_examples 0; they must be as many"),
+        (
+            {"search.frozen": ("setup", "predict", "learn")},
+            "frozen has all functions; at least one must be left to evolve",
+        ),
+        (
+            {"search.learned": ("m",)},
+            "learned is for learnable candidates only; leave it empty, or take candidates learn",
+        ),
+        (
+            {"search.mutations": (("add_learned", 1.0),)},
+            "candidates is 'any', but mutation add_learned is for learnable ones only; give other mutations",
+        ),
         ({"search.mutations": (("alter_parm", 1.0),)}, "unknown mutation 'alter_parm'; did you mean alter_param?"),
         ({"search.mutations": (("identity", 0.0),)}, "no mutation has a positive weight; at least one must"),
         ({"tasks.features": 4097}, "features is 4097; it must be a whole number from 1 to 4096"),

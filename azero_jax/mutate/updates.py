@@ -1,0 +1,154 @@
+"""Mutations of what a program learns: which registers, and their updates in Learn; see `Mutation`."""
+
+from typing import Final
+
+from numpy.random import Generator
+
+from azero_jax.analysis.liveness import IS_LIVE
+from azero_jax.compiled.inline import called
+from azero_jax.compiled.tables import FIRST, LEARN, OFFSET, OP_COUNT, PREDICT, SETUP, TOTAL, SpaceTables
+from azero_jax.language.program import OUT, ProgramArrays
+from azero_jax.mutate.drawing import below
+from azero_jax.mutate.live_code import (
+    NONE,
+    LiveCode,
+    draw_fixed,
+    draw_free,
+    draw_learned,
+    draw_live,
+    draw_made,
+    draw_op,
+    find_code,
+    make_room,
+    register_at,
+    set_register,
+    write_op,
+)
+from azero_jax.mutate.rewiring import insert_connected, remove
+
+_DEEPEST: Final = 3  # instructions that are made for an update
+
+
+@called
+def rebuild_update(
+    learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
+) -> bool:
+    """`Mutation.REBUILD_UPDATE` of a learned register; False if no op fits."""
+    first, writer = space.functions[LEARN, OFFSET], NONE
+    for slot in range(first, first + programs.sizes[n, LEARN]):
+        if register_at(OUT, programs, n, slot, space) == learned:
+            writer = slot
+    op = draw_op(LEARN, learned, learned, space, generator)
+    if op == NONE:
+        return False
+    _write_update(op, writer, learned, programs, n, space, code, generator)
+    return True
+
+
+@called
+def add_learned(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator) -> bool:
+    """`Mutation.ADD_LEARNED`; half of the time with a register that Predict reads already and Learn does not write."""
+    if generator.random() < 0.5:
+        fixed = draw_fixed(programs, n, space, code, generator)
+        if fixed != NONE:
+            return _insert_update(fixed, programs, n, space, code, generator)
+    learned, kinds = NONE, 0
+    for first in range(space.facts[TOTAL]):
+        if first == space.registers[first, FIRST]:
+            register = draw_free(first, space, code, generator)
+            if register != NONE and not code.holds[register]:
+                kinds += 1
+                learned = register if generator.random() * kinds < 1 else learned
+    slot = draw_live(PREDICT, LEARN, code, generator)
+    if learned == NONE or slot == NONE:
+        return False
+    code.holds[learned] = True  # it is no free register any more
+    if not insert_connected(slot, learned, programs, n, space, code, generator):
+        return False
+    find_code(programs, n, space, code)
+    code.holds[learned] = True
+    if not _insert_update(learned, programs, n, space, code, generator):
+        return False
+    if space.functions[SETUP, OP_COUNT] > 0 and generator.random() < 0.5:
+        op = draw_op(SETUP, learned, NONE, space, generator)
+        end = space.functions[SETUP, OFFSET] + programs.sizes[n, SETUP]
+        find_code(programs, n, space, code)
+        new = NONE if op == NONE else make_room(programs, n, SETUP, end, space, code)
+        if new != NONE:
+            write_op(op, learned, NONE, programs, n, new, space, code, generator)
+    return True
+
+
+@called
+def drop_learned(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator) -> bool:
+    """`Mutation.DROP_LEARNED`; False if no register is read by Predict and written by Learn."""
+    learned = draw_learned(programs, n, space, code, generator)
+    if learned == NONE:
+        return False
+    first = space.functions[LEARN, OFFSET]
+    for slot in range(first + programs.sizes[n, LEARN] - 1, first - 1, -1):
+        if register_at(OUT, programs, n, slot, space) == learned:
+            remove(slot, programs, n, LEARN, space)
+    return True
+
+
+@called
+def _insert_update(
+    learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
+) -> bool:
+    """Inserts an update of a register into Learn, at a random place; False if no op fits, or there is no room."""
+    op = draw_op(LEARN, learned, learned, space, generator)
+    place = space.functions[LEARN, OFFSET] + below(programs.sizes[n, LEARN] + 1, generator)
+    slot = NONE if op == NONE else make_room(programs, n, LEARN, place, space, code)
+    if slot == NONE:
+        return False
+    _write_update(op, slot, learned, programs, n, space, code, generator)
+    return True
+
+
+@called
+def _write_update(
+    op: int,
+    slot: int,
+    learned: int,
+    programs: ProgramArrays,
+    n: int,
+    space: SpaceTables,
+    code: LiveCode,
+    generator: Generator,
+) -> None:
+    """Writes `learned = op(learned, x)`; x is a register, or made for it, as what makes it may be."""
+    write_op(op, learned, learned, programs, n, slot, space, code, generator)
+    for _ in range(_DEEPEST):
+        slot = _feed(slot, learned, programs, n, space, code, generator)
+        if slot == NONE:
+            return
+
+
+@called
+def _feed(
+    slot: int, learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
+) -> int:
+    """Draws the inputs of a new instruction of Learn among what Learn makes, or makes one of them anew.
+
+    Returns:
+      The slot of what makes that input, or NONE.
+    """
+    fed = NONE
+    for field in range(2):
+        given = register_at(field, programs, n, slot, space)
+        if given < space.facts[TOTAL] and given != learned:
+            given = draw_made(given, programs, n, space, code, generator)
+            set_register(field, given, programs, n, slot, space)
+            if fed == NONE and (not code.holds[given] or generator.random() < 0.5):
+                fed = field
+    find_code(programs, n, space, code)
+    if fed == NONE or not code.found.slots[slot, IS_LIVE]:  # or it might make way itself
+        return NONE
+    output = draw_free(register_at(fed, programs, n, slot, space), space, code, generator)
+    op = NONE if output == NONE else draw_op(LEARN, output, NONE, space, generator)
+    new = NONE if op == NONE else make_room(programs, n, LEARN, slot, space, code)
+    if new != NONE:
+        set_register(fed, output, programs, n, new + 1, space)
+        write_op(op, output, NONE, programs, n, new, space, code, generator)
+    return new

@@ -1,0 +1,131 @@
+"""Mutations of live code: children are valid, learnable, and compute something else than their parents."""
+
+import re
+
+import numpy as np
+import pytest
+
+from azero_jax.analysis import prune
+from azero_jax.analysis.learnable import learnable, zero_table
+from azero_jax.compiled.tables import space_tables
+from azero_jax.config.presets import PRESETS
+from azero_jax.evolve.breeding import breed_learnable
+from azero_jax.language.program import Programs, check_programs, empty_programs
+from azero_jax.language.roles import Metric
+from azero_jax.language.space import SearchSpace
+from azero_jax.language.text import format_program, parse_program
+from azero_jax.mutate import Mutation, MutationPolicy, random_learnable
+from tests.mutate.test_learnable import SPACES
+from tests.support.spaces import same
+
+LIVE = [mutation for mutation in Mutation if mutation.is_of_live_code]
+AFFINE = PRESETS["affine"].space.build(features=4)
+LINEAR = """
+def Setup():
+  s2 = 0.1
+def Predict():
+  s1 = dot(v0, v1)
+def Learn():
+  s3 = s0 - s1
+  s3 = s2 * s3
+  v2 = s3 * v0
+  v1 = v1 + v2
+"""
+
+
+def children_of(
+    parents: Programs, space: SearchSpace, metric: Metric, mutations: list[Mutation], seed: int = 0
+) -> tuple[Programs, np.ndarray, np.ndarray]:
+    """A child of each of N parents; its parent's place, and what made it (-1: nothing fits, it is a copy)."""
+    count = len(parents)
+    odds = MutationPolicy(1.0, tuple((mutation.name.lower(), 1.0) for mutation in mutations)).odds()
+    children, origins = empty_programs(count, space), np.zeros((count, 2), np.int64)
+    fitness, generator = np.zeros((count, 1)), np.random.default_rng(seed)  # islands of one program
+    tables, zero = space_tables(space, metric), zero_table(space.features)
+    nothing, kinds = np.zeros(3, np.bool_), np.zeros(count, np.int64)
+    arrays = parents.arrays(), children.arrays()
+    breed_learnable(arrays[0], fitness, 1, tables, odds, nothing, zero, kinds, generator, arrays[1], origins)
+    assert (origins[:, 0] == np.arange(count)).all()
+    return children, origins[:, 1], origins[:, 0]
+
+
+@pytest.mark.parametrize("mutation", LIVE)
+@pytest.mark.parametrize(("name", "space", "metric"), SPACES, ids=[name for name, _, _ in SPACES])
+def test_children_are_valid_learnable_and_others(
+    name: str, space: SearchSpace, metric: Metric, mutation: Mutation
+) -> None:
+    parents = random_learnable(space, metric, 300, np.random.default_rng(1))
+    children, applied, _ = children_of(parents, space, metric, [mutation])
+    check_programs(children, space)
+    assert learnable(children, space, metric).all()
+    assert np.isin(applied, (mutation, -1)).all()
+    before, after = prune(parents, space, metric), prune(children, space, metric)
+    for n in range(len(parents)):
+        is_copy = same(parents[n : n + 1], children[n : n + 1])
+        has_same_code = same(before[n : n + 1], after[n : n + 1])
+        assert has_same_code == is_copy == (applied[n] == -1)
+
+
+@pytest.mark.parametrize(("name", "space", "metric"), SPACES, ids=[name for name, _, _ in SPACES])
+def test_all_together_hardly_ever_fail(name: str, space: SearchSpace, metric: Metric) -> None:
+    parents = random_learnable(space, metric, 1000, np.random.default_rng(2))
+    _, applied, _ = children_of(parents, space, metric, LIVE)
+    assert (applied == -1).mean() < 0.15
+    assert set(applied.tolist()) >= {mutation.value for mutation in LIVE[:5]}
+
+
+def test_generations_stay_in_their_space() -> None:
+    for name, space, metric in SPACES:
+        programs = random_learnable(space, metric, 100, np.random.default_rng(3))
+        for generation in range(20):
+            programs, _, _ = children_of(programs, space, metric, LIVE, seed=generation)
+        check_programs(programs, space)
+        assert learnable(programs, space, metric).all(), name
+
+
+def linear_children(mutation: Mutation, count: int = 400) -> list[str]:
+    """Pruned texts of children of the linear model."""
+    parents = parse_program(LINEAR, AFFINE)[np.zeros(count, np.int64)]
+    children, applied, _ = children_of(parents, AFFINE, Metric.RMS_ERROR, [mutation])
+    pruned = prune(children, AFFINE, Metric.RMS_ERROR)
+    return [format_program(pruned, n, AFFINE) for n in np.flatnonzero(applied != -1)]
+
+
+def instructions(text: str) -> list[str]:
+    return [line for line in text.splitlines() if " = " in line]
+
+
+def test_a_constant_changes_and_nothing_else() -> None:
+    texts = linear_children(Mutation.CHANGE_CONSTANT)
+    own = instructions(LINEAR)
+    assert len(texts) > 300
+    assert all(instructions(text)[1:] == own[1:] and instructions(text)[0] != own[0] for text in texts)
+
+
+def test_one_connection_changes() -> None:
+    own = instructions(LINEAR)
+    for text in linear_children(Mutation.CHANGE_CONNECTION):
+        here = instructions(text)
+        assert len(here) <= len(own)  # what was read before may be dead now
+        assert len(set(here) - set(own)) <= 1
+
+
+def test_an_insertion_is_read() -> None:
+    texts = linear_children(Mutation.INSERT_CONNECTED)
+    assert max(len(instructions(text)) for text in texts) == len(instructions(LINEAR)) + 1
+
+
+def test_an_added_register_is_read_in_predict_and_written_in_learn() -> None:
+    texts = linear_children(Mutation.ADD_LEARNED)
+    assert len(texts) > 300
+    for text in texts:
+        _, predict, learn = text.split("def ")[1:]
+        written = {line.split()[0] for line in instructions(learn)}
+        read = set(re.findall(r"\b[svm]\d", " ".join(line.split("=")[1] for line in instructions(predict))))
+        assert (written & read) - {"v1"}
+
+
+def test_the_weights_may_get_another_update() -> None:
+    texts = linear_children(Mutation.REBUILD_UPDATE)
+    assert len(texts) > 100
+    assert all("v1 = " in text.split("def Learn")[1] for text in texts)
