@@ -100,8 +100,10 @@ def zero_table(features: int) -> NDArray[np.bool_]:
     return transfer_table(features)[:, levels[:2], :][:, :, levels] == ZERO_LEVEL
 
 
-def check_can_learn(space: SearchSpace, metric: Metric) -> None:
+def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None:
     """Checks that a space may have learnable programs, as far as its sizes and kinds of registers tell.
+
+    `kinds` are letters of the kinds of which they must learn a register each.
 
     Raises:
       ValueError: Predict or Learn has no room or ops, or lacks ops that read or write what it needs to.
@@ -123,6 +125,12 @@ def check_can_learn(space: SearchSpace, metric: Metric) -> None:
             raise ValueError(
                 f"no program of this space can learn: no op of {name} {needs} a {kind}, such as {register};"
                 " allow one, or take candidates any"
+            )
+    for letter in kinds:
+        if not any(ops.OPS[op].output == letter for op in space.learn.ops):
+            kind = ops.KIND_NAMES[letter]
+            raise ValueError(
+                f"no program of this space can learn a {kind}: no op of Learn writes one; allow one, or change learned"
             )
 
 

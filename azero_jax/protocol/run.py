@@ -90,7 +90,7 @@ def _check_start(search: EvolutionSettings, seeds: Programs | None, space: Searc
     if seeds is not None and search.start_share == 0 and not search.frozen:
         raise ValueError("start_share is 0 and nothing is frozen, so the programs to start from would not be used")
     if search.candidates == "learnable":
-        check_can_learn(space, metric)
+        check_can_learn(space, metric, "".join(search.learned_kinds()))
         if seeds is not None and search.start_share > 0 and not learnable(seeds, space, metric).any():
             raise ValueError("of the programs to start from none can learn; start from others, or take candidates any")
 

@@ -156,6 +156,19 @@ class TestTheMetric:
         assert not learnable(programs, space, Metric.ACCURACY).any()
 
 
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("kinds", "expected"), [("", True), ("v", True), ("s", False), ("m", False), ("vm", False)]
+    )
+    def test_a_linear_model_learns_a_vector(self, kinds: str, expected: bool) -> None:
+        assert learnable(parse(REGRESSOR), SPACE, Metric.RMS_ERROR, kinds=kinds).all() == expected
+
+    @pytest.mark.parametrize("kinds", ["s", "v", "m", "sv", "svm"])
+    def test_a_net_learns_all(self, kinds: str) -> None:
+        space, programs = parse_known("two_layer_net", features=4)
+        assert learnable(programs, space, Metric.RMS_ERROR, kinds=kinds).all()
+
+
 class TestStrict:
     def test_one_learned_register_is_enough(self) -> None:
         assert learnable(parse(REGRESSOR), SPACE, Metric.RMS_ERROR, strict=True).all()

@@ -8,7 +8,8 @@ import pytest
 
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.leaves import override
-from azero_jax.config.presets import PRESETS, load_preset
+from azero_jax.config.presets import ANY_PRESETS, PRESETS, load_preset
+from azero_jax.evolve import EvolutionSettings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -26,6 +27,35 @@ def test_a_configuration_is_read_back_from_its_file(name: str, tmp_path: Path) -
 def test_a_file_changes_the_default_preset_where_it_says_so(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, "seed = 4\n[search]\npopulation = 300\n"))
     assert config == override(load_preset("linear"), {"seed": 4, "search.population": 300})
+
+
+def test_the_presets_for_any_candidates_are_as_many() -> None:
+    assert set(ANY_PRESETS) == set(PRESETS)
+    assert all(config.search.candidates == "any" for config in ANY_PRESETS.values())
+    assert {name for name, config in PRESETS.items() if config.search.candidates == "any"} == {"original"}
+    assert all(PRESETS[name].space == ANY_PRESETS[name].space for name in PRESETS)
+
+
+def test_candidates_decide_which_settings_of_a_preset_are_taken(tmp_path: Path) -> None:
+    assert read_config(write(tmp_path, "[search]\ncandidates = 'any'")) == load_preset("linear", "any")
+    file = write(tmp_path, "preset = 'affine'")
+    assert read_config(file, candidates="any") == load_preset("affine", "any")
+    with pytest.raises(ValueError, match=r"^candidates is 'all'; allowed: learnable, any$"):
+        load_preset("linear", "all")
+
+
+def test_the_original_preset_is_the_release_s_demo() -> None:
+    config = load_preset("original")
+    search, evaluator = config.search, config.evaluator
+    assert (search.islands, search.population, search.tournament, search.batch) == (1, 1000, 10, 1)
+    assert (evaluator.cache_size, evaluator.canonical, evaluator.constants, evaluator.fec_size) == (
+        0,
+        False,
+        False,
+        100_000,
+    )
+    assert not evaluator.hurdle_examples
+    assert config.search.mutations == EvolutionSettings().mutations
 
 
 def test_a_file_may_name_its_preset(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from azero_jax.analysis import prune
 from azero_jax.analysis.learnable import learnable
 from azero_jax.config.presets import PRESETS
 from azero_jax.language import ops
+from azero_jax.language.library import parse_known
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace, make_space
@@ -50,6 +51,28 @@ def test_they_differ_from_one_another() -> None:
     texts = {pruned[n : n + 1].addresses.tobytes() + pruned[n : n + 1].opcodes.tobytes() for n in range(1000)}
     assert len(texts) > 900
     assert len(np.unique(pruned.sizes.sum(axis=1))) > 5  # short and long ones
+
+
+@pytest.mark.parametrize("kinds", ["s", "v", "m", "vm"])
+def test_they_learn_the_kinds_that_are_asked_for(kinds: str) -> None:
+    space = PRESETS["teacher"].space.build(8)
+    programs = random_learnable(space, Metric.RMS_ERROR, 100, np.random.default_rng(0), kinds)
+    assert learnable(programs, space, Metric.RMS_ERROR, kinds=kinds).all()
+    for kind in set("svm") - set(kinds):
+        assert not learnable(programs, space, Metric.RMS_ERROR, kinds=kind).all()
+
+
+@pytest.mark.parametrize("is_frozen", [(True, True, False), (False, True, False), (False, False, True)])
+def test_frozen_functions_are_kept(is_frozen: tuple[bool, ...]) -> None:
+    space, known = parse_known("two_layer_net", 4)
+    given = known[np.zeros(50, np.int64)]
+    programs = random_learnable(space, Metric.RMS_ERROR, 50, np.random.default_rng(0), "", given, is_frozen)
+    check_programs(programs, space)
+    assert learnable(programs, space, Metric.RMS_ERROR).all()
+    for function, frozen in enumerate(is_frozen):
+        slots = slice(space.offsets[function], space.offsets[function] + space.max_sizes[function])
+        kept = (programs.opcodes[:, slots] == given.opcodes[:, slots]).all()
+        assert kept == frozen
 
 
 def test_every_learnable_program_of_a_space_can_come_out() -> None:

@@ -23,6 +23,7 @@ import azero_jax as az
 from azero_jax.config.file import format_config
 from azero_jax.config.tree import Config
 from azero_jax.engines import EngineUnavailableError
+from azero_jax.mutate.policy import LIVE_MUTATIONS
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from azero_jax.recording.run_directory import read_run_config
 from tests.support.tiny import recorded, tiny
@@ -198,6 +199,21 @@ def test_a_larger_budget_continues_the_run_that_the_smaller_one_ended(undisturbe
     )
     az.search(config, resume=tmp_path / "run")
     assert_same_run(tmp_path / "run", undisturbed)
+
+
+def test_a_search_among_learnable_programs_goes_on_too(tmp_path: Path) -> None:
+    text = "def Predict():\n  s1 = dot(v0, v1)\ndef Learn():\n  s3 = s0 - s1\n  v1 = s3 * v0\n"
+    config = tiny(
+        search__candidates="learnable",
+        search__mutations=LIVE_MUTATIONS,
+        search__learned=("any", "v"),
+        search__frozen=("predict",),
+        search__start_share=0.0,
+    )
+    az.search(config, start_from=(text,), out=tmp_path / "whole")
+    az.search(config, start_from=(text,), out=tmp_path / "run", report=stop_after(20), report_seconds=0)
+    az.search(resume=tmp_path / "run")
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
 def test_random_search_goes_on_too(tmp_path: Path) -> None:

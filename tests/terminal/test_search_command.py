@@ -215,6 +215,31 @@ def test_a_program_to_start_from_is_used(config: str, tmp_path: Path) -> None:
         (["--resume", "/absent", "--preset", "linear"], "--resume cannot go with --preset or --config"),
         (["--out", "/proc/run"], "run directory /proc/run cannot be written to"),
         (["--tensorboard", "true"], "output.tensorboard is true; it needs a run directory"),
+        (["--frozen", "predict"], "frozen is predict, but there is no program to start from; give one"),
+        (["--frozen", "forget"], "frozen is forget; allowed: setup, predict, learn"),
+        (
+            ["--start-from", "linear_regressor", "--start-share", "0", "--scalars", "5"],
+            "start_share is 0 and nothing is",
+        ),
+        (["--start-from", "two_layer_net", "--frozen", "predict"], "two_layer_net: line"),
+        (
+            ["--initial", "empty"],
+            "initial is 'empty', but empty programs cannot learn; take initial random, or candidates",
+        ),
+        (
+            ["--candidates", "any", "--mutations", "add_learned=1"],
+            "candidates is 'any', but mutation add_learned is for",
+        ),
+        (["--candidates", "all"], "candidates is 'all'; allowed: learnable, any"),
+        (
+            ["--learned", "q"],
+            "learned is q; each niche is any, or letters of s (scalar), v (vector), m (matrix), such as",
+        ),
+        (
+            ["--learned", "m"],
+            "no program of this space can learn a matrix: no op of Learn writes one; allow one, or change learned",
+        ),
+        (["--learn", "0"], "no program of this space can learn: Learn has no instructions; take candidates any"),
         (["more"], "unexpected extra argument"),
     ],
 )
