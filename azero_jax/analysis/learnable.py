@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
-from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.inline import called, compiled_loop, inlined
 from azero_jax.compiled.tables import (
     FEATURES,
     IN1_USED,
@@ -156,7 +156,7 @@ def _test_all(
         found[n] = is_learnable(programs, n, space, zero, strict, kinds, flow)
 
 
-@inlined
+@called
 def is_learnable(
     programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, kinds: int, flow: Flow
 ) -> bool:
@@ -266,7 +266,7 @@ def _give(function: int, space: SpaceTables, flow: Flow) -> None:
         _add(flow.sources, label, total + _FROM_LABEL)
 
 
-@inlined
+@called
 def _run(
     function: int,
     programs: ProgramArrays,

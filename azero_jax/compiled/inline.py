@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.types import unliteral
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -30,12 +31,26 @@ def inlined(function: _Function) -> _Function:
     return a tuple of them, which would be freed too early. Without this (`_nrt`) Numba counts references to arguments,
     in atomic instructions, wherever a helper has several ways out.
     """
-    return njit(nogil=True, forceinline=True, _nrt=False)(function)  # type: ignore[call-overload]
+    return _once(njit(nogil=True, forceinline=True, _nrt=False)(function))  # type: ignore[call-overload]
 
 
 def called(function: _Function) -> _Function:
     """The same for a helper that has many callers: it stays a function of its own, which compiles sooner."""
-    return njit(nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
+    return _once(njit(nogil=True, _nrt=False)(function))  # type: ignore[call-overload]
+
+
+def _once(dispatcher: Any) -> Any:
+    """Makes a helper compile once for all values of its arguments; Numba does so for every constant that is passed."""
+    find = dispatcher.get_call_template
+
+    def find_for_types(arguments: Any, keywords: Any) -> Any:
+        return find(
+            [unliteral(argument) for argument in arguments],
+            {name: unliteral(argument) for name, argument in keywords.items()},
+        )
+
+    dispatcher.get_call_template = find_for_types
+    return dispatcher
 
 
 class _SourceCache(FunctionCache):

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from azero_jax.analysis.learnable import Flow, make_flow
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import called, inlined
 from azero_jax.compiled.tables import (
     END,
     FEATURES,
@@ -90,7 +90,7 @@ def build(
         randomize_function(programs, n, SETUP, space, generator)
 
 
-@inlined
+@called
 def find_needs(programs: ProgramArrays, n: int, space: SpaceTables, builder: Builder) -> None:
     """Finds the registers that Predict needs as it finds them."""
     needs, total, first = builder.needs, space.facts[TOTAL], space.functions[PREDICT, OFFSET]
@@ -108,7 +108,7 @@ def find_needs(programs: ProgramArrays, n: int, space: SpaceTables, builder: Bui
                     needs[register] = _OPEN
 
 
-@inlined
+@called
 def build_predict(programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder) -> None:
     """Makes a Predict that needs the features, and some register that may be learned, if it can."""
     facts, tries, fits = space.facts, 0, False
@@ -118,7 +118,7 @@ def build_predict(programs: ProgramArrays, n: int, space: SpaceTables, generator
         tries += 1
 
 
-@inlined
+@called
 def build_learn(
     learned: int, programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator, builder: Builder
 ) -> None:
@@ -131,7 +131,7 @@ def build_learn(
         tries += 1
 
 
-@inlined
+@called
 def draw_needed(space: SpaceTables, generator: Generator, builder: Builder) -> int:
     """Of a random kind, one of the registers that Predict needs as it finds them, and Learn may write; -1: none."""
     choices, needs = builder.choices, builder.needs
@@ -150,7 +150,7 @@ def draw_needed(space: SpaceTables, generator: Generator, builder: Builder) -> i
     return chosen
 
 
-@inlined
+@called
 def build_function(
     function: int,
     goal: int,
@@ -210,7 +210,7 @@ def _draw_preferred(first: int, space: SpaceTables, generator: Generator, builde
     return choices[below(count, generator)] if count > 0 else -1
 
 
-@inlined
+@called
 def _make_instruction(
     slot: int,
     function: int,

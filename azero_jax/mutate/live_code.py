@@ -70,15 +70,13 @@ def make_live_code(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> 
 @called
 def find_parent(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
     """Finds what is live in program `n`, the parent of what is to be made."""
-    find_live(programs, n, space, code.found)
-    list_live(programs, n, space, code.found, PARENT)
+    _list_live(programs, n, space, code.found, PARENT)
 
 
 @called
 def find_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
     """Finds what is live in program `n`, and which registers hold something."""
-    find_live(programs, n, space, code.found)
-    list_live(programs, n, space, code.found, NOW)
+    _list_live(programs, n, space, code.found, NOW)
     for register in range(space.facts[TOTAL]):
         code.holds[register] = space.registers[register, SET_OUTSIDE] != 0
     code.holds[space.facts[PREDICTION]] = True
@@ -93,8 +91,7 @@ def has_changed(
 ) -> bool:
     """Whether the live code of program `n` is another than that of its parent, which `find_parent` has seen."""
     found = code.found
-    find_live(programs, n, space, found)
-    list_live(programs, n, space, found, NOW)
+    _list_live(programs, n, space, found, NOW)
     for function in range(4):
         if found.begin[PARENT, function] != found.begin[NOW, function]:
             return True
@@ -109,6 +106,12 @@ def has_changed(
             if parents.constants[parent, old, number] != programs.constants[n, new, number]:
                 return True
     return False
+
+
+@called
+def _list_live(programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness, row: int) -> None:
+    find_live(programs, n, space, found)
+    list_live(programs, n, space, found, row)
 
 
 @inlined

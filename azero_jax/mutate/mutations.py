@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.inline import called, compiled_loop, inlined
 from azero_jax.compiled.tables import (
     CONSTANTS,
     INDICES,
@@ -84,7 +84,7 @@ def draw_mutation(odds: MutationOdds, generator: Generator) -> int:
     return mutation
 
 
-@inlined
+@called
 def apply_mutation(mutation: int, programs: ProgramArrays, n: int, space: SpaceTables, generator: Generator) -> bool:
     """Applies one of the release's or the paper's mutations in place; False if it is known to have changed nothing."""
     if mutation == Mutation.IDENTITY.value:
