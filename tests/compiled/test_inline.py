@@ -12,7 +12,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 import azero_jax
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import called, inlined
 
 
 @inlined
@@ -20,6 +20,12 @@ def double_first(numbers):
     if len(numbers) == 0:
         return 0.0
     numbers[0] *= 2
+    return numbers[0]
+
+
+@called
+def scale(numbers, factor):
+    numbers[0] *= factor
     return numbers[0]
 
 
@@ -63,6 +69,15 @@ def test_a_helper_that_returns_an_array_is_refused() -> None:
 def test_a_helper_that_makes_an_array_is_refused() -> None:
     with pytest.raises(TypingError):
         call_sum_of_zeros(3)
+
+
+def test_a_helper_compiles_once_for_all_constants_that_it_is_called_with() -> None:
+    @njit
+    def loop(numbers):
+        return scale(numbers, 2) + scale(numbers, 3)
+
+    assert loop(np.ones(1)) == 2 + 6
+    assert len(scale.signatures) == 1
 
 
 class TestTheCacheOnDisk:
