@@ -160,13 +160,14 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     problems = [problem for problem in PROBLEMS if any(line["problem"] == problem for line in results)]
     figure, axes = pyplot.subplots(1, len(problems), figsize=(4.2 * len(problems), 3.4), sharey=True, squeeze=False)
     for axis, problem in zip(axes[0], problems, strict=True):
-        for condition in CONDITIONS:
+        for number, condition in enumerate(CONDITIONS):
             lines = [line for line in results if (line["problem"], line["condition"]) == (problem, condition)]
             if lines:
                 solved = sorted(line["candidates"] for line in lines if line["solved"])
                 most = max(line["candidates"] for line in lines)
                 steps = [count / len(lines) for count in range(1, len(solved) + 1)]
-                axis.step([*solved, most], [*steps, steps[-1] if steps else 0.0], where="post", label=condition)
+                shares = [*steps, steps[-1] if steps else 0.0]
+                axis.step([*solved, most], shares, where="post", label=condition, color=f"C{number}")
         axis.set(title=problem, xlabel="candidates", xscale="log", ylim=(0, 1.02))
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)

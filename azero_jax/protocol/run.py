@@ -92,7 +92,8 @@ def _check_start(search: EvolutionSettings, seeds: Programs | None, space: Searc
     if search.candidates == "learnable":
         check_can_learn(space, metric, "".join(search.learned_kinds()))
         if seeds is not None and search.start_share > 0 and not learnable(seeds, space, metric).any():
-            raise ValueError("of the programs to start from none can learn; start from others, or take candidates any")
+            hint = "; start_share 0 takes only what is frozen of them" if search.frozen else ", or take candidates any"
+            raise ValueError(f"of the programs to start from none can learn; start from others{hint}")
 
 
 def _search(
