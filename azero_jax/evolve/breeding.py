@@ -11,10 +11,10 @@ from azero_jax.compiled.inline import called, compiled_loop, inlined
 from azero_jax.compiled.tables import MAX_SIZE, OFFSET, SpaceTables
 from azero_jax.language.program import ProgramArrays
 from azero_jax.mutate.learnable import learns
-from azero_jax.mutate.live_code import find_parent, has_changed, make_live_code
-from azero_jax.mutate.live_mutations import FIRST_LIVE, mutate_live_code
+from azero_jax.mutate.live_code import PARENT, has_changed, list_live_code, make_live_code
+from azero_jax.mutate.live_mutations import mutate_live_code
 from azero_jax.mutate.mutations import apply_mutation, draw_mutation, mutate_one
-from azero_jax.mutate.policy import MutationOdds
+from azero_jax.mutate.policy import FIRST_LIVE, MutationOdds
 
 _TRIES: Final = 16  # at a child
 _TRIES_EACH: Final = 4  # with the same mutation, so that those which seldom fit happen too
@@ -94,7 +94,7 @@ def breed_learnable(
         _copy(parent_rows, parent, child_rows, child)
         if odds.probability < 1.0 and generator.random() >= odds.probability:
             continue
-        find_parent(children, child, space, code)
+        list_live_code(children, child, space, code, PARENT)
         mutation = 0
         for attempt in range(_TRIES):
             if attempt % _TRIES_EACH == 0:

@@ -68,15 +68,16 @@ def make_live_code(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> 
 
 
 @called
-def find_parent(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
-    """Finds what is live in program `n`, the parent of what is to be made."""
-    _list_live(programs, n, space, code.found, PARENT)
+def list_live_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, row: int) -> None:
+    """Finds what is live in program `n`: the parent of what is to be made, or the program as it is now."""
+    find_live(programs, n, space, code.found)
+    list_live(programs, n, space, code.found, row)
 
 
 @called
 def find_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
     """Finds what is live in program `n`, and which registers hold something."""
-    _list_live(programs, n, space, code.found, NOW)
+    list_live_code(programs, n, space, code, NOW)
     for register in range(space.facts[TOTAL]):
         code.holds[register] = space.registers[register, SET_OUTSIDE] != 0
     code.holds[space.facts[PREDICTION]] = True
@@ -89,9 +90,9 @@ def find_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCod
 def has_changed(
     parents: ProgramArrays, parent: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode
 ) -> bool:
-    """Whether the live code of program `n` is another than that of its parent, which `find_parent` has seen."""
+    """Whether the live code of program `n` is another than that of its parent, which is in row PARENT."""
     found = code.found
-    _list_live(programs, n, space, found, NOW)
+    list_live_code(programs, n, space, code, NOW)
     for function in range(4):
         if found.begin[PARENT, function] != found.begin[NOW, function]:
             return True
@@ -106,12 +107,6 @@ def has_changed(
             if parents.constants[parent, old, number] != programs.constants[n, new, number]:
                 return True
     return False
-
-
-@called
-def _list_live(programs: ProgramArrays, n: int, space: SpaceTables, found: Liveness, row: int) -> None:
-    find_live(programs, n, space, found)
-    list_live(programs, n, space, found, row)
 
 
 @inlined

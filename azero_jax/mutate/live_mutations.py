@@ -6,8 +6,6 @@ same as its parent, is made again by `evolve.breeding`. The idea of mutating onl
 and Ono's ("valid algorithm graphs", Institute of Science Tokyo, 2024 and 2025).
 """
 
-from typing import Final
-
 from numpy.random import Generator
 
 from azero_jax.compiled.inline import called
@@ -25,8 +23,6 @@ from azero_jax.mutate.rewiring import (
     remove_connected,
 )
 from azero_jax.mutate.updates import add_learned, drop_learned, rebuild_update
-
-FIRST_LIVE: Final = Mutation.CHANGE_CONNECTION.value  # of the mutations of live code, which come last
 
 
 @called

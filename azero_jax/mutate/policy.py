@@ -66,8 +66,10 @@ class Mutation(enum.IntEnum):
     @property
     def is_of_live_code(self) -> bool:
         """Whether it changes live code, for which candidates have to be learnable."""
-        return self >= Mutation.CHANGE_CONNECTION
+        return self >= FIRST_LIVE
 
+
+FIRST_LIVE: Final = Mutation.CHANGE_CONNECTION.value  # of the mutations of live code, which come last
 
 # How often the mutations of live code happen in the presets. On affine tasks new updates twice as often took 301,000
 # candidates in place of 391,000 (means of 16 seeds), constants twice as often 595,000.
