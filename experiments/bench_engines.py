@@ -1,6 +1,6 @@
 """Programs per second of every engine, side by side in one run.
 
-    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines naive xla warp floor]
+    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines reference xla warp floor]
 
 At most one run in a hundred is stopped early (which is checked), so all engines do the same work. A figure is the
 median of several runs; compile times are shown apart. For figures of one core run it under `taskset -c 0`.
@@ -23,10 +23,10 @@ from typing import Any, Final
 
 import jax
 import numpy as np
-from naive import NaiveEngine
 from numpy.typing import NDArray
 
 from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.reference import ReferenceEngine
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp.device import start_warp
 from azero_jax.engines.warp.engine import WarpEngine
@@ -46,9 +46,9 @@ RECORDED_TASKS: Final = 10
 MOST_STOPPED: Final = 0.01  # of the runs; random programs that XLA finishes may be stopped by another rounding
 
 COUNTS: Final = {
-    "demo": {"naive": 512, "xla": 4096, "warp": 16384, "floor": 16384},
-    "neural_net": {"naive": 4, "xla": 128, "warp": 512, "floor": 512},
-    "full_table": {"naive": 16, "xla": 512, "warp": 2048, "floor": 512},
+    "demo": {"reference": 512, "xla": 4096, "warp": 16384, "floor": 16384},
+    "neural_net": {"reference": 4, "xla": 128, "warp": 512, "floor": 512},
+    "full_table": {"reference": 16, "xla": 512, "warp": 2048, "floor": 512},
 }
 
 
@@ -183,8 +183,8 @@ WORKLOADS: Final = {"demo": demo, "neural_net": neural_net, "full_table": full_t
 
 
 def available_engines() -> dict[str, Callable[..., Any]]:
-    """The engines that this machine can run, by name, `naive` first."""
-    engines: dict[str, Callable[..., Any]] = {"naive": NaiveEngine, "xla": XlaEngine}
+    """The engines that this machine can run, by name, `reference` first."""
+    engines: dict[str, Callable[..., Any]] = {"reference": ReferenceEngine, "xla": XlaEngine}
     try:
         start_warp()
     except EngineUnavailableError as error:
@@ -245,20 +245,20 @@ def measure_floor(workload: Workload, tasks: Tasks, programs: Programs, repeats:
 
 
 def table(results: list[Result]) -> str:
-    """The results as text, with each row's ratio to `naive` and, per (program x task), to the original's builds."""
-    naive = {(row.workload, row.tasks): row.programs_per_second for row in results if row.engine == "naive"}
+    """The results as text, with each row's ratio to `reference` and, per (program x task), to the original's builds."""
+    reference = {(row.workload, row.tasks): row.programs_per_second for row in results if row.engine == "reference"}
     lines = [
-        f"{'workload':<12}{'engine':<12}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x naive':>9}"
+        f"{'workload':<12}{'engine':<12}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x reference':>13}"
         f"{'x original*':>15}{'compile s':>11}  device"
     ]
     for row in results:
-        base = naive.get((row.workload, row.tasks))
+        base = reference.get((row.workload, row.tasks))
         ratio = f"{row.programs_per_second / base:.1f}" if base else "-"
         runs = row.programs_per_second * row.tasks / RECORDED_TASKS
         original = " / ".join(f"{runs / recorded:.2f}" for recorded in RECORDED_ORIGINAL.get(row.workload, ())) or "-"
         lines.append(
             f"{row.workload:<12}{row.engine:<12}{row.tasks:>6}{row.programs:>10}{_rate(row.programs_per_second):>13}"
-            f"{ratio:>9}{original:>15}{row.first_call_seconds:>11.1f}  {row.device}"
+            f"{ratio:>13}{original:>15}{row.first_call_seconds:>11.1f}  {row.device}"
         )
     lines.append(f"* programs x tasks per second against the recorded figures of the original ({RECORDED_ON})")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from azero_jax.engines.base import Engine, EngineUnavailableError
 from azero_jax.engines.outcome import Memory, Outcome, Stop, StopReason
-from azero_jax.engines.settings import ENGINES, EngineConfig, RunSettings
+from azero_jax.engines.settings import AUTOMATIC, ENGINES, EngineConfig, RunSettings
 from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
@@ -15,7 +15,7 @@ def make_engine(
     """The engine called `name`, for one search space and one set of tasks.
 
     Args:
-      name: "warp", "xla", or "auto" for the first of these that this machine can run.
+      name: "warp", "xla", "reference", or "auto" for the first two's first that this machine can run.
       space: what programs may look like.
       tasks: what they run on.
       settings: how they run.
@@ -29,13 +29,13 @@ def make_engine(
         raise ValueError(f"unknown engine {name!r}; allowed: auto, {', '.join(ENGINES)}")
     if name != "auto":
         return _build(name, space, tasks, settings)
-    for candidate in ENGINES[:-1]:
+    for candidate in AUTOMATIC[:-1]:
         try:
             return _build(candidate, space, tasks, settings)
         except EngineUnavailableError as error:
             if say is not None:
                 say(f"engine {candidate} is not available: {error}")
-    return _build(ENGINES[-1], space, tasks, settings)
+    return _build(AUTOMATIC[-1], space, tasks, settings)
 
 
 def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> Engine:
@@ -44,6 +44,10 @@ def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -
         from azero_jax.engines.warp.engine import WarpEngine
 
         return WarpEngine(space, tasks, settings)
+    if name == "reference":
+        from azero_jax.engines.reference import ReferenceEngine
+
+        return ReferenceEngine(space, tasks, settings)
     from azero_jax.engines.xla.engine import XlaEngine
 
     return XlaEngine(space, tasks, settings)

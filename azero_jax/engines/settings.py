@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Final
 
-ENGINES: Final = ("warp", "xla")  # in the order in which "auto" tries them
+AUTOMATIC: Final = ("warp", "xla")  # in the order in which "auto" tries them
+ENGINES: Final = (*AUTOMATIC, "reference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,8 @@ class EngineConfig:
     """What runs the programs.
 
     Attributes:
-      engine: "warp" (CPU and CUDA, fast), "xla" (any platform), or "auto", the first of these that works here.
+      engine: "warp" (CPU and CUDA, fast), "xla" (any platform), or "auto", the first of these that works here; or
+        "reference" (any platform), which is there to be read and to compare with, and slow.
       precision: "float32" or "float64".
       max_abs_error: an absolute error above this ends a program's run on a task.
       batch_size: most programs in one call; larger batches are split.

@@ -1,4 +1,4 @@
-"""The Warp engine gives what the XLA engine gives, on random programs of the whole op table.
+"""The Warp engine gives what the XLA engine gives, and that what the reference engine gives, on random programs.
 
 In float64 two engines differ in the last bits only (libm, order of additions, fused multiply-adds), but a program may
 blow that up: it may divide by a difference that should be zero, take the st.dev. of equal numbers, or step over a
@@ -22,7 +22,6 @@ from numpy.testing import assert_array_equal
 from azero_jax.analysis.pruning import prune
 from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.settings import RunSettings
-from azero_jax.engines.xla.engine import XlaEngine
 from azero_jax.language import ops
 from azero_jax.language.families import Family
 from azero_jax.language.program import IN1, Programs, concatenate
@@ -109,21 +108,33 @@ def find_same(first: Outcome, second: Outcome) -> np.ndarray:
 def test_engines_agree_on_random_programs(
     features: int, task_count: int, epochs: int, metric: Metric, engine_name: str
 ) -> None:
+    check_agreement("xla", engine_name, features, task_count, epochs, metric)
+
+
+@pytest.mark.parametrize("engine_name", ["xla", "xla_select"])
+def test_engines_agree_with_the_reference_engine(engine_name: str) -> None:
+    check_agreement("reference", engine_name, 4, 3, 2, Metric.MULTICLASS_ACCURACY)
+
+
+def check_agreement(
+    oracle_name: str, engine_name: str, features: int, task_count: int, epochs: int, metric: Metric
+) -> None:
+    """Two engines on random programs of the whole op table: the same, but for chaotic programs and few exceptions."""
     space = full_space(features, (3, 6, 7))
     programs = number_streams(some_programs(space, PROGRAMS, seed=features))
     tasks = random_tasks(features, task_count, metric)
-    engines = (XlaEngine, ENGINES[engine_name])
+    engines = (ENGINES[oracle_name], ENGINES[engine_name])
     settings = RunSettings(precision="float64", epochs=epochs, seed=7, batch_size=min(PROGRAMS, 256))
-    xla, warp = (make(space, tasks, settings).evaluate(programs, record=True) for make in engines)
-    calm = np.ones(xla.fitness.shape, bool)
+    expected, actual = (make(space, tasks, settings).evaluate(programs, record=True) for make in engines)
+    calm = np.ones(expected.fitness.shape, bool)
     for seed in range(PERTURBATIONS):
         moved_tasks, moved = perturb(tasks, seed), perturb_constants(programs, seed)
-        for make, outcome in zip(engines, (xla, warp), strict=True):
+        for make, outcome in zip(engines, (expected, actual), strict=True):
             calm &= find_calm(outcome, make(space, moved_tasks, settings).evaluate(moved, record=True))
-    print(f"{calm.sum()} of {calm.size} runs are not chaotic, {(warp.stop != 0).sum()} stop early")
+    print(f"{calm.sum()} of {calm.size} runs are not chaotic, {(actual.stop != 0).sum()} stop early")
     assert calm.mean() > 0.7
-    assert (xla.stop != 0).any()
-    agrees = (find_same(warp, xla) | ~calm).all(axis=1)
+    assert (expected.stop != 0).any()
+    agrees = (find_same(actual, expected) | ~calm).all(axis=1)
     takes_st_dev = np.isin(prune(programs, space, metric).opcodes, ST_DEVS).any(axis=1)
     for alike, exceptions in ((~takes_st_dev, EXCEPTIONS), (takes_st_dev, ST_DEV_EXCEPTIONS)):
         assert agrees[alike].mean() >= 1 - exceptions, np.flatnonzero(~agrees & alike)

@@ -29,24 +29,38 @@ from tests.support.golden_vectors import (
 
 RTOL = 1e-9  # a perturbation of the features by 1e-14 moves no golden fitness by more than 1e-10
 
+# The reference engine takes 10 s to compile each time: it runs the ops at one size, and programs of each metric.
+FAST_ENGINES = [name for name in ENGINES if name != "reference"]
+
 OP_CASES = group_by(read_cases("ops.jsonl.gz"), lambda case: (case["F"], case["ins"]["op"]))
-PROGRAM_CASES = group_by(
-    read_cases("programs.jsonl.gz"),
-    # The examples' order of later epochs belongs to one task, so these cases cannot share an engine.
-    lambda case: (
+
+
+def program_key(case: Case) -> tuple[Any, ...]:
+    """What cases of one engine share; the examples' order of later epochs belongs to one task."""
+    return (
         case["F"],
         (case["num_scalars"], case["num_vectors"], case["num_matrices"]),
         case["eval_type"],
         case["max_abs_error"],
         case["num_train_epochs"],
         task_key(case) if case["num_train_epochs"] > 1 else "",
-    ),
-)
+    )
+
+
+PROGRAM_CASES = group_by(read_cases("programs.jsonl.gz"), program_key)
 
 
 @pytest.mark.parametrize("features", sorted({features for features, _ in OP_CASES}))
-@pytest.mark.parametrize("engine_name", ENGINES)
+@pytest.mark.parametrize("engine_name", FAST_ENGINES)
 def test_every_op_in_float64(engine_name: str, features: int) -> None:
+    check_ops_in_float64(engine_name, features)
+
+
+def test_every_op_in_the_reference_engine() -> None:
+    check_ops_in_float64("reference", 4)
+
+
+def check_ops_in_float64(engine_name: str, features: int) -> None:
     cases = [case for (f, _), group in OP_CASES.items() if f == features for case in group]
     after = run_ops(engine_name, cases, "float64")
     expected = read_memory([case["after"] for case in cases])
@@ -57,7 +71,7 @@ def test_every_op_in_float64(engine_name: str, features: int) -> None:
 
 
 @pytest.mark.parametrize("features", sorted({features for features, _ in OP_CASES}))
-@pytest.mark.parametrize("engine_name", ENGINES)
+@pytest.mark.parametrize("engine_name", FAST_ENGINES)
 def test_every_op_in_float32(engine_name: str, features: int) -> None:
     """Within 1e-5 of the result, and 1e-6 of the largest product of inputs where terms cancel.
 
@@ -105,12 +119,24 @@ def run_ops(engine_name: str, cases: list[Case], precision: str) -> Memory:
         return engine.trace(programs, before, examples=(0, 1))[0]
 
 
-@pytest.mark.parametrize("engine_name", [name for name in ENGINES if name != "xla_select"])
+SMALLEST = list({key[2::2]: key for key in PROGRAM_CASES if key[0] == 4}.values())  # a metric, a number of epochs each
+
+
+@pytest.mark.parametrize("engine_name", [name for name in FAST_ENGINES if name != "xla_select"])
 @pytest.mark.parametrize(
     "key", PROGRAM_CASES, ids=[f"F{key[0]}-{key[2]}-{key[4]}-{i}" for i, key in enumerate(PROGRAM_CASES)]
 )
 def test_whole_programs(engine_name: str, key: tuple[Any, ...]) -> None:
-    cases = PROGRAM_CASES[key]
+    check_programs(engine_name, PROGRAM_CASES[key])
+
+
+@pytest.mark.parametrize("key", SMALLEST, ids=[f"{key[2]}-{key[4]}" for key in SMALLEST])
+def test_whole_programs_in_the_reference_engine(key: tuple[Any, ...]) -> None:
+    check_programs("reference", PROGRAM_CASES[key][::24])
+
+
+def check_programs(engine_name: str, cases: list[Case]) -> None:
+    key = program_key(cases[0])
     tasks, task = read_tasks(cases)
     space, programs = read_programs([bodies(case) for case in cases], key[0], key[1])
     settings = RunSettings(precision="float64", max_abs_error=key[3], epochs=key[4], batch_size=32)

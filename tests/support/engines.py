@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from azero_jax.engines.base import Engine, EngineUnavailableError
+from azero_jax.engines.reference import ReferenceEngine
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp.device import start_warp
 from azero_jax.engines.warp.engine import WarpEngine
@@ -17,7 +18,11 @@ from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
 # XLA runs an instruction in two ways: a branch for one program at a time, a select for many side by side.
-ENGINES: Final[dict[str, Callable[..., Any]]] = {"xla": XlaEngine, "xla_select": partial(XlaEngine, block=64)}
+ENGINES: Final[dict[str, Callable[..., Any]]] = {
+    "reference": ReferenceEngine,
+    "xla": XlaEngine,
+    "xla_select": partial(XlaEngine, block=64),
+}
 
 try:
     start_warp()
