@@ -22,6 +22,7 @@ from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
+from azero_jax.learner.learner import Learner
 from azero_jax.protocol.result import Finalist, Progress, SearchResult
 from azero_jax.tasks import FixedTasks, Tasks, TaskSets, affine_tasks, linear_tasks, make_tasks, teacher_tasks
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
@@ -34,6 +35,7 @@ __all__ = [
     "EvolutionSettings",
     "Finalist",
     "FixedTasks",
+    "Learner",
     "Metric",
     "OutputConfig",
     "Progress",

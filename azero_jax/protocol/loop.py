@@ -199,6 +199,8 @@ class SearchLoop:
             stopped_by="sufficient_fitness" if solved else stopped_by,
             experiments=self._experiment.arena.number + 1,
             seed=self._config.seed,
+            metric=engine.tasks.metric,
+            epochs=self._config.tasks.epochs,
             engine=engine.name,
             device=engine.device,
             run_directory=str(self._directory.path) if self._directory else None,

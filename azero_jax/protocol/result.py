@@ -4,6 +4,8 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from azero_jax.fitness.counters import Counters
+from azero_jax.language.roles import Metric
+from azero_jax.learner.learner import Learner
 
 
 class Progress(NamedTuple):
@@ -93,6 +95,8 @@ class SearchResult:
         "interrupt" (Ctrl-C) or "terminate" (SIGTERM).
       experiments: how many experiments were begun.
       seed: of the search.
+      metric: how predictions are judged.
+      epochs: passes over the training examples.
       engine: what ran the programs.
       device: what the engine ran on.
       run_directory: where the run was recorded; None if it was not.
@@ -101,7 +105,7 @@ class SearchResult:
 
     >>> text, budget = "def Setup(): ...", "max_candidates"
     >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1)
-    >>> run = (1000, 2.0, 0.5, budget, 1, 0, "warp", "cpu", None, Counters(candidates=1000))
+    >>> run = (1000, 2.0, 0.5, budget, 1, 0, Metric.ACCURACY, 1, "warp", "cpu", None, Counters(candidates=1000))
     >>> SearchResult(False, 0.9, 0.8, 0.7, text, text, *run, hall_of_fame=(best,)).as_dict()["stopped_by"]
     'max_candidates'
     """
@@ -118,11 +122,17 @@ class SearchResult:
     stopped_by: str
     experiments: int
     seed: int
+    metric: Metric
+    epochs: int
     engine: str
     device: str
     run_directory: str | None
     counters: Counters
     hall_of_fame: tuple[Finalist, ...]
+
+    def learner(self) -> Learner:
+        """The program as something that learns from rows, with as many passes over them as in the search."""
+        return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values, for JSON; the hall of fame has a file of its own."""
