@@ -29,7 +29,8 @@ class Learner:
     """One program as something that learns.
 
     It trains as the engine does on one task: Setup once, then Predict and Learn on each row in turn, to the last bit
-    as the `xla` engine in the same precision. Rows are not scaled: give it features of about unit variance.
+    as the `xla` engine in the same precision (but for sin, exp and the like, whose last bit XLA does not always round
+    alike). Rows are not scaled: give it features of about unit variance.
 
     A prediction does not depend on the rows beside it. Where Predict leaves something for the next Predict, every row
     finds what one Predict after the training left.

@@ -1,5 +1,8 @@
 """A learner trains as the engine does, to the last bit; it goes on, and is saved and loaded.
 
+XLA rounds the last bit of sin, exp and the like in one way here and in another there, even in one engine with two op
+tables, so that programs with such functions are compared to a tolerance.
+
 The suite runs a sample of the random programs. All 300: `LEARNER_PROGRAMS=300 pytest tests/learner`.
 """
 
@@ -11,16 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import azero_jax as az
 from azero_jax.engines.base import make_order
 from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.language.families import Family
 from azero_jax.language.library import load_program, parse_known
 from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.language.text import format_program
+from azero_jax.language.text import format_program, read_text
 from azero_jax.learner.learner import Learner, NotFittedError
 from tests.support.learning import FEATURES, LIBRARY, SEED, Rows, engine_results, some_rows
 from tests.support.spaces import full_space, some_programs
@@ -30,20 +34,28 @@ PROGRAMS = int(os.environ.get("LEARNER_PROGRAMS", "12"))
 SPACE = full_space(FEATURES, (3, 6, 7))
 
 
+ROUNDED = {Family.SIN, Family.COS, Family.TAN, Family.ARCSIN, Family.ARCCOS, Family.ARCTAN, Family.EXP, Family.LOG}
+ROUNDED |= {Family.GAUSSIAN}
+
+
 def check_bits(texts: list[str], programs: Programs, space: SearchSpace, metric: Metric) -> None:
     """The memory is the engine's after training, and the errors of further rows in order are."""
     rows = some_rows(metric)
-    trained = engine_results(programs, space, metric, rows, perturb=False)
+    trained = engine_results(programs, space, metric, rows, perturb=len(texts) > 1)
     for n, text in enumerate(texts):
+        is_rounded = metric.is_classification or any(line.op.family in ROUNDED for line in read_text(text).lines())
+        tolerance = 1e-9 if is_rounded else 0.0
+        if is_rounded and not trained.calm[n]:
+            continue
         learner = Learner(text, metric, seed=SEED).fit(rows.x, rows.y)
         for name, register in learner.memory.items():
-            assert_array_equal(register, trained.memory[n][name], f"{name}\n{text}")
+            assert_allclose(register, trained.memory[n][name], tolerance, tolerance, err_msg=f"{name}\n{text}")
         assert learner.steps == trained.outcome.train_steps[n, 0]
         assert bool(learner.stopped) == (trained.outcome.stop[n, 0] == Stop.TRAIN)
         if metric is Metric.RMS_ERROR and not learner.stopped:
             expected = trained.outcome.errors[n, len(rows.y) :, 0]
             errors = np.abs(rows.valid_y - learner.scores(rows.valid_x, in_order=True))
-            assert_array_equal(errors[expected >= 0], expected[expected >= 0])
+            assert_allclose(errors[expected >= 0], expected[expected >= 0], tolerance, tolerance)
 
 
 @pytest.mark.parametrize("name", LIBRARY)
