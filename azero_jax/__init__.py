@@ -26,7 +26,9 @@ from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.learner.learner import Learner
-from azero_jax.protocol.result import Finalist, Progress, SearchResult
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.front import Front
+from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.tasks import FixedTasks, Tasks, TaskSets, affine_tasks, linear_tasks, make_tasks, teacher_tasks
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
 
@@ -42,6 +44,7 @@ __all__ = [
     "EvolutionSettings",
     "Finalist",
     "FixedTasks",
+    "Front",
     "Learner",
     "Metric",
     "OutputConfig",

@@ -20,7 +20,9 @@ from azero_jax.estimator.searching import Wanted, find_program
 from azero_jax.language.roles import Metric
 from azero_jax.learner.learner import Learner
 from azero_jax.learner.reading import program_source
-from azero_jax.protocol.result import Finalist, SearchResult
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.front import Front
+from azero_jax.protocol.result import SearchResult
 from azero_jax.tasks.classification import column_scale
 from azero_jax.tasks.tabular import Scale, label_scale
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES
@@ -44,6 +46,7 @@ class _Evolved(BaseEstimator):
         n_jobs: int | None = None,
         verbose: int = 0,
         program: str | None = None,
+        tolerance: float = 0.0,
         refit_only: bool = False,
     ) -> None:
         self.preset = preset
@@ -56,6 +59,7 @@ class _Evolved(BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.program = program
+        self.tolerance = tolerance
         self.refit_only = refit_only
 
     def _fit(self, x: NDArray[np.float64], y: NDArray[Any], class_names: tuple[str, ...]) -> Self:
@@ -95,9 +99,10 @@ class _Evolved(BaseEstimator):
                 self.verbose,
             )
             result = find_program(row_source(x, y, class_names), wanted, generator)
-            self.program_ = result.program
+            self.program_ = result.front.pick(self.tolerance).program
         self.result_: SearchResult | None = result
         self.hall_of_fame_: tuple[Finalist, ...] = () if result is None else result.hall_of_fame
+        self.front_ = Front() if result is None else result.front
 
     def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows as the program sees them: standardised, and as long as labels are."""
@@ -220,12 +225,15 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
       n_jobs: how many searches run side by side, each in a process of its own; the best of them counts.
       verbose: 1 prints how far the search has come, 2 also what else is going on.
       program: a program to train in place of a search: its text, a file, or the name of a known program.
+      tolerance: of the programs that were found the cheapest is taken whose fitness on select tasks is at most so much
+        below the best.
       refit_only: whether `fit` trains `program_` of an earlier fit, or `program`, anew, without a search.
 
     Attributes:
       program_: text of the program.
       result_: all that the search found, an `az.SearchResult`; None without a search.
       hall_of_fame_: the best distinct algorithms of the search, best first.
+      front_: those that no cheaper one equals, an `az.Front`.
       learner_: the trained `az.Learner`; it sees scaled rows.
       n_features_in_: how many features rows have.
       feature_names_in_: their names, where rows had any.

@@ -19,6 +19,7 @@ from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.terminal.display import progress_line
 
 _SHARE_OF_INITIAL: Final = 0.5  # of a small budget; the rest is for children
+_CHECKS: Final = 10  # trials on select tasks in the course of a budget of candidates
 
 
 class Wanted(NamedTuple):
@@ -57,10 +58,11 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
       ValueError: an unknown preset or setting, or a value out of range.
     """
     config = load_preset(wanted.preset)
-    budget = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
-    config = override(config, {"seed": seed, "tasks.epochs": wanted.epochs, **budget, **_checked(wanted.settings)})
+    limits = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
+    config = override(config, {"seed": seed, "tasks.epochs": wanted.epochs, **limits, **_checked(wanted.settings)})
     if wanted.max_candidates is not None:
-        config = dataclasses.replace(config, search=_within(config, wanted.max_candidates))
+        budget = dataclasses.replace(config.budget, check_every=max(wanted.max_candidates // _CHECKS, 1))
+        config = dataclasses.replace(config, search=_within(config, wanted.max_candidates), budget=budget)
     tasks = RowTasks(source, config.tasks).search(0)
     evaluator = config.evaluator
     evaluator = dataclasses.replace(

@@ -46,7 +46,8 @@ def test_a_search_finds_a_classifier() -> None:
     model = az.EvolvedClassifier(max_candidates=4000, random_state=0, settings={"tasks.search_tasks": 4}).fit(x, y)
     assert model.score(*some_rows(200, seed=1)) > 0.85
     assert model.classes_.tolist() == ["no", "yes"]
-    assert model.program_ == model.result_.program == model.hall_of_fame_[0].program
+    assert model.program_ == model.front_[0].program
+    assert model.front_[0].select_fitness == model.hall_of_fame_[0].select_fitness == model.result_.select_fitness
     assert model.result_.candidates >= 4000
     assert model.learner_.steps == 200
 
@@ -157,6 +158,12 @@ def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) ->
     assert found.seed == max(seeds)
 
 
+def test_a_cheaper_program_is_taken_if_it_is_nearly_as_good() -> None:
+    model = az.EvolvedClassifier(max_candidates=1000, random_state=0, tolerance=1.0).fit(*some_rows(200))
+    assert model.program_ == model.front_[-1].program
+    assert len(model.front_) > 1
+
+
 def test_progress_is_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     az.EvolvedClassifier(**SMALL, verbose=2).fit(*some_rows())
     printed = capsys.readouterr().out
@@ -181,6 +188,7 @@ def test_a_program_that_diverges_is_warned_of_and_predicts_the_mean() -> None:
         ({"program": "no_such_program"}, "nor is it a known program"),
         ({"refit_only": True}, "there is no program"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"max_candidates": 60, "tolerance": -1.0}, "the tolerance is -1"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
