@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from azero_jax.engines.outcome import StopReason
+from azero_jax.estimator.holding import Candidate, first_that_holds
 from azero_jax.estimator.rows import row_source
 from azero_jax.estimator.searching import Wanted, find_program
 from azero_jax.language.roles import Metric
@@ -42,6 +43,7 @@ class _Evolved(BaseEstimator):
         random_state: Any = None,
         start_from: tuple[str, ...] = (),
         epochs: int = 1,
+        precision: str = "float32",
         settings: Mapping[str, Any] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -55,6 +57,7 @@ class _Evolved(BaseEstimator):
         self.random_state = random_state
         self.start_from = start_from
         self.epochs = epochs
+        self.precision = precision
         self.settings = settings
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -65,28 +68,34 @@ class _Evolved(BaseEstimator):
     def _fit(self, x: NDArray[np.float64], y: NDArray[Any], class_names: tuple[str, ...]) -> Self:
         """Searches, unless a program is given, and trains on all rows; `y` are class numbers or standardised."""
         generator = check_random_state(self.random_state)
-        self._read_program(x, y, class_names, generator)
+        candidates = self._find_programs(x, y, class_names, generator)
         self._mean, self._deviation = column_scale(x)
         metric = _metric(class_names)
+        self._outputs = max(x.shape[1], len(class_names)) if metric.is_one_hot else x.shape[1]
         seed = int(generator.randint(np.iinfo(np.int32).max))
         order = generator.permutation(len(y))
         order = np.resize(order, max(len(order), MIN_TRAIN_EXAMPLES))  # rows as few as that are repeated
-        self.learner_ = Learner(self.program_, metric, epochs=self.epochs, seed=seed)
-        self._outputs = max(x.shape[1], len(class_names)) if metric.is_one_hot else x.shape[1]
-        self.learner_.fit(self._scaled(x[order]), y[order])
+        rows = self._scaled(x[order]), y[order]
+
+        def train(program: str) -> Learner:
+            return Learner(program, metric, epochs=self.epochs, seed=seed, precision=self.precision).fit(*rows)
+
+        self.learner_ = first_that_holds(train, candidates, *rows)
+        self.program_ = self.learner_.program
         self._warn_if_stopped()
         return self
 
-    def _read_program(
+    def _find_programs(
         self, x: NDArray[np.float64], y: NDArray[Any], class_names: tuple[str, ...], generator: np.random.RandomState
-    ) -> None:
-        """Sets the program, and what is known of it."""
+    ) -> list[Candidate]:
+        """The programs to train, the one that is wanted most first."""
+        result = None
         if self.program is not None:
-            self.program_, result = program_source(self.program), None
+            candidates = [Candidate(program_source(self.program), 0.0)]
         elif self.refit_only:
             if not hasattr(self, "program_"):
                 raise ValueError("refit_only is True, but there is no program: give one, or fit with a search first")
-            return
+            return [Candidate(self.program_, 0.0)]
         else:
             wanted = Wanted(
                 self.preset,
@@ -94,15 +103,18 @@ class _Evolved(BaseEstimator):
                 self.max_candidates,
                 tuple(self.start_from),
                 self.epochs,
+                self.precision,
                 self.settings or {},
                 self.n_jobs,
                 self.verbose,
             )
             result = find_program(row_source(x, y, class_names), wanted, generator)
-            self.program_ = result.front.pick(self.tolerance).program
+            finalists = (result.front.pick(self.tolerance), *result.hall_of_fame)
+            candidates = [Candidate(finalist.program, finalist.select_fitness) for finalist in finalists]
         self.result_: SearchResult | None = result
         self.hall_of_fame_: tuple[Finalist, ...] = () if result is None else result.hall_of_fame
         self.front_ = Front() if result is None else result.front
+        return candidates
 
     def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows as the program sees them: standardised, and as long as labels are."""
@@ -221,6 +233,7 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
       random_state: decides the search, the order of the rows and what programs draw at random.
       start_from: programs to start from in place of random ones: texts, files or names of known programs.
       epochs: passes over the rows.
+      precision: "float32" or "float64", of the search and of the training: a program may do well in one only.
       settings: further settings of the search by dotted name, such as `{"search.islands": 8}`.
       n_jobs: how many searches run side by side, each in a process of its own; the best of them counts.
       verbose: 1 prints how far the search has come, 2 also what else is going on.
@@ -230,7 +243,7 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
       refit_only: whether `fit` trains `program_` of an earlier fit, or `program`, anew, without a search.
 
     Attributes:
-      program_: text of the program.
+      program_: text of the program; the next best of the search if that one did much worse on all rows than there.
       result_: all that the search found, an `az.SearchResult`; None without a search.
       hall_of_fame_: the best distinct algorithms of the search, best first.
       front_: those that no cheaper one equals, an `az.Front`.

@@ -30,6 +30,7 @@ class Wanted(NamedTuple):
     max_candidates: int | None
     start_from: tuple[str, ...]
     epochs: int
+    precision: str
     settings: Mapping[str, Any]
     n_jobs: int | None
     verbose: int
@@ -59,7 +60,16 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
     """
     config = load_preset(wanted.preset)
     limits = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
-    config = override(config, {"seed": seed, "tasks.epochs": wanted.epochs, **limits, **_checked(wanted.settings)})
+    config = override(
+        config,
+        {
+            "seed": seed,
+            "tasks.epochs": wanted.epochs,
+            "engine.precision": wanted.precision,
+            **limits,
+            **_checked(wanted.settings),
+        },
+    )
     if wanted.max_candidates is not None:
         budget = dataclasses.replace(config.budget, check_every=max(wanted.max_candidates // _CHECKS, 1))
         config = dataclasses.replace(config, search=_within(config, wanted.max_candidates), budget=budget)

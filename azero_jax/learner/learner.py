@@ -41,6 +41,8 @@ class Learner:
         numbers from 0 (MULTICLASS_ACCURACY).
       settings: precision, passes over the rows (the first in the order given, each other shuffled once more), the
         largest error that does not end the training, and the seed of shuffling and of random ops.
+      code: the instructions for so many features; None before the first rows.
+      constants: `[lines, 2]` real constants of the instructions.
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).standard_normal((4000, 2))
@@ -76,14 +78,14 @@ class Learner:
         self.program, self.metric = read.text, read.metric
         self.settings = RunSettings(precision, epochs, max_abs_error, seed)
         self._read: ReadProgram = read
-        self._code: StraightLine | None = None
-        self._constants: NDArray[Any] = np.zeros((0, 2))
+        self.code: StraightLine | None = None
+        self.constants: NDArray[Any] = np.zeros((0, 2))
         self._training: Training | None = None
 
     @property
     def features(self) -> int | None:
         """F of the rows that it was trained on; None before."""
-        return None if self._code is None else self._code.features
+        return None if self.code is None else self.code.features
 
     @property
     def steps(self) -> int:
@@ -103,6 +105,15 @@ class Learner:
           NotFittedError: it has not been trained.
         """
         return {name: np.asarray(array)[..., 0] for name, array in self._trained().memory.items()}
+
+    @property
+    def predicting_memory(self) -> dict[str, NDArray[Any]]:
+        """The registers that Predict finds at every row, its features apart; `memory` is before the first Predict."""
+        training = self._trained()
+        with self._x64():
+            memory = self._functions().settle(training, self.constants, np.uint32(self.settings.seed), True)
+        hidden = {str(register): np.zeros_like(memory[str(register)]) for register in self.metric.given}
+        return {name: np.asarray(array)[..., 0] for name, array in {**memory, **hidden}.items()}
 
     def fit(self, features: ArrayLike, labels: ArrayLike) -> Self:
         """Forgets everything, and trains.
@@ -153,7 +164,7 @@ class Learner:
         with self._x64():
             for start in range(0, len(x), size):
                 rows = x[start : start + size]
-                found = function(training, pad_rows(rows), self._constants, np.uint32(self.settings.seed), True)
+                found = function(training, pad_rows(rows), self.constants, np.uint32(self.settings.seed), True)
                 parts.append(np.asarray(found)[: len(rows)])
         return np.concatenate(parts)
 
@@ -250,26 +261,26 @@ class Learner:
         return self._training
 
     def _functions(self) -> Functions:
-        assert self._code is not None
-        return compiled_functions(self._code, self.metric, self.settings.precision)
+        assert self.code is not None
+        return compiled_functions(self.code, self.metric, self.settings.precision)
 
     def _read_code(self, features: int) -> None:
         self._read = read_program(self.program, self.metric, features)
-        self._code, constants = read_straight_line(self._read.programs, 0, self._read.space)
+        self.code, constants = read_straight_line(self._read.programs, 0, self._read.space)
         with np.errstate(over="ignore"):  # a constant beyond float32 is infinite
-            self._constants = constants.astype(self._dtype)
+            self.constants = constants.astype(self._dtype)
 
     def _begin(self, features: int) -> None:
         """Zero memory, and Setup."""
         self._read_code(features)
         with self._x64():
-            self._training = self._functions().start(self._constants, np.uint32(self.settings.seed), True)
+            self._training = self._functions().start(self.constants, np.uint32(self.settings.seed), True)
 
     def _resume(self, memory: dict[str, NDArray[Any]], steps: int, stop: int) -> None:
         """Sets where training stands."""
         self._read_code(len(memory["v0"]))
-        assert self._code is not None
-        shapes = {name: self._code.shape(name, 1) for name in self._code.registers}
+        assert self.code is not None
+        shapes = {name: self.code.shape(name, 1) for name in self.code.registers}
         if {name: array.shape for name, array in memory.items()} != shapes:
             raise ValueError("its memory is not that of its program")
         self._training = Training(memory, np.uint32(steps), np.int8(StopReason(stop)))  # type: ignore[arg-type]
@@ -279,13 +290,13 @@ class Learner:
         limit, seed = self._dtype.type(self.settings.max_abs_error), np.uint32(self.settings.seed)
         with self._x64():
             rows = pad_rows(x[order]), pad_rows(y[order]), np.int32(len(order))
-            self._training = functions.train(training, *rows, self._constants, seed, limit, True)
+            self._training = functions.train(training, *rows, self.constants, seed, limit, True)
 
     def _chunk(self) -> int:
         """How many rows are predicted at a time: a power of two, so that all but the last are compiled for once."""
-        assert self._code is not None
-        matrices = sum(name.startswith("m") for name in self._code.registers)
-        numbers = self._code.features * (len(self._code.registers) + matrices * self._code.features)
+        assert self.code is not None
+        matrices = sum(name.startswith("m") for name in self.code.registers)
+        numbers = self.code.features * (len(self.code.registers) + matrices * self.code.features)
         return min(_MOST_ROWS, 1 << max(_CHUNK_NUMBERS // numbers, 1).bit_length() - 1)
 
     def _check_features(self, x: NDArray[Any]) -> None:

@@ -5,7 +5,7 @@ They are compiled for the code of a program without its constants, and for numbe
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,8 @@ from azero_jax.engines.xla.step import Draw
 from azero_jax.engines.xla.straight_line import Memory, StraightLine
 from azero_jax.language.roles import FEATURES, Metric
 
-_TASK = np.zeros(1, np.uint32)  # number of the only task
+TASK: Final = np.zeros(1, np.uint32)  # number of the only task
+PREDICTING_STEP: Final = 2  # of random ops while rows are predicted, after the last of training and that of `settle`
 
 
 class Training(NamedTuple):
@@ -43,12 +44,15 @@ class Functions(NamedTuple):
       start: (constants, seed, always) -> `Training` after Setup.
       train: (training, features `[R, F]`, labels `[R]` or `[R, F]`, rows, constants, seed, max_abs_error, always) ->
         `Training` after the first `rows` of the rows.
+      settle: (training, constants, seed, always) -> registers that Predict finds at every row: as one Predict after the
+        training leaves them, on the last features.
       predict: (training, features `[R, F]`, constants, seed, always) -> `[R]` or `[R, F]`, each row by itself.
       predict_in_order: the same, of rows one after the other.
     """
 
     start: Callable[..., Training]
     train: Callable[..., Training]
+    settle: Callable[..., Memory]
     predict: Callable[..., jax.Array]
     predict_in_order: Callable[..., jax.Array]
 
@@ -57,9 +61,8 @@ class Functions(NamedTuple):
 def compiled_functions(code: StraightLine, metric: Metric, precision: str) -> Functions:
     """The functions of one program."""
     machine = _Machine(code, metric, jnp.dtype(precision))
-    return Functions(
-        *(jax.jit(function) for function in (machine.start, machine.train, machine.predict, machine.predict_in_order))
-    )
+    made = machine.start, machine.train, machine.settle, machine.predict, machine.predict_in_order
+    return Functions(*(jax.jit(function) for function in made))
 
 
 def pad_rows(array: NDArray[Any]) -> NDArray[Any]:
@@ -114,13 +117,15 @@ class _Machine(NamedTuple):
 
         return lax.while_loop(more, one, (jnp.int32(0), training))[1]
 
+    def settle(self, training: Training, constants: jax.Array, seed: jax.Array, always: jax.Array) -> Memory:
+        last = training.memory[str(FEATURES)][:, 0]
+        return self._predicted(training.memory, last, constants, self._draw(seed, training.steps + 1), always)
+
     def predict(
         self, training: Training, features: jax.Array, constants: jax.Array, seed: jax.Array, always: jax.Array
     ) -> jax.Array:
-        steps = training.steps + 1
-        last = training.memory[str(FEATURES)][:, 0]
-        memory = self._predicted(training.memory, last, constants, self._draw(seed, steps), always)
-        draw = self._draw(seed, steps + 1)
+        memory = self.settle(training, constants, seed, always)
+        draw = self._draw(seed, training.steps + PREDICTING_STEP)
 
         def one(row: jax.Array) -> jax.Array:
             return self._read(self._predicted(memory, row, constants, draw, always))
@@ -147,4 +152,4 @@ class _Machine(NamedTuple):
         return memory[str(self.metric.prediction)][..., 0]
 
     def _draw(self, seed: jax.Array, step: jax.Array | int) -> Draw:
-        return Draw(seed, jnp.asarray(_TASK), jnp.asarray(step, jnp.uint32))
+        return Draw(seed, jnp.asarray(TASK), jnp.asarray(step, jnp.uint32))

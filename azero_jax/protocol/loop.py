@@ -212,6 +212,7 @@ class SearchLoop:
             seed=self._config.seed,
             metric=engine.tasks.metric,
             epochs=self._config.tasks.epochs,
+            precision=self._config.engine.precision,
             engine=engine.name,
             device=engine.device,
             run_directory=str(self._directory.path) if self._directory else None,

@@ -72,6 +72,7 @@ class SearchResult:
       seed: of the search.
       metric: how predictions are judged.
       epochs: passes over the training examples.
+      precision: "float32" or "float64", of the numbers in programs.
       engine: what ran the programs.
       device: what the engine ran on.
       run_directory: where the run was recorded; None if it was not.
@@ -81,7 +82,7 @@ class SearchResult:
 
     >>> text, budget = "def Setup(): ...", "max_candidates"
     >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1, cost=3.7)
-    >>> run = (1000, 2.0, 0.5, budget, 1, 0, Metric.ACCURACY, 1, "warp", "cpu", None, Counters(candidates=1000))
+    >>> run = (1000, 2.0, 0.5, budget, 1, 0, Metric.ACCURACY, 1, "float32", "warp", "cpu", None, Counters(1000))
     >>> SearchResult(False, 0.9, 0.8, 0.7, text, text, *run, (best,), Front([best])).as_dict()["stopped_by"]
     'max_candidates'
     """
@@ -100,6 +101,7 @@ class SearchResult:
     seed: int
     metric: Metric
     epochs: int
+    precision: str
     engine: str
     device: str
     run_directory: str | None
@@ -108,8 +110,8 @@ class SearchResult:
     front: Front
 
     def learner(self) -> Learner:
-        """The program as something that learns from rows, with as many passes over them as in the search."""
-        return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed)
+        """The program as something that learns from rows, in the precision and with as many passes as in the search."""
+        return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values, for JSON; the hall of fame and the front have files of their own."""

@@ -151,7 +151,7 @@ def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) ->
         return Found(seed)
 
     monkeypatch.setattr(searching, "_search", search)
-    wanted = searching.Wanted("table", None, 60, (), 1, {}, 3, 0)
+    wanted = searching.Wanted("table", None, 60, (), 1, "float32", {}, 3, 0)
     with joblib.parallel_config(backend="threading"):
         found: Any = searching.find_program(None, wanted, np.random.RandomState(0))  # type: ignore[arg-type]
     assert len(set(seeds)) == 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -18,14 +19,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.mathtext import MathTextParser
+from sklearn.utils.estimator_checks import check_estimator
 
+import azero_jax as az
 from azero_jax.explain.export.expressions import EXPRESSIONS, expression
-from azero_jax.explain.export.write import ExportSettings, export_program
+from azero_jax.explain.export.write import ExportSettings, export_program, write_exports
 from azero_jax.language import ops
 from azero_jax.language.families import Family
+from azero_jax.language.grammar import Instruction, format_instruction
 from azero_jax.language.library import known_programs, parse_known
 from azero_jax.language.roles import Metric
-from azero_jax.language.text import format_program
+from azero_jax.language.text import format_program, read_text
+from azero_jax.learner.learner import Learner
 from tests.support.learning import (
     FEATURES,
     LIBRARY,
@@ -43,6 +49,12 @@ from tests.support.spaces import full_space, some_programs
 PROGRAMS = 300
 JAX_PROGRAMS = int(os.environ.get("EXPORT_PROGRAMS", "40"))
 SPACE = full_space(FEATURES, (3, 6, 7))
+# Every op once.
+ALL_OPS = [
+    "def Setup():\n"
+    + "".join(f"  {format_instruction(Instruction(op, 0, 0, 1, 0.5, 1e-5))}\n" for op in ops.OPS[1:])
+    + "def Predict():\ndef Learn():\n"
+]
 
 
 @functools.cache
@@ -187,7 +199,7 @@ def test_numpy_files_run_where_there_is_only_numpy(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[name], values, rtol=TOLERANCE, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "jax"])
+@pytest.mark.parametrize("kind", ["numpy", "jax", "sklearn"])
 @pytest.mark.parametrize("name", LIBRARY)
 def test_files_are_clean(name: str, kind: str, tmp_path: Path) -> None:
     text = export_program(name, kind, metric=LIBRARY[name])
@@ -202,8 +214,55 @@ def test_files_are_clean(name: str, kind: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_comments_are_kept() -> None:
-    assert "  # learning rate" in export_program("linear_regressor", "numpy", metric="rms_error")
+@pytest.mark.parametrize(
+    ("kind", "comment"),
+    [("numpy", "  # learning rate"), ("jax", "  # learning rate"), ("latex", r" \Comment{learning rate}")],
+)
+def test_comments_are_kept(kind: str, comment: str) -> None:
+    assert comment in export_program("linear_regressor", kind, metric="rms_error")
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_every_formula_in_latex_can_be_read(metric: Metric) -> None:
+    parser = MathTextParser("agg")
+    for text in (*random_programs()[0][:3], *(ALL_OPS if metric is Metric.RMS_ERROR else ())):
+        latex = export_program(text, "latex", metric=metric)
+        formulas = re.findall(r"\$[^$]+\$", latex)
+        assert len(formulas) == sum(map(len, read_text(text))) + 1 + metric.is_classification
+        for formula in formulas:
+            parser.parse(formula.replace(r"\gets", r"\leftarrow"))
+
+
+def test_latex_says_what_the_program_does() -> None:
+    latex = export_program("logistic_regressor", "latex", metric=Metric.ACCURACY)
+    assert r"  \State $\hat{y} \gets \mathbf{v}_{1}^\top \mathbf{x}$ \Comment{apply the weights}" in latex
+    assert r"  \State $\hat{y} \gets 1 / (1 + e^{-\hat{y}})$" in latex
+    gaussian = export_program("evolved_net", "latex", metric=Metric.RMS_ERROR)
+    assert r"\mathbf{M}_{1} \sim \mathcal{N}(0, (0.1)^2)" in gaussian
+
+
+@pytest.mark.parametrize("name", ["logistic_regressor", "softmax_regressor", "linear_regressor"])
+def test_an_exported_estimator_is_scikit_learn_s_and_predicts_as_ours(name: str) -> None:
+    metric = LIBRARY[name]
+    module = load(export_program(name, "sklearn", metric=metric, settings=ExportSettings(epochs=3)))
+    kind = "EvolvedClassifier" if metric.is_classification else "EvolvedRegressor"
+    rows = some_rows(metric)
+    x, y = np.tile(rows.x * [1, 2, 3, 4], (4, 1)), np.tile(rows.y, 4)
+    ours = getattr(az, kind)(program=name, epochs=3, random_state=0, precision="float64").fit(x, y)
+    exported = getattr(module, kind)().fit(x, y)
+    method = "predict_proba" if metric.is_classification else "predict"
+    expected = getattr(ours, method)(rows.valid_x)
+    np.testing.assert_allclose(getattr(exported, method)(rows.valid_x), expected, rtol=TOLERANCE, atol=TOLERANCE)
+    outcomes = check_estimator(getattr(module, kind)(epochs=20), on_skip=None)
+    assert {outcome["status"] for outcome in outcomes} <= {"passed", "skipped"}
+
+
+def test_everything_is_written_into_a_folder(tmp_path: Path) -> None:
+    rows = some_rows(Metric.RMS_ERROR)
+    learner = Learner("two_layer_net").fit(rows.x, rows.y)
+    paths = write_exports("two_layer_net", tmp_path / "explained", metric="rms_error", learner=learner)
+    assert sorted(paths) == ["jax", "latex", "numpy", "onnx", "sklearn"]
+    assert all(path.stat().st_size > 500 for path in paths.values())
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from typing import Any, Final, NamedTuple
 
@@ -113,7 +114,7 @@ def same_memory(actual: dict[str, Any], expected: dict[str, Any], tolerance: flo
 
 
 def load(text: str) -> Any:
-    """A Python file as a module."""
-    module = types.ModuleType("exported")
+    """A Python file as a module, the one that is called `exported` from now on."""
+    module = sys.modules["exported"] = types.ModuleType("exported")
     exec(compile(text, "exported.py", "exec"), module.__dict__)
     return module

@@ -81,7 +81,7 @@ _WORDS: Final = '''
         return _threefry(key, (np.array(self.step, np.uint32), np.uint32(stream << 24) | element))
 '''
 
-_FILE: Final = '''"""A learning algorithm that azero_jax found, in NumPy.
+_HEAD: Final = '''"""A learning algorithm that azero_jax found, in NumPy.
 
     model = {name}().fit(features, labels)
     predictions = model.predict(features)
@@ -90,7 +90,8 @@ Features are [N, F] numbers of a like scale, labels [N] {labels}.
 """
 
 import numpy as np
-
+'''
+_FILE: Final = '''
 MAX_ABS_ERROR = {max_abs_error!r}  # a larger error ends the training
 {helpers}
 
@@ -209,6 +210,12 @@ def numpy_file(program: ReadProgram, *, epochs: int = 1, seed: int = 0) -> str:
       epochs: default of the class.
       seed: default of the class.
     """
+    head = _HEAD.format(name=CLASS_NAME, labels=_LABELS[program.metric])
+    return head + numpy_class(program).replace("epochs=1, seed=0", f"epochs={epochs}, seed={seed}")
+
+
+def numpy_class(program: ReadProgram) -> str:
+    """The class and the functions that it calls; they need `np`."""
     metric = program.metric
     prediction = str(metric.prediction)
     signed = divides(line.op for line in program.parsed.lines())
@@ -223,9 +230,8 @@ def numpy_file(program: ReadProgram, *, epochs: int = 1, seed: int = 0) -> str:
     words = _WORDS if has_draws else ""
     used = "\n".join((setup, predict, learn, squash, words, _PREDICT[metric]))
     hidden = [register for register in metric.given if str(register) != "v0"]
-    text = _FILE.format(
+    return _FILE.format(
         name=CLASS_NAME,
-        labels=_LABELS[metric],
         max_abs_error=RunSettings.max_abs_error,
         helpers="".join(f"\n{text}" for text in helpers(used, _HELPERS)),
         label_array="np.eye(self.n)[np.asarray(labels, int)]" if metric.is_one_hot else "np.asarray(labels, float)",
@@ -241,7 +247,6 @@ def numpy_file(program: ReadProgram, *, epochs: int = 1, seed: int = 0) -> str:
         predict_row=predict,
         learn_row=learn,
     )
-    return text.replace("epochs=1, seed=0", f"epochs={epochs}, seed={seed}")
 
 
 def _hidden(name: str) -> str:

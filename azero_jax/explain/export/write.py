@@ -5,11 +5,21 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from azero_jax.explain.export.jax_file import jax_file
+from azero_jax.explain.export.latex import latex_file
 from azero_jax.explain.export.numpy_file import numpy_file
+from azero_jax.explain.export.onnx_file import onnx_file
+from azero_jax.explain.export.sklearn_file import sklearn_file
 from azero_jax.language.roles import Metric
+from azero_jax.learner.learner import Learner
 from azero_jax.learner.reading import ReadProgram, read_program
 
-FILES: Final = {"numpy": "program_numpy.py", "jax": "program_jax.py"}  # of each kind
+FILES: Final = {  # of each kind
+    "numpy": "program_numpy.py",
+    "jax": "program_jax.py",
+    "sklearn": "program_sklearn.py",
+    "latex": "program.tex",
+}
+ONNX_FILE: Final = "predictor.onnx"
 
 
 class ExportSettings(NamedTuple):
@@ -17,7 +27,7 @@ class ExportSettings(NamedTuple):
 
     Attributes:
       epochs: passes over the training rows.
-      seed: of the order of the rows in later passes, and of random ops.
+      seed: of the order of the rows, and of random ops.
     """
 
     epochs: int = 1
@@ -27,11 +37,12 @@ class ExportSettings(NamedTuple):
 def export_program(
     program: str | os.PathLike[str], kind: str, *, metric: Metric | str, settings: ExportSettings | None = None
 ) -> str:
-    """A program in another notation.
+    """A program in another notation; a trained one as ONNX is `azero_jax.explain.export.onnx_file`.
 
     Args:
       program: its text (comments behind instructions are kept), the path of a file, or the name of a known program.
-      kind: "numpy" (a Python file that needs NumPy only) or "jax" (pure functions).
+      kind: "numpy" (a Python file that needs NumPy only), "jax" (pure functions), "sklearn" (an estimator) or "latex"
+        (pseudocode).
       metric: how its predictions are judged: it decides what a label and a prediction is.
       settings: what it does by default; None takes the defaults.
 
@@ -49,24 +60,38 @@ def write_exports(
     *,
     metric: Metric | str,
     settings: ExportSettings | None = None,
+    learner: Learner | None = None,
 ) -> dict[str, Path]:
     """Writes every export of a program into a folder, which is made if need be.
 
-    Arguments and errors are those of `export_program`.
+    Args:
+      program: as in `export_program`.
+      folder: where to.
+      metric: as in `export_program`.
+      settings: as in `export_program`.
+      learner: the program trained; its predictor is written as ONNX (needs the package onnx). None writes no ONNX.
 
     Returns:
       The files by kind.
+
+    Raises:
+      ValueError: there is no such program or metric, the package onnx is missing, or the learner is not trained.
     """
     read = read_program(program, metric)
-    texts = {kind: _export(read, kind, settings or ExportSettings()) for kind in FILES}
+    contents = {kind: _export(read, kind, settings or ExportSettings()).encode() for kind in FILES}
+    names = dict(FILES)
+    if learner is not None:
+        contents["onnx"], names["onnx"] = onnx_file(learner), ONNX_FILE
     Path(folder).mkdir(parents=True, exist_ok=True)
-    paths = {kind: Path(folder) / FILES[kind] for kind in texts}
-    for kind, text in texts.items():
-        paths[kind].write_text(text, encoding="utf-8")
+    paths = {kind: Path(folder) / names[kind] for kind in contents}
+    for kind, content in contents.items():
+        paths[kind].write_bytes(content)
     return paths
 
 
 def _export(program: ReadProgram, kind: str, settings: ExportSettings) -> str:
     if kind == "numpy":
         return numpy_file(program, epochs=settings.epochs, seed=settings.seed)
-    return jax_file(program)
+    if kind == "sklearn":
+        return sklearn_file(program, epochs=settings.epochs, seed=settings.seed)
+    return latex_file(program) if kind == "latex" else jax_file(program)
