@@ -1,6 +1,6 @@
 """The estimators beside scikit-learn's linear models: cross-validation, the scaler in a pipeline.
 
-    python experiments/estimators.py [--max-seconds 20] [--epochs 1] [--seeds 0]
+    python experiments/estimators.py [--max-seconds 20] [--epochs 2] [--seeds 0]
 
 Each row of the results has the scores of five folds: accuracy on breast_cancer and wine (beside LogisticRegression),
 the coefficient of determination on diabetes (beside Ridge). Results go to experiments/results/estimators.jsonl.
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", default=["breast_cancer", "diabetes"], choices=PROBLEMS)
     parser.add_argument("--max-seconds", type=float, default=20.0, help="of each search")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
     for problem in arguments.problems:

@@ -42,7 +42,7 @@ class _Evolved(BaseEstimator):
         max_candidates: int | None = None,
         random_state: Any = None,
         start_from: tuple[str, ...] = (),
-        epochs: int = 1,
+        epochs: int = 2,
         precision: str = "float32",
         settings: Mapping[str, Any] | None = None,
         n_jobs: int | None = None,

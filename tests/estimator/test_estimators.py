@@ -49,7 +49,7 @@ def test_a_search_finds_a_classifier() -> None:
     assert model.program_ == model.front_[0].program
     assert model.front_[0].select_fitness == model.hall_of_fame_[0].select_fitness == model.result_.select_fitness
     assert model.result_.candidates >= 4000
-    assert model.learner_.steps == 200
+    assert model.learner_.steps == 2 * 200
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_program_is_fit_again_without_a_search(tmp_path: Path) -> None:
 
 def test_training_goes_on_with_further_rows() -> None:
     x, y = some_rows(400)
-    model = az.EvolvedClassifier(program="logistic_regressor", random_state=0)
+    model = az.EvolvedClassifier(program="logistic_regressor", epochs=1, random_state=0)
     model.partial_fit(x[:20], y[:20], classes=["no", "yes"])
     for _ in range(10):
         model.partial_fit(x, y)
