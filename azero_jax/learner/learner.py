@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any, Final, Self
+from zipfile import BadZipFile
 
 import jax
 import numpy as np
@@ -223,7 +224,7 @@ class Learner:
           ValueError: the file cannot be read, or holds no learner.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 about = json.loads(str(arrays["about"]))
                 learner = cls(about.pop("program"), about.pop("metric"), **about)
                 prefix = "memory/"
@@ -231,7 +232,7 @@ class Learner:
                 learner._resume(memory, int(arrays["steps"]), int(arrays["stop"]))
         except OSError as error:
             raise ValueError(f"{Path(path)}: cannot be read: {error.strerror or error}") from None
-        except (KeyError, ValueError, TypeError, EOFError) as error:
+        except (KeyError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise ValueError(f"{Path(path)}: holds no learner ({error})") from None
         return learner
 

@@ -187,7 +187,10 @@ def test_bad_use_is_refused(tmp_path: Path) -> None:
         Learner("no_such_program")
     with pytest.raises(ValueError, match="line 2: no op has the form"):
         Learner("def Predict():\n  s1 = dot(v0, s1)\n")
+    learner.save(tmp_path / "whole.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:500])
     (tmp_path / "other.npz").write_bytes(b"nothing")
-    for path, message in (("none.npz", "cannot be read"), ("other.npz", "holds no learner")):
+    refusals = {"none.npz": "cannot be read", "half.npz": "holds no learner", "other.npz": "holds no learner"}
+    for path, message in refusals.items():
         with pytest.raises(ValueError, match=message):
             Learner.load(tmp_path / path)
