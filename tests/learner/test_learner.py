@@ -30,7 +30,7 @@ from tests.support.learning import FEATURES, LIBRARY, SEED, Rows, engine_results
 from tests.support.spaces import full_space, some_programs
 from tests.support.tiny import tiny
 
-PROGRAMS = int(os.environ.get("LEARNER_PROGRAMS", "12"))
+PROGRAMS = int(os.environ.get("LEARNER_PROGRAMS", "8"))
 SPACE = full_space(FEATURES, (3, 6, 7))
 
 
