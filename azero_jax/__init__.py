@@ -11,20 +11,30 @@ Public are the names here, and those of `azero_jax.tasks`, `azero_jax.data` and 
 may move.
 """
 
+from typing import TYPE_CHECKING, Any
+
 # The doors of the command line come first: imported later, `azero_jax.search` would take the place of the function.
 import azero_jax.evaluate
 import azero_jax.search  # noqa: F401
 from azero_jax.api import evaluate_program, search
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
+from azero_jax.data.source import require
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
-from azero_jax.protocol.result import Finalist, Progress, SearchResult
+from azero_jax.learner.learner import Learner
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.front import Front
+from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.tasks import FixedTasks, Tasks, TaskSets, affine_tasks, linear_tasks, make_tasks, teacher_tasks
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
+
+if TYPE_CHECKING:
+    from azero_jax.estimator.estimators import EvolvedClassifier as EvolvedClassifier
+    from azero_jax.estimator.estimators import EvolvedRegressor as EvolvedRegressor
 
 __all__ = [
     "BudgetConfig",
@@ -34,6 +44,8 @@ __all__ = [
     "EvolutionSettings",
     "Finalist",
     "FixedTasks",
+    "Front",
+    "Learner",
     "Metric",
     "OutputConfig",
     "Progress",
@@ -51,3 +63,18 @@ __all__ = [
     "search",
     "teacher_tasks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators, which alone need scikit-learn: imported when they are first asked for."""
+    if name not in ("EvolvedClassifier", "EvolvedRegressor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require("sklearn", f"azero_jax.{name}")
+    from azero_jax.estimator import estimators
+
+    return getattr(estimators, name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return [*globals(), "EvolvedClassifier", "EvolvedRegressor"]

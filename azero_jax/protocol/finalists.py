@@ -9,7 +9,7 @@ from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import format_program, parse_program, read_programs
-from azero_jax.protocol.result import Finalist
+from azero_jax.protocol.finalist import Finalist
 from azero_jax.tasks.sets import TaskSets
 
 _TUNING_FACTOR: Final = 10.0  # evolution has found the order of magnitude

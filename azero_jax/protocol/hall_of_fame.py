@@ -1,40 +1,50 @@
-"""The best distinct algorithms of a search, by their fitness on the select tasks."""
+"""The best distinct algorithms of a search, by their fitness on the select tasks, and the cheapest of like fitness."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator
 
 import numpy as np
 
 from azero_jax.process.state import State
-from azero_jax.protocol.result import Finalist
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.front import Front, pareto
 
 
 class HallOfFame:
     """The best algorithms so far, best first; of two that are equally fit the later one.
 
-    Two programs are the same algorithm if their canonical forms have the same text.
+    Two programs are the same algorithm if their canonical forms have the same text. Besides the best, those on the
+    Pareto front of fitness against cost are kept.
     """
 
     def __init__(self, size: int) -> None:
-        """An empty hall for `size` algorithms."""
+        """An empty hall for `size` algorithms, and the front."""
         self._size = size
         self._entries: dict[str, Finalist] = {}  # by canonical text, the best first
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return min(len(self._entries), self._size)
 
     def __iter__(self) -> Iterator[Finalist]:
-        return iter(self._entries.values())
+        return itertools.islice(self._entries.values(), self._size)
 
     @property
     def best(self) -> Finalist | None:
         """The best algorithm so far."""
         return next(iter(self), None)
 
-    def admits(self, select_fitness: float) -> bool:
-        """Whether an algorithm so fit would get in."""
-        return len(self) < self._size or select_fitness >= min(finalist.select_fitness for finalist in self)
+    @property
+    def front(self) -> Front:
+        """The Pareto front of fitness against cost."""
+        return Front(finalist for _, finalist in pareto(self._entries.items()))
+
+    def admits(self, select_fitness: float, cost: float) -> bool:
+        """Whether an algorithm so fit and so dear would get in."""
+        if len(self) < self._size or select_fitness >= min(finalist.select_fitness for finalist in self):
+            return True
+        return all(cost < other.cost or select_fitness > other.select_fitness for other in self._entries.values())
 
     def add(self, canonical: str, finalist: Finalist) -> None:
         """Takes in an algorithm, if it is good enough; an algorithm that is there already keeps its better fitness."""
@@ -43,7 +53,8 @@ class HallOfFame:
         self._entries.pop(canonical, None)
         entries = {canonical: finalist} | self._entries  # sorting leaves equals in this order
         ranked = sorted(entries.items(), key=lambda entry: entry[1].select_fitness, reverse=True)
-        self._entries = dict(ranked[: self._size])
+        kept = {key for key, _ in (*ranked[: self._size], *pareto(ranked))}
+        self._entries = {key: entry for key, entry in ranked if key in kept}
 
     def state(self) -> State:
         """The entries as JSON text."""

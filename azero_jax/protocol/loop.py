@@ -6,23 +6,29 @@ what it would have done.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import numpy as np
 
 from azero_jax.analysis import prune
+from azero_jax.analysis.cost import training_cost
 from azero_jax.evolve import Restart
 from azero_jax.language.program import Programs
 from azero_jax.language.text import format_program
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.experiment import Arena, Experiment, Trial
+from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.finalists import measure_finalists, tune_best
-from azero_jax.protocol.result import Finalist, Progress, SearchResult
+from azero_jax.protocol.front import Front, pareto
+from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import STOP_SIGNALS, StoppedAtOnceError, StopSignals
 from azero_jax.protocol.totals import Totals
 from azero_jax.recording.run_directory import RunDirectory
 from azero_jax.tasks.sets import TaskSets
+
+_COST_UNIT: Final = 1e6  # of the op table's costs
 
 
 class SearchLoop:
@@ -133,13 +139,14 @@ class SearchLoop:
         if trial is None:
             return
         hall, best_before = self._totals.hall, self._totals.best_select_fitness
-        for n in range(len(trial.programs)):
-            if hall.admits(trial.select_fitness[n]):
-                hall.add(format_program(trial.canonical, n, self._space), self._finalist(trial, n))
+        costs = (training_cost(trial.canonical, self._space, train_examples=1) / _COST_UNIT).tolist()
+        for n, cost in enumerate(costs):
+            if hall.admits(trial.select_fitness[n], cost):
+                hall.add(format_program(trial.canonical, n, self._space), self._finalist(trial, n, cost))
         if not self._totals.best_select_fitness <= best_before:
             self._budget.note_gain(self._candidates())
 
-    def _finalist(self, trial: Trial, n: int) -> Finalist:
+    def _finalist(self, trial: Trial, n: int, cost: float) -> Finalist:
         program = prune(trial.programs[n : n + 1], self._space, self._experiment.arena.engine.tasks.metric)
         return Finalist(
             program=format_program(program, 0, self._space),
@@ -149,6 +156,7 @@ class SearchLoop:
             final_fitness=None,
             candidates=self._candidates(),
             experiment=self._experiment.arena.number + 1,
+            cost=cost,
         )
 
     def _progress(self) -> Progress:
@@ -179,13 +187,16 @@ class SearchLoop:
 
     def _finish(self, stopped_by: str, compile_seconds: float) -> SearchResult:
         seconds, engine = self._budget.seconds(), self._experiment.arena.engine
-        finalists = tuple(self._totals.hall)
+        hall, front = tuple(self._totals.hall), self._totals.hall.front
+        finalists = hall
         solved = self._budget.is_sufficient(finalists[0].select_fitness)
         if self._config.budget.tune_trials and stopped_by not in STOP_SIGNALS.values():
             self._say(f"trying {self._config.budget.tune_trials:,} other constants for the best program")
             finalists = tune_best(finalists, self._config, self._task_sets, self._space)
-        finalists = measure_finalists(finalists, self._config, self._task_sets, self._space)
-        best = finalists[0]
+        both = (*finalists, *(other for other in front if other not in hall))
+        measured = measure_finalists(both, self._config, self._task_sets, self._space)
+        front = Front(finalist for _, finalist in pareto(enumerate(measured)))
+        finalists, best = measured[: len(finalists)], measured[0]
         result = SearchResult(
             solved=solved,
             search_fitness=best.search_fitness,
@@ -199,14 +210,18 @@ class SearchLoop:
             stopped_by="sufficient_fitness" if solved else stopped_by,
             experiments=self._experiment.arena.number + 1,
             seed=self._config.seed,
+            metric=engine.tasks.metric,
+            epochs=self._config.tasks.epochs,
+            precision=self._config.engine.precision,
             engine=engine.name,
             device=engine.device,
             run_directory=str(self._directory.path) if self._directory else None,
             counters=self._totals.counters(self._experiment),
             hall_of_fame=finalists,
+            front=front,
         )
         if self._directory is not None:
-            self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in finalists])
+            self._write_best(finalists, front)
             self._directory.write_result(result.as_dict())
         return result
 
@@ -237,5 +252,11 @@ class SearchLoop:
 
     def _write_checkpoint(self) -> None:
         if self._directory is not None:
-            self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in self._totals.hall])
+            self._write_best(self._totals.hall, self._totals.hall.front)
             self._directory.write_checkpoint(self.state())
+
+    def _write_best(self, hall: Iterable[Finalist], front: Iterable[Finalist]) -> None:
+        if self._directory is not None:
+            best, cheapest = ([dataclasses.asdict(finalist) for finalist in part] for part in (hall, front))
+            self._directory.write_hall_of_fame(best)
+            self._directory.write_front(cheapest)

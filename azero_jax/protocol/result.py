@@ -4,6 +4,10 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from azero_jax.fitness.counters import Counters
+from azero_jax.language.roles import Metric
+from azero_jax.learner.learner import Learner
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.front import Front
 
 
 class Progress(NamedTuple):
@@ -49,33 +53,6 @@ class Progress(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Finalist:
-    """One of the best distinct algorithms of a search.
-
-    Attributes:
-      program: text, without its dead instructions.
-      raw_program: text as evolution left it, also where the constants of `program` have been tuned since.
-      search_fitness: mean fitness on the search tasks.
-      select_fitness: mean fitness on the select tasks.
-      final_fitness: mean fitness on the unseen tasks; None until the search ends.
-      candidates: programs that had been evaluated when it was tried on the select tasks.
-      experiment: the experiment that it comes from, from 1.
-
-    >>> finalist = Finalist("def Setup(): ...", "def Setup(): ...", 0.9, 0.8, None, candidates=1000, experiment=1)
-    >>> dataclasses.replace(finalist, final_fitness=0.7).final_fitness
-    0.7
-    """
-
-    program: str
-    raw_program: str
-    search_fitness: float
-    select_fitness: float
-    final_fitness: float | None
-    candidates: int
-    experiment: int
-
-
-@dataclasses.dataclass(frozen=True)
 class SearchResult:
     """What a search found.
 
@@ -93,16 +70,20 @@ class SearchResult:
         "interrupt" (Ctrl-C) or "terminate" (SIGTERM).
       experiments: how many experiments were begun.
       seed: of the search.
+      metric: how predictions are judged.
+      epochs: passes over the training examples.
+      precision: "float32" or "float64", of the numbers in programs.
       engine: what ran the programs.
       device: what the engine ran on.
       run_directory: where the run was recorded; None if it was not.
       counters: what happened to all candidates.
       hall_of_fame: the best distinct algorithms, the one above first.
+      front: the Pareto front of select fitness against cost, the fittest first; printed, it is a table.
 
     >>> text, budget = "def Setup(): ...", "max_candidates"
-    >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1)
-    >>> run = (1000, 2.0, 0.5, budget, 1, 0, "warp", "cpu", None, Counters(candidates=1000))
-    >>> SearchResult(False, 0.9, 0.8, 0.7, text, text, *run, hall_of_fame=(best,)).as_dict()["stopped_by"]
+    >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1, cost=3.7)
+    >>> run = (1000, 2.0, 0.5, budget, 1, 0, Metric.ACCURACY, 1, "float32", "warp", "cpu", None, Counters(1000))
+    >>> SearchResult(False, 0.9, 0.8, 0.7, text, text, *run, (best,), Front([best])).as_dict()["stopped_by"]
     'max_candidates'
     """
 
@@ -118,14 +99,22 @@ class SearchResult:
     stopped_by: str
     experiments: int
     seed: int
+    metric: Metric
+    epochs: int
+    precision: str
     engine: str
     device: str
     run_directory: str | None
     counters: Counters
     hall_of_fame: tuple[Finalist, ...]
+    front: Front
+
+    def learner(self) -> Learner:
+        """The program as something that learns from rows, in the precision and with as many passes as in the search."""
+        return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as plain values, for JSON; the hall of fame has a file of its own."""
-        values = dataclasses.asdict(self)
-        del values["hall_of_fame"]
-        return values
+        """The result as plain values, for JSON; the hall of fame and the front have files of their own."""
+        apart = ("hall_of_fame", "front")
+        plain = dataclasses.replace(self, hall_of_fame=(), front=Front())
+        return {name: value for name, value in dataclasses.asdict(plain).items() if name not in apart}

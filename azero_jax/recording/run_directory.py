@@ -6,6 +6,7 @@ sessions.jsonl      one line a process that worked on it: versions, device, seed
 metrics.jsonl       one line a report interval
 events.jsonl        new best programs with parent and mutation, island restarts, new experiments
 hall_of_fame.json   the best distinct algorithms
+front.json          those that no cheaper one equals: the Pareto front of select fitness against cost
 checkpoints/        the latest states of the search
 result.json         what was found; written when a session ends
 """
@@ -33,6 +34,7 @@ SESSIONS_FILE: Final = "sessions.jsonl"
 METRICS_FILE: Final = "metrics.jsonl"
 EVENTS_FILE: Final = "events.jsonl"
 HALL_FILE: Final = "hall_of_fame.json"
+FRONT_FILE: Final = "front.json"
 RESULT_FILE: Final = "result.json"
 CHECKPOINTS: Final = "checkpoints"
 
@@ -150,6 +152,10 @@ class RunDirectory:
     def write_hall_of_fame(self, finalists: Sequence[dict[str, Any]]) -> None:
         """Writes the best distinct algorithms."""
         self._try("the hall of fame", _write_json, self.path / HALL_FILE, finalists)
+
+    def write_front(self, finalists: Sequence[dict[str, Any]]) -> None:
+        """Writes the Pareto front."""
+        self._try("the front", _write_json, self.path / FRONT_FILE, finalists)
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes what was found."""

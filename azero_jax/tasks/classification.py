@@ -84,15 +84,23 @@ def stack_tasks(
 ) -> Tasks:
     """Tasks from each one's training features and labels, and the features and labels that it is judged by."""
     train_features, train_labels, valid_features, valid_labels = map(stack, zip(*made, strict=True))
+    if metric.is_one_hot and train_labels.ndim == 2:  # as many rows as features would be taken for one-hot labels
+        one_hot = np.eye(train_features.shape[2])
+        train_labels, valid_labels = (one_hot[labels.astype(int)] for labels in (train_labels, valid_labels))
     return make_tasks(train_features, train_labels, valid_features, valid_labels, metric)
 
 
 def standardise(train: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both `[n, F]`, less the mean of `train` and divided by its standard deviation; a constant feature becomes 0."""
-    mean = train.mean(axis=0, dtype=np.float64)
+    mean, deviation = column_scale(train)
+    return (train - mean) / deviation, (other - mean) / deviation
+
+
+def column_scale(train: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`[F]` means and standard deviations of `[n, F]`; the deviation of a constant feature counts as 1."""
     deviation = train.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
-    return (train - mean) / deviation, (other - mean) / deviation
+    return train.mean(axis=0, dtype=np.float64), deviation
 
 
 def _one_task(

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from azero_jax.language.library import known_programs, load_program
+from azero_jax.language.library import find_text
 from azero_jax.language.text import ProgramText, read_text
 from azero_jax.protocol.signals import EXIT_CODES
 
@@ -48,25 +48,11 @@ def read_program(path: Path) -> ReadProgram:
     Raises:
       ValueError: there is neither, or it does not have the form of a program.
     """
-    text = _read_file(path)
+    text = find_text(path)
     try:
         return ReadProgram(text, read_text(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _read_file(path: Path) -> str:
-    if not path.exists() and str(path) in known_programs():
-        return load_program(str(path)).text
-    try:
-        return path.read_text()
-    except FileNotFoundError as error:
-        known = ", ".join(known_programs())
-        raise ValueError(f"{path}: cannot be read: {error.strerror}, nor is it a known program ({known})") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: cannot be read: it is not text") from None
 
 
 def _refuse(message: str) -> int:

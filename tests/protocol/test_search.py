@@ -14,17 +14,17 @@ import pytest
 import azero_jax as az
 from azero_jax.config.tree import derive_seed
 from azero_jax.judge.run_program import select_judge
-from azero_jax.language.text import parse_program
+from azero_jax.language.text import parse_program, read_text
 from azero_jax.protocol.experiment import Arena
+from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.hall_of_fame import HallOfFame
-from azero_jax.protocol.result import Finalist
 from azero_jax.protocol.signals import StoppedAtOnceError, StopSignals
 from azero_jax.tasks.sets import GeneratedTasks
 from tests.support.tiny import tiny
 
 
-def finalist(name: str, select_fitness: float) -> Finalist:
-    return Finalist(name, name, 0.0, select_fitness, None, 0, 1)
+def finalist(name: str, select_fitness: float, cost: float = 1.0) -> Finalist:
+    return Finalist(name, name, 0.0, select_fitness, None, 0, 1, cost)
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +148,38 @@ def test_the_hall_of_fame_keeps_the_best_of_each_algorithm() -> None:
     for name, fitness in (("a", 0.1), ("b", 0.3), ("a", 0.2), ("b", 0.2), ("c", 0.1)):
         hall.add(name, finalist(name, fitness))
     assert [(entry.program, entry.select_fitness) for entry in hall] == [("b", 0.3), ("a", 0.2)]
-    assert hall.admits(0.2)
-    assert not hall.admits(0.1)
+    assert hall.admits(0.2, cost=1.0)
+    assert not hall.admits(0.1, cost=1.0)
+    assert hall.admits(0.1, cost=0.9)
+
+
+def test_the_hall_of_fame_keeps_the_front_of_fitness_against_cost() -> None:
+    hall = HallOfFame(1)
+    for name, fitness, cost in (("a", 0.5, 5.0), ("b", 0.3, 2.0), ("c", 0.3, 3.0), ("d", 0.2, 2.0), ("e", 0.9, 9.0)):
+        hall.add(name, finalist(name, fitness, cost))
+    assert [entry.program for entry in hall] == ["e"]
+    assert [entry.program for entry in hall.front] == ["e", "a", "b"]
+    hall.add("f", finalist("f", 0.6, 2.0))
+    assert [entry.program for entry in hall.front] == ["e", "f"]
+    assert hall.front.pick().program == "e"
+    assert hall.front.pick(tolerance=0.35).program == "f"
+    with pytest.raises(ValueError, match="the tolerance is -1"):
+        hall.front.pick(-1)
+
+
+def test_a_search_ends_with_a_front_of_measured_programs() -> None:
+    result = az.search(tiny(output__hall_of_fame=1))
+    assert result.front[0].select_fitness == result.select_fitness
+    assert len(result.front) > 1
+    fitness, costs = ([getattr(one, name) for one in result.front] for name in ("select_fitness", "cost"))
+    assert fitness == sorted(fitness, reverse=True)
+    assert costs == sorted(costs, reverse=True)
+    assert all(one.final_fitness is not None for one in result.front)
+    assert len(str(result.front).splitlines()) == 1 + len(result.front)
+    # The op table's costs of what is left of the program, in millions.
+    texts = [one.program for one in result.front]
+    expected = [sum(line.op.cost for line in read_text(text).lines()) / 1e6 for text in texts]
+    assert costs == pytest.approx(expected)
 
 
 def test_of_two_that_are_equally_fit_the_later_one_leads() -> None:

@@ -53,9 +53,9 @@ def recorded(folder: Path) -> dict[str, Any]:
         name: [_without_times(json.loads(line)) for line in (folder / name).read_text().splitlines()]
         for name in ("metrics.jsonl", "events.jsonl")
     }
-    hall = json.loads((folder / "hall_of_fame.json").read_text())
+    best = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("hall_of_fame", "front")}
     result = _without_times(json.loads((folder / "result.json").read_text()))
-    return {**lines, "hall_of_fame": hall, "result": result}
+    return {**lines, **best, "result": result}
 
 
 def _without_times(values: dict[str, Any]) -> dict[str, Any]:

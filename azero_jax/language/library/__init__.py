@@ -3,7 +3,9 @@
 Each file starts with comment lines that say what it is, where it is from, and what was changed.
 """
 
+import os
 from importlib import resources
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from azero_jax.language import ops
@@ -52,6 +54,26 @@ def load_program(name: str) -> KnownProgram:
     head = text.split("def ", 1)[0]
     source = "\n".join(line.removeprefix("#").strip() for line in head.splitlines() if line.startswith("#"))
     return KnownProgram(name, source, text)
+
+
+def find_text(program: str | os.PathLike[str]) -> str:
+    """Text of the program in a file, or of a known program.
+
+    Raises:
+      ValueError: there is neither; or it cannot be read.
+    """
+    path = Path(program)
+    if not path.exists() and str(path) in known_programs():
+        return load_program(str(path)).text
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        known = ", ".join(known_programs())
+        raise ValueError(f"{path}: cannot be read: {error.strerror}, nor is it a known program ({known})") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: cannot be read: it is not text") from None
 
 
 def program_space(text: str | ProgramText, features: int) -> SearchSpace:

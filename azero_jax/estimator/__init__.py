@@ -1,0 +1,1 @@
+"""Estimators for scikit-learn, whose `fit` searches for a learning algorithm and trains it."""

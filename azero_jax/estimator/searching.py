@@ -1,0 +1,133 @@
+"""What an estimator's parameters make of a search."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from azero_jax.api import search
+from azero_jax.config.leaves import all_settings, check_value, override, suggest
+from azero_jax.config.presets import load_preset
+from azero_jax.config.tree import Config
+from azero_jax.data.source import Source
+from azero_jax.estimator.rows import RowTasks
+from azero_jax.learner.reading import program_source
+from azero_jax.protocol.result import Progress, SearchResult
+from azero_jax.terminal.display import progress_line
+
+# In place of the preset's: a search of seconds has to begin anew soon where it is stuck. R2 on two folds of diabetes
+# after 20 s of half a core (linear regression 0.52 and 0.43): islands of 1000 0.27 and 0.03, of 200 0.50 and 0.28, with
+# experiments of 40,000 candidates 0.12 and 0.44, of 100 with experiments of 80,000 0.51 and 0.44.
+_SEARCH: Final[dict[str, Any]] = {
+    "search.population": 100,
+    "search.tournament": 5,
+    "search.batch": 25,
+    "budget.experiment_candidates": 80_000,
+    "budget.check_every": 10_000,
+}
+_SHARE_OF_INITIAL: Final = 0.5  # of a small budget; the rest is for children
+_CHECKS: Final = 10  # trials on select tasks in the course of a budget of candidates
+
+
+class Wanted(NamedTuple):
+    """The parameters of an estimator that decide a search; `Estimator` says what they mean."""
+
+    preset: str
+    max_seconds: float | None
+    max_candidates: int | None
+    start_from: tuple[str, ...]
+    epochs: int
+    precision: str
+    settings: Mapping[str, Any]
+    n_jobs: int | None
+    verbose: int
+
+
+def find_program(source: Source, wanted: Wanted, generator: np.random.RandomState) -> SearchResult:
+    """The best of as many searches as run side by side, by their fitness on select tasks.
+
+    Raises:
+      ValueError: parameters that do not fit one another or the rows.
+    """
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    count = effective_n_jobs(wanted.n_jobs)
+    seeds = generator.randint(np.iinfo(np.int32).max, size=count).tolist()
+    if count == 1:
+        return _search(source, wanted, seeds[0])
+    results = Parallel(n_jobs=count)(delayed(_search)(source, wanted, seed) for seed in seeds)
+    return max(results, key=lambda result: result.select_fitness)
+
+
+def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
+    """The configuration of a search.
+
+    Raises:
+      ValueError: an unknown preset or setting, or a value out of range.
+    """
+    config = load_preset(wanted.preset)
+    limits = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
+    config = override(
+        config,
+        {
+            "seed": seed,
+            "tasks.epochs": wanted.epochs,
+            "engine.precision": wanted.precision,
+            **_SEARCH,
+            **limits,
+            **_checked(wanted.settings),
+        },
+    )
+    if wanted.max_candidates is not None:
+        checks = min(config.budget.check_every, max(wanted.max_candidates // _CHECKS, 1))
+        budget = dataclasses.replace(config.budget, check_every=checks)
+        config = dataclasses.replace(config, search=_within(config, wanted.max_candidates), budget=budget)
+    tasks = RowTasks(source, config.tasks).search(0)
+    evaluator = config.evaluator
+    evaluator = dataclasses.replace(
+        evaluator,
+        fec_train_examples=min(evaluator.fec_train_examples, tasks.train_examples * wanted.epochs),
+        fec_valid_examples=min(evaluator.fec_valid_examples, tasks.valid_examples),
+    )
+    return dataclasses.replace(config, evaluator=evaluator)
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name, lists as tuples.
+
+    Raises:
+      ValueError: an unknown name, or a value of the wrong type.
+    """
+    known = {setting.path: setting for setting in all_settings()}
+    for name in settings:
+        if name not in known:
+            raise ValueError(f"settings has the unknown name {name!r}; did you mean {suggest(name, known)}?")
+    return {name: check_value(known[name], value) for name, value in settings.items()}
+
+
+def _within(config: Config, candidates: int) -> Any:
+    """Populations small enough that evolution begins within so many candidates."""
+    settings, most = config.search, max(int(_SHARE_OF_INITIAL * candidates), 2)
+    islands = min(settings.islands, max(1, most // 50))
+    population = min(settings.population, max(2, most // islands))
+    return dataclasses.replace(
+        settings, islands=islands, population=population, batch=min(settings.batch, max(1, population // 2))
+    )
+
+
+def _search(source: Source, wanted: Wanted, seed: int) -> SearchResult:
+    config = search_config(source, wanted, seed)
+
+    def report(progress: Progress) -> None:
+        if wanted.verbose > 0:
+            print(progress_line(progress), flush=True)
+
+    def say(line: str) -> None:
+        if wanted.verbose > 1:
+            print(line, flush=True)
+
+    start_from = tuple(program_source(program) for program in wanted.start_from)
+    return search(config, tasks=RowTasks(source, config.tasks), start_from=start_from, report=report, say=say)

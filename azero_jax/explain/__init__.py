@@ -1,0 +1,1 @@
+"""What is found, explained: cleaned, ablated, tuned, exported, reported."""

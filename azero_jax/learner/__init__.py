@@ -1,0 +1,1 @@
+"""A program with its memory: trained on data, asked for predictions, saved and loaded."""
