@@ -1,0 +1,1 @@
+"""Explanations of what was found: simplified, annotated, ablated, tuned, exported, reported."""
