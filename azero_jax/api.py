@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.config.tree import Config
+from azero_jax.explain.lineage import lineage
 from azero_jax.judge.run_program import judge_program
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.run import REPORT_SECONDS, run
@@ -89,6 +90,9 @@ def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> N
         return judge_program(text, tasks)
     space = config.space.build(tasks.features)
     return judge_program(text, tasks, config.engine, space=space, epochs=config.tasks.epochs, seed=config.seed)
+
+
+__all__ = ["evaluate_program", "lineage", "search"]
 
 
 def _in_notebook() -> bool:
