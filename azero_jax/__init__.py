@@ -14,7 +14,7 @@ may move.
 # The doors of the command line come first: imported later, `azero_jax.search` would take the place of the function.
 import azero_jax.evaluate
 import azero_jax.search  # noqa: F401
-from azero_jax.api import evaluate_program, lineage, search
+from azero_jax.api import evaluate_program, explain_run, lineage, search
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
 from azero_jax.engines.settings import EngineConfig
@@ -47,6 +47,7 @@ __all__ = [
     "Tasks",
     "affine_tasks",
     "evaluate_program",
+    "explain_run",
     "lineage",
     "linear_tasks",
     "load_preset",

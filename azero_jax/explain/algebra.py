@@ -86,10 +86,14 @@ class Value(NamedTuple):
 
 
 class Algebra:
-    """Makes values; those of one algebra can be compared."""
+    """Makes values; those of one algebra can be compared.
+
+    Attributes:
+      exact: see the module.
+    """
 
     def __init__(self, *, exact: bool) -> None:
-        self._exact = exact
+        self.exact = exact
         self._numbers: dict[object, int] = {}
         self._keys: list[object] = []
 
@@ -134,7 +138,7 @@ class Algebra:
             return self.number(op.output, folded) if math.isfinite(folded) else self._opaque(op, inputs)
         if op.family is Family.IDENTITY and numbers[0] is not None:
             return self.number(op.output, numbers[0])
-        if self._exact:
+        if self.exact:
             return self._opaque(op, inputs)
         if op.family in (Family.SUM, Family.DIFFERENCE):
             return _added(inputs[0], self.scaled(inputs[1], 1.0 if op.family is Family.SUM else -1.0))

@@ -124,7 +124,7 @@ def _learn_rule(reader: Reader, place: Place, instruction: Instruction) -> Recog
     if family in (Family.PRODUCT, Family.OUTER_PRODUCT) and _reaches_update(reader, place):
         has_error = reader.sees_error(value)
         constant = [register for register in inputs if reader.is_constant(place, register)]
-        if constant:
+        if constant and (has_error or not reader.sees_weights(value)):
             return Recognised(Idea.STEP, "times the learning rate")
         if has_error:
             others = [r for r in inputs if not reader.sees_error(reader.input(place, r))]

@@ -32,7 +32,7 @@ class Reader:
         self.later = self.program.later()
         self._label = self._atom(metric.label, "label", LATER)
         self._features = self._atom(FEATURES, "features", LATER)
-        self.learned = frozenset(register for register in self.program.live if self._is_learned(register))
+        self.learned = self._find_learned()
 
     def value(self, place: Place) -> Value:
         """What an instruction makes in a later round; in Setup, what it makes there."""
@@ -65,8 +65,10 @@ class Reader:
                 found.append(Place(place.function, line))
             if written(body[line]) == register:
                 return found
-        for function in {PREDICT, LEARN} - {place.function}:
+        for function in (PREDICT, LEARN):
             for line, instruction in enumerate(self.listing[function]):
+                if function == place.function and line > place.line:
+                    break
                 if register in read(instruction):
                     found.append(Place(function, line))
                 if written(instruction) == register:
@@ -109,11 +111,21 @@ class Reader:
         (found,) = self.algebra.atoms(self.algebra.atom(register.kind, *key))
         return found
 
-    def _is_learned(self, register: Register) -> bool:
-        """Whether a register keeps something of its past and gets something of the error."""
-        after = self.algebra.atoms(self.program.held(self.later.learned, register))
-        kept = {self._atom(other, "entry", *other) for other in self.program.live}
-        return self._label in after and bool(after & kept) and self._grows(register)
+    def _find_learned(self) -> frozenset[Register]:
+        """Registers that keep their past and, in this round or a later one, get something of the error."""
+        live = self.program.live
+        after = {register: self.algebra.atoms(self.program.held(self.later.learned, register)) for register in live}
+        told = {register for register in live if self._label in after[register]}
+        while True:
+            entries = {self._atom(register, "entry", *register) for register in told}
+            more = {register for register in live if after[register] & entries} - told
+            if not more:
+                return frozenset(register for register in told if self._is_kept(register))
+            told |= more
 
-    def _grows(self, register: Register) -> bool:
-        return any(written(one) == register and register in read(one) for one in self.listing.learn)
+    def _is_kept(self, register: Register) -> bool:
+        """Whether what a register holds is added to, rather than made anew."""
+        if self.algebra.exact:
+            return any(written(one) == register and register in read(one) for one in self.listing.learn)
+        entry = self.algebra.atom(register.kind, "entry", *register)
+        return entry.terms.keys() <= self.program.held(self.later.learned, register).terms.keys()

@@ -14,6 +14,7 @@ from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natur
 from azero_jax.config.tree import Config
 from azero_jax.explain.ablate import Variant
 from azero_jax.explain.explanation import FOLDER, Explanation, as_dict, explain, write_explanation
+from azero_jax.explain.report import REPORT_FILE, write_report
 from azero_jax.explain.subject import Subject, check_own_tasks, read_run
 from azero_jax.language.library import known_programs
 from azero_jax.process.streams import stdout_kept_free
@@ -104,6 +105,8 @@ def _run(
     with stdout_kept_free(as_json):
         explanation = explain(read, make_task_sets(read.config, say), say, baselines=baselines)
         write_explanation(explanation, folder)
+        say("drawing the report")
+        write_report(explanation, folder)
     if as_json:
         print(json.dumps(as_dict(explanation) | {"folder": str(folder)}), flush=True)
     else:
@@ -155,7 +158,7 @@ def _show(explanation: Explanation, folder: Path) -> None:
         show_table(console, ("", ">select tasks", "", ">unseen tasks", ""), rows)
     for note in explanation.notes:
         console.print(Text(f"note: {note}"), style="yellow")
-    console.print(Text(f"written into {folder}"))
+    console.print(Text(f"written into {folder}; the report is {folder / REPORT_FILE}"))
 
 
 def _show_variants(console: Console, title: str, variants: tuple[Variant, ...]) -> None:
