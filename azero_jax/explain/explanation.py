@@ -19,6 +19,7 @@ from azero_jax.explain.readable import commented, renamed
 from azero_jax.explain.simplify import simplify
 from azero_jax.explain.standing import Standing, compare
 from azero_jax.explain.subject import Subject
+from azero_jax.explain.tune import TRIALS, Tuning, tune
 from azero_jax.language.library import program_space
 from azero_jax.language.roles import Metric
 from azero_jax.language.text import parse_program
@@ -44,6 +45,7 @@ class Explanation(NamedTuple):
       recognised: its ideas.
       ablation: what its parts are worth.
       sweeps: what its constants are worth.
+      tuning: what tuning them gains; None if that was not asked for, or there are none.
       standing: how it does beside baselines; empty if that was not asked for.
       notes: what a reader has to know.
     """
@@ -56,6 +58,7 @@ class Explanation(NamedTuple):
     recognised: Mapping[Place, Recognised]
     ablation: Ablation
     sweeps: tuple[Sweep, ...]
+    tuning: Tuning | None
     standing: tuple[Standing, ...]
     notes: tuple[str, ...]
 
@@ -70,7 +73,9 @@ class Explanation(NamedTuple):
         return renamed(self.listing, self.recognised, self.metric)
 
 
-def explain(subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool = True) -> Explanation:
+def explain(
+    subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool = True, trials: int = TRIALS
+) -> Explanation:
     """Explains a program.
 
     Args:
@@ -78,6 +83,7 @@ def explain(subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool 
       task_sets: what it is run on.
       say: is told, in single lines, what is going on.
       baselines: whether a linear model and a net are trained on the same tasks.
+      trials: of random search for better constants; 0 tunes nothing.
 
     Raises:
       ValueError: the program does not fit the tasks.
@@ -104,13 +110,18 @@ def explain(subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool 
     say(f"ablating {listing.size} instructions on {len(tasks)} tasks")
     ablation = ablate(listing, recognised, bench)
     sweeps = sweep_constants(listing, bench)
+    if trials:
+        say("tuning its constants, by gradients and by random search")
+    tuning = tune(listing, task_sets, config, trials) if trials else None
     standing: tuple[Standing, ...] = ()
     if baselines:
         say("training a linear model and a net on the same tasks, to compare with")
         standing = compare(listing.text(), task_sets, config)
     if any(variant.diverged for variant in ablation.instructions):
         notes += ("some programs without an instruction diverge; their fitness on such tasks is 0",)
-    return Explanation(subject, metric, tasks.features, pruned, listing, recognised, ablation, sweeps, standing, notes)
+    return Explanation(
+        subject, metric, tasks.features, pruned, listing, recognised, ablation, sweeps, tuning, standing, notes
+    )
 
 
 def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
@@ -124,6 +135,9 @@ def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
         "readable.txt": explanation.renamed,
         "explanation.json": json.dumps(as_dict(explanation), indent=1) + "\n",
     }
+    if explanation.tuning is not None:
+        tuned = read_listing(explanation.tuning.program)
+        files["tuned.txt"] = commented(tuned, recognise(tuned, explanation.metric))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -144,6 +158,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         "readable": explanation.renamed,
         "ablation": plain(explanation.ablation),
         "sweeps": plain(explanation.sweeps),
+        "tuning": plain(explanation.tuning),
         "standing": plain(explanation.standing),
         "notes": list(explanation.notes),
     }

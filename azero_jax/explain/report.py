@@ -99,7 +99,7 @@ def make_page(
             _variants("without", explanation.ablation.ideas),
             html.folded("each instruction, in numbers", _variants("without", explanation.ablation.instructions)),
         ),
-        html.section("Its constants", figures.get("sweeps", "")),
+        html.section("Its constants", figures.get("sweeps", ""), _tuning(explanation)),
         html.section("Approximately the same", _offers(explanation)),
         html.section("Fitness against cost", figures.get("front", ""), _front(run)),
         html.section("The search", *_search(run)),
@@ -182,6 +182,28 @@ def _variants(title: str, variants: Sequence[Variant]) -> str:
         for variant in variants
     ]
     return html.table((f"`{title}", ">fitness", ">change", ">", ">diverges"), rows)
+
+
+def _tuning(explanation: Explanation) -> str:
+    tuning = explanation.tuning
+    if tuning is None:
+        return ""
+    rows = [
+        (one.name, f"{one.fitness:.6f}", f"{one.gain:+.6f}", _error(one.standard_error), f"{one.seconds:.1f}")
+        for one in tuning.methods
+    ]
+    rows.insert(0, ("as it was", f"{tuning.fitness:.6f}", "", "", ""))
+    titles = (
+        "",
+        f">fitness on {tuning.tasks} tasks tuned on",
+        f">gain on {tuning.other_tasks} others",
+        ">",
+        ">seconds",
+    )
+    if not tuning.kept:
+        return html.table(titles, rows) + html.paragraph("No gain on other tasks, so the constants stay as they were.")
+    tuned = html.diff(changes(explanation.listing.text(), tuning.program))
+    return html.table(titles, rows) + html.paragraph(f"The constants of {tuning.kept} are better:") + tuned
 
 
 def _offers(explanation: Explanation) -> str:

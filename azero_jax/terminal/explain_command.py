@@ -16,6 +16,7 @@ from azero_jax.explain.ablate import Variant
 from azero_jax.explain.explanation import FOLDER, Explanation, as_dict, explain, write_explanation
 from azero_jax.explain.report import REPORT_FILE, write_report
 from azero_jax.explain.subject import Subject, check_own_tasks, read_run
+from azero_jax.explain.tune import TRIALS, Tuning
 from azero_jax.language.library import known_programs
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.run import make_task_sets
@@ -73,6 +74,14 @@ def _command() -> click.Command:
             click.Option(["--out"], type=click.Path(path_type=Path), metavar="DIR", help="Where files are written."),
             *setting_options(load_preset(DEFAULT_PRESET), _SETTINGS),
             click.Option(["--baselines/--no-baselines"], default=True, help="Train a linear model and a net too."),
+            click.Option(
+                ["--tune"],
+                default=TRIALS,
+                show_default=True,
+                type=click.IntRange(min=0),
+                metavar="TRIALS",
+                help="Trials of random search for better constants, beside gradients; 0 tunes nothing.",
+            ),
             click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
             click.Option(["--quiet"], is_flag=True, help="No progress, only the result."),
         ],
@@ -88,6 +97,7 @@ def _run(
     preset: str | None,
     out: Path | None,
     baselines: bool,
+    tune: int,
     as_json: bool,
     quiet: bool,
     **words: str | None,
@@ -103,7 +113,7 @@ def _run(
     read = _read_subject(subject, preset, given)
     folder = out or (subject / FOLDER if read.run else Path(f"{subject.stem}-{FOLDER}"))
     with stdout_kept_free(as_json):
-        explanation = explain(read, make_task_sets(read.config, say), say, baselines=baselines)
+        explanation = explain(read, make_task_sets(read.config, say), say, baselines=baselines, trials=tune)
         write_explanation(explanation, folder)
         say("drawing the report")
         write_report(explanation, folder)
@@ -150,6 +160,8 @@ def _show(explanation: Explanation, folder: Path) -> None:
     _show_variants(console, "without the instruction", ablation.instructions)
     _show_variants(console, "without the idea", ablation.ideas)
     _show_variants(console, "approximately the same", ablation.offers)
+    if explanation.tuning is not None:
+        _show_tuning(console, explanation.tuning)
     if explanation.standing:
         rows = [
             (row.name, f"{row.select:.4f}", _error(row.select_error), f"{row.unseen:.4f}", _error(row.unseen_error))
@@ -174,6 +186,15 @@ def _show_variants(console: Console, title: str, variants: tuple[Variant, ...]) 
         ]
         show_table(console, (title, ">change", "", ""), rows)
         console.print()
+
+
+def _show_tuning(console: Console, tuning: Tuning) -> None:
+    rows = [
+        (one.name, f"{one.gain:+.4f}", _error(one.standard_error), f"{one.seconds:.1f} s") for one in tuning.methods
+    ]
+    show_table(console, (f"constants tuned on {tuning.tasks} tasks", ">gain on others", "", ""), rows)
+    outcome = f"those of {tuning.kept} are better" if tuning.kept else "no gain, so the old ones are kept"
+    console.print(Text(f"{outcome}, on {tuning.other_tasks} other tasks\n"))
 
 
 def _size_line(explanation: Explanation) -> str:

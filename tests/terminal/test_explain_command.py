@@ -16,7 +16,7 @@ from azero_jax.tasks import FixedTasks, linear_tasks
 from azero_jax.terminal.explain_command import main
 from tests.support.tiny import tiny
 
-FEW = ["--select-tasks", "3", "--select-train-examples", "100", "--no-baselines"]
+FEW = ["--select-tasks", "3", "--select-train-examples", "100", "--no-baselines", "--tune", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def run(recorded_run: Path, tmp_path: Path) -> Path:
 
 
 def explained(capfd: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    assert main([*words, "--json", "--no-baselines"]) == 0
+    assert main([*words, "--json", "--no-baselines", "--tune", "0"]) == 0
     return json.loads(capfd.readouterr().out)
 
 
@@ -65,7 +65,7 @@ def test_a_known_program_is_shown_with_roles(
 
 
 def refusal(capfd: pytest.CaptureFixture[str], *words: str) -> str:
-    assert main([*words, "--no-baselines", "--quiet"]) == 2
+    assert main([*words, "--no-baselines", "--tune", "0", "--quiet"]) == 2
     captured = capfd.readouterr()
     assert "Traceback" not in captured.err
     assert captured.err.startswith("error: ")

@@ -283,21 +283,31 @@ def _judge(
 ) -> tuple[Registers, jax.Array, jax.Array]:
     """Memory with the prediction squashed in place (in training), the absolute error, and the loss in validation."""
     prediction = registers.read(metric.prediction)
+    squashed = squash(metric, prediction)
+    error = absolute_error(squashed, label)
     if not metric.is_classification:
-        error = jnp.abs(label - prediction)
         return registers, error, error * error
     if metric.is_one_hot:
-        probability = _softmax(prediction)
         # The first of the largest; where there is a NaN all are NaN, and the first class is taken.
-        is_wrong = jnp.argmax(probability, axis=0) != jnp.argmax(label, axis=0)
-        error = _largest(jnp.abs(label - probability))
+        is_wrong = jnp.argmax(squashed, axis=0) != jnp.argmax(label, axis=0)
     else:
-        probability = _sigmoid(prediction)
-        is_wrong = (probability > 0.5) != (label > 0.5)
-        error = jnp.abs(label - probability)
+        is_wrong = (squashed > 0.5) != (label > 0.5)
     wrong = is_wrong.astype(label.dtype)
-    registers = registers.write(metric.prediction, jnp.where(is_training, probability, prediction))
+    registers = registers.write(metric.prediction, jnp.where(is_training, squashed, prediction))
     return registers, jnp.where(is_training, error, wrong), wrong
+
+
+def squash(metric: Metric, prediction: jax.Array) -> jax.Array:
+    """What is compared with the label: the prediction `[lanes]`, or probabilities `[lanes]` or `[F, lanes]`."""
+    if metric.is_one_hot:
+        return _softmax(prediction)
+    return _sigmoid(prediction) if metric.is_classification else prediction
+
+
+def absolute_error(squashed: jax.Array, label: jax.Array) -> jax.Array:
+    """`[lanes]` absolute error in training, the largest of a vector's; NaN if there is one."""
+    error = jnp.abs(label - squashed)
+    return error if error.ndim == 1 else _largest(error)
 
 
 def _sigmoid(x: jax.Array) -> jax.Array:
