@@ -178,10 +178,13 @@ def plain(value: Any) -> Any:
 
 
 def _notes(subject: Subject, tasks: Tasks) -> tuple[str, ...]:
-    run = subject.run
-    if run is None or not run.config.tasks.features or run.config.tasks.features == tasks.features:
-        return ()
-    return (f"the search had {run.config.tasks.features} features, these tasks have {tasks.features}",)
+    run, notes = subject.run, []
+    if run is not None and run.config.tasks.features and run.config.tasks.features != tasks.features:
+        notes.append(f"the search had {run.config.tasks.features} features, these tasks have {tasks.features}")
+    if run is not None and subject.config.tasks.of_data:
+        what = "class pairs" if subject.config.tasks.kind == "pairs" else "rows"
+        notes.append(f"its tasks are drawn anew, but from the data and {what} that the program was selected by too")
+    return tuple(notes)
 
 
 def _difference(first: Listing, second: Listing, bench: Bench) -> float:

@@ -106,6 +106,7 @@ def draw_ablation(ablation: Ablation) -> Drawing:
     axes.invert_yaxis()
     axes.axvline(0, color=DIM, lw=0.8)
     plain_axes(axes, "change of fitness", "")
+    axes.locator_params(axis="x", nbins=6)
     return finish(
         figure,
         "ablation",
@@ -152,6 +153,7 @@ def draw_standing(standing: Sequence[Standing]) -> Drawing:
     axes.set_yticks(range(len(standing)), [one.name for one in standing], color=INK)
     axes.set_ylim(len(standing) - 0.5, -0.5)
     plain_axes(axes, "fitness", "")
+    axes.locator_params(axis="x", nbins=6)
     axes.legend(fontsize=8, frameon=False, labelcolor=INK)
     return finish(figure, "standing", "Fitness on select and on unseen tasks, with the standard error over tasks.")
 

@@ -1,8 +1,8 @@
 """Gradients of a program's validation loss with respect to its constants, through the whole training.
 
 The program is straight-line code (see `azero_jax.engines.xla.straight_line`); training is a scan over examples whose
-steps are computed again on the way back, so that only the registers between them are kept. Constants are searched by
-the logarithm of their size, with the sign that they have; what is zero stays so.
+steps are computed again on the way back, so that only some of the registers between them are kept. Constants are
+searched by the logarithm of their size, with the sign that they have; what is zero stays so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from azero_jax.tasks import Tasks
 STEPS: Final = 80  # of the optimizer
 LEARNING_RATE: Final = 0.2  # of the logarithms: a factor of 1.2 a step
 SPREAD: Final = 1e2  # starts are the constants times factors from 1 / SPREAD to SPREAD
-_MOST_BYTES: Final = 1 << 28  # of registers that are kept for the way back
+_CHUNK: Final = 64  # examples between registers that are kept for the way back
+_MOST_EXAMPLES: Final = 1000  # to train on
+_MOST_WORK: Final = 2e10  # numbers in registers, over examples, tasks, starts and steps: about 20 s of one core
+_FEWEST_TASKS: Final = 8
 
 
 class Descent(NamedTuple):
@@ -68,7 +71,8 @@ def descend(
 
     Args:
       listing: the program; it needs a constant that is not zero.
-      tasks: the tasks to tune on; of long ones only the first examples are used.
+      tasks: the tasks to tune on; of long ones only the first 1000 examples are used, which takes up to half a minute;
+        and the fewer tasks, the larger the program's registers are.
       starts: how many there are.
       epochs: passes over the training examples.
       seed: of the random ops, and of the starts.
@@ -82,9 +86,11 @@ def descend(
     places = tuple((int(line), int(column)) for line, column in np.argwhere(constants != 0))
     if not places:
         raise ValueError("the program has no constant that could be tuned")
-    size = sum(np.prod(code.shape(name, len(tasks)), dtype=int) for name in code.registers)
-    most = max(int(_MOST_BYTES // (4 * size * starts)), 10)
-    train, valid = _data(tasks, epochs, seed, most)
+    tasks = tasks.limit(min(tasks.train_examples, _MOST_EXAMPLES), tasks.valid_examples)
+    size = sum(np.prod(code.shape(name, 1), dtype=int) for name in code.registers)
+    work = size * (tasks.train_examples * epochs + tasks.valid_examples) * starts * steps
+    tasks = tasks.first(max(int(_MOST_WORK // work), _FEWEST_TASKS))
+    train, valid = _data(tasks, epochs, seed)
     problem = _Problem(code, tasks.metric, places)
     values = np.array([constants[place] for place in places])
     generator = np.random.default_rng(seed)
@@ -98,12 +104,12 @@ def descend(
     return Descent(tuple(_with_constants(listing, places, row) for row in found), np.asarray(losses, np.float64))
 
 
-def _data(tasks: Tasks, epochs: int, seed: int, most: int) -> tuple[_Data, _Data]:
-    """Training examples of all epochs, at most so many, and the validation examples after the last epoch."""
+def _data(tasks: Tasks, epochs: int, seed: int) -> tuple[_Data, _Data]:
+    """Training examples of all epochs, and the validation examples after the last epoch."""
     order = make_order(tasks.train_examples, epochs, seed)
     count, valid = tasks.train_examples + tasks.valid_examples, tasks.valid_examples
-    numbers = order.reshape(-1)[:most]
-    steps = 1 + np.add.outer(np.arange(epochs) * count, np.arange(tasks.train_examples)).reshape(-1)[:most]
+    numbers = order.reshape(-1)
+    steps = 1 + np.add.outer(np.arange(epochs) * count, np.arange(tasks.train_examples)).reshape(-1)
     valid_steps = 1 + (epochs - 1) * count + tasks.train_examples + np.arange(valid)
 
     def lanes_last(array: NDArray[np.float64]) -> jax.Array:
@@ -156,7 +162,6 @@ def _loss(
         before = memory | given | {str(FEATURES): features}
         return code.execute(1, before, constants, Draw(seed, tasks, step), True)
 
-    @jax.checkpoint
     def learn(memory: Memory, example: _Data) -> tuple[Memory, None]:
         memory = predict(memory, example.features, example.steps)
         name = str(metric.prediction)
@@ -168,7 +173,15 @@ def _loss(
         return memory, memory[str(metric.prediction)]
 
     memory = code.execute(0, code.zeros(lanes, base.dtype), constants, Draw(seed, tasks, jnp.uint32(0)), True)
-    memory, _ = lax.scan(learn, memory, train)
+
+    @jax.checkpoint
+    def learn_chunk(memory: Memory, examples: _Data) -> tuple[Memory, None]:
+        return lax.scan(jax.checkpoint(learn), memory, examples)
+
+    whole = len(train.steps) // _CHUNK * _CHUNK
+    chunks = jax.tree.map(lambda array: array[:whole].reshape(-1, _CHUNK, *array.shape[1:]), train)
+    memory, _ = lax.scan(learn_chunk, memory, chunks)
+    memory, _ = learn_chunk(memory, jax.tree.map(lambda array: array[whole:], train))
     _, predictions = lax.scan(judge, memory, valid)
     if metric.is_one_hot:
         return optax.softmax_cross_entropy(predictions, valid.labels, axis=1).mean()

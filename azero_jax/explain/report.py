@@ -121,8 +121,8 @@ def _draw(explanation: Explanation, steps: Sequence[LineageStep]) -> dict[str, D
     run = explanation.subject.run
     if run is not None:
         drawings.append(draw_progress(run, steps))
-        if front := run.result.get("front"):
-            drawings.append(draw_front(front))
+        if run.front:
+            drawings.append(draw_front(run.front))
     if explanation.sweeps:
         drawings.append(draw_sweeps(explanation.sweeps))
     if explanation.standing:
@@ -150,7 +150,9 @@ def _other_forms(explanation: Explanation) -> str:
 def _lineage(shown: Sequence[tuple[LineageStep, str]], animation: bytes) -> str:
     if not shown:
         return ""
-    parts = [html.paragraph(f"From the first program to the best in {len(shown)} steps, each shown simplified.")]
+    parts = [
+        html.paragraph(f"From the first program to the best; {len(shown)} of the programs on the way, each simplified.")
+    ]
     if len(shown) > 1:
         parts.append(html.picture("gif", base64.b64encode(animation).decode(), "The lineage as an animation."))
     before = ""
@@ -217,7 +219,7 @@ def _offers(explanation: Explanation) -> str:
 def _front(run: Run | None) -> str:
     rows = [
         (f"{point['cost']:.1f}", f"{point['select_fitness']:.4f}", str(_size(point["program"])))
-        for point in (run.result.get("front") or () if run else ())
+        for point in (run.front if run else ())
     ]
     return html.table((">cost", ">select fitness", ">instructions"), rows)
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from azero_jax.config.tree import Config
 from azero_jax.protocol.identity import search_identity
@@ -18,6 +18,8 @@ from azero_jax.recording.run_directory import (
     read_start_programs,
 )
 
+FRONT_FILE: Final = "front.json"
+
 
 class Run(NamedTuple):
     """What a run directory tells of a search that has ended.
@@ -30,6 +32,7 @@ class Run(NamedTuple):
       events: new best programs, restarts, new experiments, in order.
       metrics: how far it had come, in order.
       sessions: what it ran on and with.
+      front: the programs of which none is both fitter and cheaper; empty if that was not recorded.
     """
 
     path: Path
@@ -39,6 +42,7 @@ class Run(NamedTuple):
     events: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
     sessions: list[dict[str, Any]]
+    front: list[dict[str, Any]]
 
 
 class Subject(NamedTuple):
@@ -64,14 +68,15 @@ def read_run(path: Path) -> Run:
       ValueError: there is none, it has no result yet, or a file is damaged.
     """
     overview = read_overview(path)
-    result = _read_object(path / RESULT_FILE)
+    result = _read_json(path / RESULT_FILE)
     if result is None:
         hint = "wait for it" if overview.state.startswith("running") else f"--resume {path} goes on with it"
         raise ValueError(f"run directory {path} has no result to explain: it is {overview.state}; {hint}")
-    if not {"program", "select_fitness", "final_fitness", "counters"} <= result.keys():
+    if not isinstance(result, dict) or not {"program", "select_fitness", "final_fitness", "counters"} <= result.keys():
         raise ValueError(f"{path / RESULT_FILE}: damaged, it is not the result of a search")
-    logs = (read_lines(path / name) for name in (EVENTS_FILE, METRICS_FILE, SESSIONS_FILE))
-    return Run(path, read_run_config(path), overview, result, *logs)
+    events, metrics, sessions = (read_lines(path / name) for name in (EVENTS_FILE, METRICS_FILE, SESSIONS_FILE))
+    front = _read_json(path / FRONT_FILE) or []
+    return Run(path, read_run_config(path), overview, result, events, metrics, sessions, front)
 
 
 def check_own_tasks(run: Run) -> None:
@@ -106,11 +111,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: damaged, a line is not JSON") from None
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> Any:
+    """What a file holds; None if there is none."""
     try:
-        values = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError:
         raise ValueError(f"{path}: damaged, it is not JSON") from None
-    return values if isinstance(values, dict) else {}

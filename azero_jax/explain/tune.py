@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Final, NamedTuple
 
@@ -15,11 +16,14 @@ from azero_jax.explain.listing import Listing, read_listing
 from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.text import format_program, parse_program
-from azero_jax.tasks.sets import TaskSets
+from azero_jax.tasks import Tasks
+from azero_jax.tasks.classification import join_tasks
+from azero_jax.tasks.sets import MixedTasks, PairTasks, TaskSets
 
 TRIALS: Final = 500  # of random search
 _TASKS: Final = 32  # to tune on
 _STARTS: Final = 8
+_LEAST_GAIN: Final = 1e-6  # less is rounding
 
 
 class Method(NamedTuple):
@@ -67,7 +71,7 @@ def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TR
 
     Args:
       listing: the program.
-      task_sets: the tasks, drawn anew to tune on, and again to see what it gains.
+      task_sets: the tasks, drawn anew to tune on, and again to see what it gains; see `tuning_tasks`.
       config: says how programs are run.
       trials: of random search.
     """
@@ -75,7 +79,7 @@ def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TR
         return None
     epochs = config.tasks.epochs
     seed = derive_seed(config, 0, "random ops, explained tuning")
-    tasks = task_sets.select(derive_seed(config, 0, "explained tuning")).first(_TASKS)
+    tasks = tuning_tasks(task_sets, derive_seed(config, 0, "explained tuning")).first(_TASKS)
     others = task_sets.select(derive_seed(config, 0, "tuned"))
     bench = Bench(tasks, config.engine, epochs=epochs, seed=seed)
 
@@ -102,7 +106,7 @@ def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TR
     )
     best = max(methods, key=lambda method: method.gain)
     noise = 0.0 if np.isnan(best.standard_error) else best.standard_error
-    is_gain = best.gain > noise
+    is_gain = best.gain > max(noise, _LEAST_GAIN)
     return Tuning(
         fitness=float(fitness[0]),
         tasks=len(tasks),
@@ -111,6 +115,22 @@ def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TR
         kept=best.name if is_gain else "",
         program=best.program if is_gain else listing.text(),
     )
+
+
+def tuning_tasks(task_sets: TaskSets, seed: int) -> Tasks:
+    """Tasks to tune on: as large as those to select by, but of other class pairs where tasks are of class pairs."""
+    if isinstance(task_sets, MixedTasks):
+        return join_tasks(*(tuning_tasks(part, seed) for part in task_sets.parts))
+    if not isinstance(task_sets, PairTasks):
+        return task_sets.select(seed)
+    ours = task_sets.settings
+    settings = dataclasses.replace(
+        ours,
+        search_tasks=ours.select_tasks,
+        train_examples=ours.select_train_examples,
+        valid_examples=ours.select_valid_examples,
+    )
+    return dataclasses.replace(task_sets, settings=settings).search(seed)
 
 
 def _gains(listings: list[Listing], bench: Bench) -> list[NDArray[np.float64]]:

@@ -11,6 +11,7 @@ import pytest
 import azero_jax as az
 from azero_jax.explain import explanation, html
 from azero_jax.explain.drawing import finish, new_figure
+from azero_jax.explain.figures import draw_front
 from azero_jax.explain.subject import read_run
 from azero_jax.terminal import search_command
 from tests.support import chromium
@@ -69,6 +70,17 @@ def test_a_figure_takes_the_page_s_colours() -> None:
     assert "#0969da" in drawing.svg
     assert 'aria-label="a &quot;line&quot; &amp; more"' in drawing.inline
     assert drawing.png.startswith(b"\x89PNG")
+
+
+def test_the_front_is_shown_where_it_was_recorded(report: Path) -> None:
+    run = report.parents[1]
+    program = "def Predict():\n  s1 = dot(v0, v1)\n"
+    points = [{"cost": cost, "select_fitness": fitness, "program": program} for cost, fitness in ((9.5, 0.9), (4, 0.7))]
+    (run / "front.json").write_text(json.dumps(points))
+    found = read_run(run)
+    (run / "front.json").unlink()
+    assert found.front == points
+    assert "var(--blue)" in draw_front(found.front).inline
 
 
 @needs_browser
