@@ -31,9 +31,9 @@ STEPS: Final = 80  # of the optimizer
 LEARNING_RATE: Final = 0.2  # of the logarithms: a factor of 1.2 a step
 SPREAD: Final = 1e2  # starts are the constants times factors from 1 / SPREAD to SPREAD
 _CHUNK: Final = 64  # examples between registers that are kept for the way back
-_MOST_EXAMPLES: Final = 1000  # to train on
-_MOST_WORK: Final = 2e10  # numbers in registers, over examples, tasks, starts and steps: about 20 s of one core
-_FEWEST_TASKS: Final = 8
+_MOST_EXAMPLES: Final = (1000, 500)  # to train on, to judge by
+_MOST_WORK: Final = 3e9  # numbers in registers, over examples, tasks, starts and steps
+_FEWEST_TASKS: Final = 4
 
 
 class Descent(NamedTuple):
@@ -71,8 +71,8 @@ def descend(
 
     Args:
       listing: the program; it needs a constant that is not zero.
-      tasks: the tasks to tune on; of long ones only the first 1000 examples are used, which takes up to half a minute;
-        and the fewer tasks, the larger the program's registers are.
+      tasks: the tasks to tune on; of long ones only the first 1000 training and 500 validation examples are used, and
+        the fewer tasks, the larger the program's registers are.
       starts: how many there are.
       epochs: passes over the training examples.
       seed: of the random ops, and of the starts.
@@ -86,7 +86,7 @@ def descend(
     places = tuple((int(line), int(column)) for line, column in np.argwhere(constants != 0))
     if not places:
         raise ValueError("the program has no constant that could be tuned")
-    tasks = tasks.limit(min(tasks.train_examples, _MOST_EXAMPLES), tasks.valid_examples)
+    tasks = tasks.limit(*_MOST_EXAMPLES)
     size = sum(np.prod(code.shape(name, 1), dtype=int) for name in code.registers)
     work = size * (tasks.train_examples * epochs + tasks.valid_examples) * starts * steps
     tasks = tasks.first(max(int(_MOST_WORK // work), _FEWEST_TASKS))

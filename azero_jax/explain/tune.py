@@ -15,6 +15,7 @@ from azero_jax.explain.gradients import descend
 from azero_jax.explain.listing import Listing, read_listing
 from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.judge.tune import tune_constants
+from azero_jax.language import ops
 from azero_jax.language.text import format_program, parse_program
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import join_tasks
@@ -23,6 +24,7 @@ from azero_jax.tasks.sets import MixedTasks, PairTasks, TaskSets
 TRIALS: Final = 500  # of random search
 _TASKS: Final = 32  # to tune on
 _STARTS: Final = 8
+_STARTS_WITH_MATRICES: Final = 3  # which take much longer
 _LEAST_GAIN: Final = 1e-6  # less is rounding
 
 
@@ -84,7 +86,9 @@ def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TR
     bench = Bench(tasks, config.engine, epochs=epochs, seed=seed)
 
     start = time.perf_counter()
-    descent = descend(listing, tasks, starts=_STARTS, epochs=epochs, seed=seed % 2**31)
+    has_matrices = any(one.op.output == ops.MATRIX for _, one in listing.places())
+    starts = _STARTS_WITH_MATRICES if has_matrices else _STARTS
+    descent = descend(listing, tasks, starts=starts, epochs=epochs, seed=seed % 2**31)
     candidates = [listing, *descent.programs]
     fitness = bench.run(candidates)[0].mean(axis=1)
     middle = time.perf_counter()
