@@ -115,6 +115,11 @@ def explain_run(
 
     Raises:
       ValueError: the directory holds no run with a result, its tasks are not known, or a package is not installed.
+
+    >>> import azero_jax as az
+    >>> az.explain_run("nowhere")
+    Traceback (most recent call last):
+    ValueError: run directory nowhere: there is no run (config.toml is missing)
     """
     say = say or (lambda line: None)
     if tasks is None:

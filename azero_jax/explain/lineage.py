@@ -37,6 +37,9 @@ class LineageStep(NamedTuple):
       mutation: what made it of its parent, such as `change_op`.
       program: as evolution left it.
       parent: its parent; None of an initial program.
+
+    >>> LineageStep(1000, 1, 0.5, INITIAL, "def Predict(): ...", None).mutation
+    'initial program'
     """
 
     candidates: int
@@ -55,6 +58,15 @@ def lineage(run: str | os.PathLike[str] | SearchResult) -> tuple[LineageStep, ..
 
     Raises:
       ValueError: nothing was recorded, the directory holds no run, or there is no best program yet.
+
+    >>> import tempfile
+    >>> import azero_jax as az
+    >>> small = az.EvolutionSettings(islands=2, population=50, batch=25)
+    >>> config = az.Config(space=az.load_preset("linear").space, search=small, budget=az.BudgetConfig(max_candidates=500))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     steps = az.lineage(az.search(config, out=folder))
+    >>> steps[0].mutation
+    'initial program'
     """
     if isinstance(run, SearchResult):
         if run.run_directory is None:
