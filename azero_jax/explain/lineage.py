@@ -62,7 +62,8 @@ def lineage(run: str | os.PathLike[str] | SearchResult) -> tuple[LineageStep, ..
     >>> import tempfile
     >>> import azero_jax as az
     >>> small = az.EvolutionSettings(islands=2, population=50, batch=25)
-    >>> config = az.Config(space=az.load_preset("linear").space, search=small, budget=az.BudgetConfig(max_candidates=500))
+    >>> budget = az.BudgetConfig(max_candidates=500)
+    >>> config = az.Config(space=az.load_preset("linear").space, search=small, budget=budget)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     steps = az.lineage(az.search(config, out=folder))
     >>> steps[0].mutation
