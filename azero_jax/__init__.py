@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 # The doors of the command line come first: imported later, `azero_jax.search` would take the place of the function.
 import azero_jax.evaluate
 import azero_jax.search  # noqa: F401
-from azero_jax.api import evaluate_program, search
+from azero_jax.api import evaluate_program, explain_run, lineage, search
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
 from azero_jax.data.source import require
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.explain.lineage import LineageStep
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
@@ -46,6 +47,7 @@ __all__ = [
     "FixedTasks",
     "Front",
     "Learner",
+    "LineageStep",
     "Metric",
     "OutputConfig",
     "Progress",
@@ -57,6 +59,8 @@ __all__ = [
     "Tasks",
     "affine_tasks",
     "evaluate_program",
+    "explain_run",
+    "lineage",
     "linear_tasks",
     "load_preset",
     "make_tasks",

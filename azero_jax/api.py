@@ -4,14 +4,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.config.tree import Config
+from azero_jax.explain.lineage import lineage
+from azero_jax.explain.report import report_run
+from azero_jax.explain.subject import check_own_tasks, read_run
 from azero_jax.judge.run_program import judge_program
 from azero_jax.protocol.result import Progress, SearchResult
-from azero_jax.protocol.run import REPORT_SECONDS, run
+from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
@@ -89,6 +93,43 @@ def evaluate_program(text: str, tasks: Tasks, config: Config | None = None) -> N
         return judge_program(text, tasks)
     space = config.space.build(tasks.features)
     return judge_program(text, tasks, config.engine, space=space, epochs=config.tasks.epochs, seed=config.seed)
+
+
+def explain_run(
+    run: str | os.PathLike[str],
+    *,
+    tasks: TaskSets | None = None,
+    out: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Explains what a recorded search found, and writes a report; what `python -m azero_jax.explain RUN` does.
+
+    Args:
+      run: the run directory.
+      tasks: those that the search was given, if it was; None makes them as the configuration says.
+      out: a folder to write into; None takes `explained` in the run directory.
+      say: is told, in single lines, what is going on.
+
+    Returns:
+      The report, one HTML file.
+
+    Raises:
+      ValueError: the directory holds no run with a result, its tasks are not known, or a package is not installed.
+
+    >>> import azero_jax as az
+    >>> az.explain_run("nowhere")
+    Traceback (most recent call last):
+    ValueError: run directory nowhere: there is no run (config.toml is missing)
+    """
+    say = say or (lambda line: None)
+    if tasks is None:
+        found = read_run(Path(run))
+        check_own_tasks(found)
+        tasks = make_task_sets(found.config, say)
+    return report_run(Path(run), tasks, say, None if out is None else Path(out))
+
+
+__all__ = ["evaluate_program", "explain_run", "lineage", "search"]
 
 
 def _in_notebook() -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.evolve.ancestry import Ancestor
 from azero_jax.language.program import Programs
 from azero_jax.process.state import State
 from azero_jax.process.timings import Timings
@@ -114,6 +115,14 @@ class SearchAlgorithm(Protocol):
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
         """The best current program of each island (one of random search), and their fitnesses."""
+
+    def take_ancestors(self, leader: int) -> tuple[int, list[Ancestor]]:
+        """Where one of the leaders comes from.
+
+        Returns:
+          The number of its latest step, itself or an ancestor, and those of its steps, oldest first, that have not been
+          taken yet.
+        """
 
     def mean_fitness(self) -> float:
         """Mean fitness of the current programs."""

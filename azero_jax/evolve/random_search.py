@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, mean_of_run, median_of_run
+from azero_jax.evolve.ancestry import NO_STEP, Ancestor
 from azero_jax.evolve.initial import keep_frozen, repeat
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
@@ -45,6 +46,7 @@ class RandomSearch:
         self._generator = generator
         self._best = empty_programs(1, space)
         self._best_fitness = -np.inf
+        self._best_born, self._is_taken = 0, False  # candidates before it, and whether `take_ancestors` has given it
         self._latest = np.empty(0)  # fitnesses of the latest batch, until somebody asks for its mean and median:
         self._summary: tuple[float, float] | None = None
         self.candidates = 0
@@ -71,6 +73,7 @@ class RandomSearch:
         if fitness[winner] > self._best_fitness:
             self._best = programs[winner : winner + 1].copy()
             self._best_fitness = float(fitness[winner])
+            self._best_born, self._is_taken = self.candidates, False
             self._events.append(NewBest(self.candidates, self._best_fitness, self._best))
         self._latest, self._summary = fitness, None
         self.candidates += self._count
@@ -78,6 +81,13 @@ class RandomSearch:
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
         """The best program so far, and its fitness, each `[1]`."""
         return self._best, np.array([self._best_fitness])
+
+    def take_ancestors(self, leader: int) -> tuple[int, list[Ancestor]]:
+        """The best program so far, which comes from none; its number is that of its candidate."""
+        del leader
+        is_new, self._is_taken = not self._is_taken, True
+        best = Ancestor(self._best_born, NO_STEP, self._best_born, self._best_fitness, -1, self._best, None)
+        return self._best_born, [best] if is_new else []
 
     def mean_fitness(self) -> float:
         """Mean fitness of the latest batch."""
@@ -100,6 +110,7 @@ class RandomSearch:
             **with_prefix("next", programs_state(self._next)),
             "fitness": np.array([self._best_fitness, *self._summarize()]),
             "candidates": np.array(self.candidates),
+            "born": np.array([self._best_born, self._is_taken]),
             "generator": generator_state(self._generator),
         }
 
@@ -131,4 +142,5 @@ class RandomSearch:
         self._best_fitness, *summary = state["fitness"].tolist()
         self._summary = summary[0], summary[1]
         self.candidates = int(state["candidates"])
+        self._best_born, self._is_taken = int(state["born"][0]), bool(state["born"][1])
         restore_generator(self._generator, state["generator"])

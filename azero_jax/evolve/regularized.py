@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from azero_jax.analysis.learnable import kind_bits, zero_table
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
+from azero_jax.evolve.ancestry import Ancestor, Ancestry
 from azero_jax.evolve.breeding import breed, breed_learnable, replace_oldest
 from azero_jax.evolve.initial import initial_programs
 from azero_jax.evolve.settings import EvolutionSettings
@@ -80,7 +81,10 @@ class Evolution:
         self.oldest, self.candidates, self.restarts = start.counts
         self._best, self._since_gain, self._record = start.best, start.since_gain, start.record
         self._halves = self._make_halves()
+        slots = len(self.programs)
+        self._ancestry = Ancestry(space, slots, None if state is None else without_prefix("ancestry", state))
         if state is None:
+            self._ancestry.begin(slice(0, slots), self.programs, self.fitness.reshape(-1), 0)
             self._note_new_best(self.programs, self.fitness.reshape(-1))
             if len(self._halves) > 1:
                 self._breed(self._halves[0])
@@ -111,6 +115,10 @@ class Evolution:
         islands = np.arange(len(slots))
         return self.programs[islands * self._settings.population + slots], self.fitness[islands, slots]
 
+    def take_ancestors(self, island: int) -> tuple[int, list[Ancestor]]:
+        """Ancestors of an island's best program: see `Ancestry.take`."""
+        return self._ancestry.take(island * self._settings.population + int(self.fitness[island].argmax()))
+
     def mean_fitness(self) -> float:
         """Mean fitness of the current programs of all islands."""
         return mean_of_run(self.fitness)
@@ -134,6 +142,7 @@ class Evolution:
             "record": np.array(self._record),
             "counts": np.array([self.oldest, self.candidates, self.restarts]),
             "generator": generator_state(self._generator),
+            **with_prefix("ancestry", self._ancestry.state()),
         }
         first = self._halves[0]
         if first.evaluation is not None:
@@ -189,10 +198,20 @@ class Evolution:
         with self.timings.phase("age"):
             self._note_new_best(half.children, fitness, half)
             newest = fitness.reshape(-1, self._settings.batch)
+            self._note_ancestry(half, fitness)
             replace_oldest(half.programs.arrays(), half.fitness, half.children.arrays(), newest, self.oldest)
         self.candidates += len(fitness)
         if self._settings.restart_after > 0:
             self._restart_stuck(half.islands, newest.max(axis=1))
+
+    def _note_ancestry(self, half: _Half, fitness: NDArray[np.float64]) -> None:
+        """Notes where the children of a half come from, before they replace the oldest programs."""
+        population = self._settings.population
+        first = half.islands.start * population
+        places = (self.oldest + np.arange(self._settings.batch)) % population
+        slots = (np.arange(first, half.islands.stop * population, population)[:, None] + places).reshape(-1)
+        parents, mutations = half.origins[:, 0] + first, half.origins[:, 1]
+        self._ancestry.replace(slots, parents, half.children, fitness, mutations, self.programs, self.candidates)
 
     def _note_new_best(self, programs: Programs, fitness: NDArray[np.float64], half: _Half | None = None) -> None:
         """Notes the best of N programs with fitness `[N]`, a half's children or initial programs, if it is a record."""
@@ -228,6 +247,8 @@ class Evolution:
         fresh = self._initial_programs(island)
         self.programs.put(slice(island * population, (island + 1) * population), fresh)
         self.fitness[island] = self._evaluate.submit(fresh).take()
+        slots = slice(island * population, (island + 1) * population)
+        self._ancestry.begin(slots, fresh, self.fitness[island], self.candidates)
         self.candidates += population
         self._note_new_best(fresh, self.fitness[island])
         self._best[island] = self.fitness[island].max()

@@ -1,1 +1,1 @@
-"""What is found, explained: cleaned, ablated, tuned, exported, reported."""
+"""Explanations of what was found: simplified, annotated, ablated, tuned, exported, reported."""

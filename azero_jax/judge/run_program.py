@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from azero_jax.analysis import canonicalize
 from azero_jax.config.tree import Config, derive_seed
 from azero_jax.engines import Engine, make_engine
-from azero_jax.engines.outcome import combine_tasks
+from azero_jax.engines.outcome import Outcome, combine_tasks
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.language.library import program_space
 from azero_jax.language.program import Programs
@@ -45,10 +45,14 @@ class Judge:
         settings = engine.run_settings(epochs=epochs, seed=seed, batch_size=batch_size)
         self.engine: Engine = make_engine(engine.engine, space, tasks, settings)
 
-    def fitness(self, programs: Programs, examples: tuple[int, int] | None = None) -> NDArray[np.float64]:
-        """`[N, T]` fitness of N programs on T tasks; `examples` (training, validation) None takes all."""
+    def outcome(self, programs: Programs, examples: tuple[int, int] | None = None) -> Outcome:
+        """What becomes of N programs on T tasks; `examples` (training, validation) None takes all."""
         canonical = canonicalize(programs, self.engine.space, self.engine.tasks.metric).programs
-        return np.asarray(self.engine.evaluate(canonical, examples=examples).fitness, np.float64)
+        return self.engine.evaluate(canonical, examples=examples)
+
+    def fitness(self, programs: Programs, examples: tuple[int, int] | None = None) -> NDArray[np.float64]:
+        """`[N, T]` fitness of N programs on T tasks; `examples` as in `outcome`."""
+        return np.asarray(self.outcome(programs, examples).fitness, np.float64)
 
     def mean_fitness(self, programs: Programs) -> NDArray[np.float64]:
         """`[N]` mean fitness of N programs over all tasks."""

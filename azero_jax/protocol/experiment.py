@@ -34,6 +34,7 @@ class Trial(NamedTuple):
     canonical: Programs  # `[M]` in canonical form
     search_fitness: NDArray[np.float64]  # `[M]` mean fitness on the search tasks
     select_fitness: NDArray[np.float64]  # `[M]` see `Arena.select_fitness`
+    leaders: tuple[int, ...]  # `[M]` their numbers among the leaders of the search algorithm
 
 
 class Arena:
@@ -155,4 +156,5 @@ class Experiment:
             self._tried[key] = None
             if len(self._tried) > _MOST_TRIED:
                 del self._tried[next(iter(self._tried))]
-        return Trial(programs[new], canonical[new], fitness[new], self.arena.select_fitness(canonical[new]))
+        select_fitness = self.arena.select_fitness(canonical[new])
+        return Trial(programs[new], canonical[new], fitness[new], select_fitness, tuple(new))

@@ -16,6 +16,7 @@ from azero_jax.analysis.cost import training_cost
 from azero_jax.evolve import Restart
 from azero_jax.language.program import Programs
 from azero_jax.language.text import format_program
+from azero_jax.mutate import Mutation
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.experiment import Arena, Experiment, Trial
@@ -140,11 +141,16 @@ class SearchLoop:
             return
         hall, best_before = self._totals.hall, self._totals.best_select_fitness
         costs = (training_cost(trial.canonical, self._space, train_examples=1) / _COST_UNIT).tolist()
+        leader = None
         for n, cost in enumerate(costs):
             if hall.admits(trial.select_fitness[n], cost):
-                hall.add(format_program(trial.canonical, n, self._space), self._finalist(trial, n, cost))
+                finalist = self._finalist(trial, n, cost)
+                hall.add(format_program(trial.canonical, n, self._space), finalist)
+                leader = n if hall.best is finalist else leader
         if not self._totals.best_select_fitness <= best_before:
             self._budget.note_gain(self._candidates())
+        if leader is not None:
+            self._note_ancestors(trial, leader)
 
     def _finalist(self, trial: Trial, n: int, cost: float) -> Finalist:
         program = prune(trial.programs[n : n + 1], self._space, self._experiment.arena.engine.tasks.metric)
@@ -239,6 +245,31 @@ class SearchLoop:
                 self._add_event(
                     "new_best", fitness=event.fitness, mutation=event.mutation, program=program, parent=parent
                 )
+
+    def _note_ancestors(self, trial: Trial, n: int) -> None:
+        """Records where a program comes from that has become the best on the select tasks."""
+        if self._directory is None:
+            return
+        latest, ancestors = self._experiment.algorithm.take_ancestors(trial.leaders[n])
+        earlier = self._candidates() - self._experiment.algorithm.candidates  # of the experiments before
+        for ancestor in ancestors:
+            self._add_event(
+                "ancestor",
+                number=ancestor.number,
+                before=ancestor.before,
+                born=earlier + ancestor.born,
+                fitness=ancestor.fitness,
+                mutation=Mutation(ancestor.mutation).name.lower() if ancestor.mutation >= 0 else "",
+                program=format_program(ancestor.program, 0, self._space),
+                parent=None if ancestor.parent is None else format_program(ancestor.parent, 0, self._space),
+            )
+        self._add_event(
+            "best",
+            number=latest,
+            program=format_program(trial.programs, n, self._space),
+            fitness=float(trial.search_fitness[n]),
+            select_fitness=float(trial.select_fitness[n]),
+        )
 
     def _add_event(self, kind: str, **details: float | str | None) -> None:
         if self._directory is not None:

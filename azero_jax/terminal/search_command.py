@@ -12,6 +12,7 @@ from azero_jax.config.file import read_config
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natural_preset, with_kind
 from azero_jax.config.tree import Config
+from azero_jax.explain.report import report_run
 from azero_jax.judge.comparison import compare_with_linear
 from azero_jax.language.library import known_programs
 from azero_jax.language.space import SearchSpace
@@ -81,6 +82,9 @@ def _command() -> click.Command:
         ),
         folder(["--show", "show_folder"], help="Show the run in this folder, and end."),
         click.Option(["--json", "as_json"], is_flag=True, help="End standard output with the result as one JSON line."),
+        click.Option(
+            ["--report", "with_report"], is_flag=True, help="Explain the result, in RUN/explained/report.html."
+        ),
         click.Option(["--quiet"], is_flag=True, help="No progress, only the result."),
     ]
     return SectionedCommand(
@@ -104,6 +108,7 @@ def _run(
     list_folder: Path | None,
     show_folder: Path | None,
     as_json: bool,
+    with_report: bool,
     quiet: bool,
     **words: str | None,
 ) -> int:
@@ -126,6 +131,10 @@ def _run(
     texts = tuple(program.text for program in programs.values())
     if resume is not None and (out is not None or programs):
         raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
+    if with_report and out is None and resume is None:
+        raise ValueError(
+            "--report needs a run directory, which it is written into; record the run with --name or --out"
+        )
     with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
         task_sets = make_task_sets(resolved, display.say)
         _check_programs(programs, resolved.space.build(task_sets.features))
@@ -138,6 +147,8 @@ def _run(
             comparison = compare_with_linear(task_sets, resolved)
             display.show_comparison(result, comparison, unseen_name(resolved.tasks))
             values["baseline"] = comparison._asdict()
+        if with_report and result.run_directory is not None:
+            display.say(f"the report is {report_run(Path(result.run_directory), task_sets, display.say)}")
     if as_json:
         print(json.dumps(values), flush=True)
     return exit_code(result)

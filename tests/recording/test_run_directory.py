@@ -94,7 +94,7 @@ def test_events_tell_where_a_new_best_came_from(run: tuple[Path, az.SearchResult
     for event in best[1:]:
         assert (event["parent"] is None) == (event["mutation"] == "")  # an initial program of a later experiment
         assert event["program"] != event["parent"]
-    assert {event["event"] for event in events} == {"new_best", "restart", "experiment"}
+    assert {event["event"] for event in events} == {"new_best", "restart", "experiment", "ancestor", "best"}
 
 
 def test_a_folder_that_holds_a_run_is_refused(run: tuple[Path, az.SearchResult]) -> None:

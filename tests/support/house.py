@@ -17,6 +17,7 @@ README: Final = ROOT / "README.md"
 MARKERS: Final = ("<!-- house -->\n", "<!-- /house -->\n")
 
 # A room imports itself and rooms before it. Those to come may be absent.
+DOORS: Final = ("search", "evaluate", "programs", "api", "estimator")
 ROOMS: Final = (
     *(
         "process",
@@ -32,7 +33,7 @@ ROOMS: Final = (
         "evolve",
     ),
     *("config", "judge", "recording", "protocol", "explain", "cluster", "terminal"),
-    *("search", "evaluate", "programs", "api", "estimator"),  # the doors
+    *DOORS,
 )
 TO_COME: Final = ("cluster",)
 LOOSE: Final = ("__init__", "programs", "api")  # modules that lie in no room
@@ -83,8 +84,13 @@ def _imported(node: ast.Import | ast.ImportFrom, module: str) -> Iterator[str]:
 
 
 def room(name: str) -> str:
-    """The room of a module or of a name in it; that of the package's own names is `__init__`."""
-    inside = [*name.split("."), "__init__"][1]
+    """The room of a module or of a name in it; that of the package's own names is `__init__`.
+
+    The `__main__` of a room that is no door is one: it stands above all, and nothing can import it.
+    """
+    inside, *rest = [*name.split("."), "__init__"][1:]
+    if inside in ROOMS and rest[:1] == ["__main__"] and ROOMS.index(inside) < ROOMS.index(DOORS[0]):
+        return "__init__"
     return inside if inside in ROOMS else "__init__"
 
 
