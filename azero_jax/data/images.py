@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from azero_jax.data.archive import open_zip, read_member
 from azero_jax.data.cache import Arrays, cached, digest
-from azero_jax.data.source import Source, make_source, require
+from azero_jax.data.libraries import require
+from azero_jax.data.source import Source, make_source
 from azero_jax.process.progress import Progress, no_progress
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png")

@@ -17,6 +17,7 @@ from azero_jax.config.tree import Config, derive_seed
 from azero_jax.engines import Engine, make_engine
 from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
 from azero_jax.fitness import Evaluator
+from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.judge.run_program import select_judge
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
@@ -59,6 +60,7 @@ class Arena:
         self.config, self._task_sets, self.space, self.number = config, task_sets, space, number
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
         self._judge = select_judge(config, task_sets, space, number, "select")
+        self._settings = _fitting_probe(config, self.engine.tasks, say)
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
         self.evaluator = self._make_evaluator(None if has_halves else False)
 
@@ -96,14 +98,26 @@ class Arena:
 
     def _make_evaluator(self, overlap: bool | None) -> Evaluator:
         learnable_only = self.config.search.candidates == "learnable"
-        return Evaluator(
-            self.engine, self.config.evaluator, self._make_engine, overlap=overlap, learnable_only=learnable_only
-        )
+        return Evaluator(self.engine, self._settings, self._make_engine, overlap=overlap, learnable_only=learnable_only)
 
     def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
         engine = self.config.engine
         settings = engine.run_settings(epochs=self.config.tasks.epochs, seed=self.seed("random ops"))
         return make_engine(engine.engine, self.space, tasks, settings, say)
+
+
+def _fitting_probe(config: Config, tasks: Tasks, say: Callable[[str], None] | None) -> EvaluatorSettings:
+    """The evaluator's settings, with a smaller probe where the user's data have fewer examples than it asks for."""
+    settings = config.evaluator
+    probe = {"fec_train_examples": tasks.train_examples, "fec_valid_examples": tasks.valid_examples}
+    excessive = {name: there for name, there in probe.items() if getattr(settings, name) > there}
+    if not excessive or not config.tasks.of_data or settings.fec_size == 0:
+        return settings
+    if say is not None:
+        words = ", ".join(f"{name} is {there}" for name, there in excessive.items())
+        say(f"note: few examples; {words} in place of {', '.join(str(getattr(settings, n)) for n in excessive)}")
+    train, valid = (min(getattr(settings, name), there) for name, there in probe.items())
+    return dataclasses.replace(settings, fec_train_examples=train, fec_valid_examples=valid)
 
 
 class Experiment:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any, Final
 
 from azero_jax.data import BUNDLED_TABLES, Source, load_source
 from azero_jax.data.table import is_table
@@ -10,7 +11,10 @@ from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tasks.sets import MixedTasks, MulticlassTasks, PairTasks, TableTasks, TaskSets
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
-from azero_jax.tasks.tabular import hold_out
+from azero_jax.tasks.tabular import hold_out, project_columns
+
+WIDE_TABLE: Final = 1000  # columns; more are projected where nothing else is said, as matrices of them fit nowhere
+_FEATURES_OF_WIDE: Final = 64
 
 
 def load_task_sets(
@@ -31,10 +35,11 @@ def load_task_sets(
     if tasks.kind == "table":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} tables; tasks of kind table are made of one")
-        for name in ("features", "valid_examples", "select_valid_examples"):
+        for name in ("valid_examples", "select_valid_examples"):
             if getattr(tasks, name) is not None:
                 raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
-        return TableTasks(hold_out(sources[0], seed=source.data_seed), tasks)
+        held_out = hold_out(sources[0], seed=source.data_seed)
+        return TableTasks(_narrow(held_out, tasks.features, source.data_seed, progress), tasks)
     projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
     for data in projected:
         _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else 2, tasks)
@@ -49,6 +54,17 @@ def load_task_sets(
     return parts[0] if len(parts) == 1 else MixedTasks(parts)
 
 
+def _narrow(source: Source, features: int | None, seed: int, progress: Progress) -> Source:
+    """A table with as many columns as are wanted, or fewer of its own; thousands are projected in any case."""
+    if features is None and source.dimension > WIDE_TABLE:
+        features = _FEATURES_OF_WIDE
+        said = f"{source.dimension:,} columns are projected at random to {features} features; --features takes another"
+        progress(f"note: {source.name}: {said} number", 0, 1)
+    if features is None or features == source.dimension:
+        return source
+    return project_columns(source, features, seed)
+
+
 def read_sources(
     tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None, progress: Progress
 ) -> list[Source]:
@@ -59,11 +75,12 @@ def read_sources(
     """
     if not source.data:
         raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
-    label, regression, download = source.label, source.regression, source.download
-    return [
-        load_source(name, label=label, regression=regression, download=download, cache_dir=cache_dir, progress=progress)
-        for name in source.data
-    ]
+    reading: dict[str, Any] = {"label": source.label, "regression": source.regression, "missing": source.missing}
+    slow: dict[str, Any] = {"download": source.download, "cache_dir": cache_dir, "progress": progress}
+    sources = [load_source(name, **reading, **slow) for name in source.data]
+    for note in (note for data in sources for note in data.notes):
+        progress(f"note: {note}", 0, 1)
+    return sources
 
 
 def project(

@@ -49,6 +49,7 @@ _SETTINGS: Final = (
     "source.data",
     "source.label",
     "source.regression",
+    "source.missing",
     "source.projections",
     "source.data_seed",
     "source.download",
