@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +29,7 @@ _BYTE_ORDER_MARKS: Final = {
     b"\xfe\xff": "utf-16-be",
 }
 _LOOKED_AT: Final = 200  # records, to find the separator by
+_SAMPLE: Final = 1 << 20  # characters, of which they are
 
 
 class Delimited(NamedTuple):
@@ -40,6 +41,8 @@ class Delimited(NamedTuple):
       header: the columns' names.
       lines: `[N]` line number of each record.
       is_blank: `[N]` whether all fields of a record are empty.
+      label: number of the label column.
+      labels: its texts, without blanks around them, of the records that are not blank.
       notes: what was read in another way than it stands.
     """
 
@@ -48,17 +51,13 @@ class Delimited(NamedTuple):
     header: list[str]
     lines: NDArray[np.int64]
     is_blank: NDArray[np.bool_]
+    label: int
+    labels: list[str]
     notes: list[str]
 
-    def column(self, number: int) -> list[str]:
-        """The texts of one column, without blanks around them, of the records that are not blank."""
-        records = (fields for _, fields in _records(self.text, self.separator))
-        next(records)
-        return [f[number].strip() for f, blank in zip(records, self.is_blank.tolist(), strict=True) if not blank]
 
-
-def read_delimited(path: Path, default: str) -> Delimited:
-    """Reads a table's text, `default` being the separator that its name promises.
+def read_delimited(path: Path, default: str, find_label: Callable[[list[str]], int]) -> Delimited:
+    """Reads a table's text, `default` being the separator that its name promises; `find_label` looks into the header.
 
     Raises:
       ValueError: it is no text, has no separator, or a record has more or fewer fields than the header.
@@ -76,22 +75,28 @@ def read_delimited(path: Path, default: str) -> Delimited:
         first_line, header = next(records, (0, []))
         if not any(name.strip() for name in header):
             raise ValueError(f"{path}: the file is empty" if not header else f"{path}: the header has no names")
-        lines, blank = [], []
+        header = [name.strip() for name in header]
+        label = find_label(header)
+        lines, blank, labels = [], [], []
         for line, fields in records:
             if len(fields) != len(header):
                 counts = f"line {line + offset} has {len(fields)} fields, the header (line {first_line + offset})"
                 raise ValueError(f"{path}: {counts} has {len(header)}: {listed(header, 4)}; they must be as many")
+            text_of_label = fields[label].strip()
+            is_blank = not (text_of_label or any(map(str.strip, fields)))
             lines.append(line + offset)
-            blank.append(not any(field.strip() for field in fields))
+            blank.append(is_blank)
+            if not is_blank:
+                labels.append(text_of_label)
     except csv.Error as error:
         raise ValueError(
             f"{path}: not a readable table ({one_line(str(error), 100)}; is a quote not closed?)"
         ) from None
-    names = [name.strip() for name in header]
-    return Delimited(text, separator, names, np.array(lines, np.int64), np.array(blank, np.bool_), notes)
+    places = np.array(lines, np.int64), np.array(blank, np.bool_)
+    return Delimited(text, separator, header, *places, label, labels, notes)
 
 
-def read_columns(table: Delimited, path: Path, numbers: list[int], labels: list[str]) -> tuple[Any, list[str], str]:
+def read_columns(table: Delimited, path: Path, numbers: list[int]) -> tuple[Any, list[str], str]:
     """The columns of these numbers as a data frame, the labels, with decimal points, and the decimal mark, if it told.
 
     Raises:
@@ -109,7 +114,7 @@ def read_columns(table: Delimited, path: Path, numbers: list[int], labels: list[
         raise ValueError(f"{path}: not a readable table ({len(frame)} or {len(table.lines)} rows; is a quote open?)")
     frame = frame[~table.is_blank].reset_index(drop=True)
     texts = {n: [plain(str(cell)) for cell in frame[n]] for n in numbers if not _is_numeric(frame[n])}
-    labels = [plain(label) for label in labels]
+    labels = [plain(label) for label in table.labels]
     decimal = decimal_mark([*texts.values(), labels], table.separator)
     if decimal == ",":
         pointed = [n for n in numbers if n not in texts and frame[n].dtype.kind == "f" and not frame[n].isna().any()]
@@ -174,6 +179,7 @@ def _encoding_without_mark(content: bytes) -> str:
 
 def _find_separator(text: str, default: str) -> str:
     """The separator that splits the header, and best the records after it, into as many fields."""
+    text = text[:_SAMPLE]
     candidates = [default, *(mark for mark in _SEPARATORS if mark != default)]
     scores = {mark: _score(text, mark) for mark in candidates}
     best = max(candidates, key=lambda mark: scores[mark])
@@ -194,6 +200,7 @@ def _score(text: str, separator: str) -> float:
         return 0.0
     if not counts or counts[0] < 2:
         return 0.0
+    counts = counts[: max(len(counts) - 1, 2)]  # the last may be cut off
     same = sum(count == counts[0] for count in counts[1:]) / max(len(counts) - 1, 1)
     return max(same, 0.01)
 

@@ -34,14 +34,15 @@ def load_table(
     Raises:
       ValueError: no table, or one that `read_frame` refuses.
     """
-    table = read_delimited(path, _SEPARATORS[_suffix(path)])
-    header = table.header
-    column = header.index(_label_column(header, str(path), label))
+    table = read_delimited(
+        path, _SEPARATORS[_suffix(path)], lambda names: names.index(_label_column(names, str(path), label))
+    )
+    header, column = table.header, table.label
     lines = table.lines[~table.is_blank]
     others = [n for n in range(len(header)) if n != column]
     if not others or not len(lines):
         raise ValueError(f"{path}: has {len(lines)} rows and {len(others)} columns beside the label {header[column]!r}")
-    frame, texts, decimal = read_columns(table, path, others, table.column(column))
+    frame, texts, decimal = read_columns(table, path, others)
     where = f"{path}: column {header[column]!r}"
     labels, notes = labels_of_texts(texts, where, missing, lines, regression)
     notes = [*table.notes, *([f"numbers have the decimal mark {decimal!r}"] if decimal else []), *notes]

@@ -18,9 +18,10 @@ from azero_jax.engines import Engine, make_engine
 from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
 from azero_jax.fitness import Evaluator
 from azero_jax.fitness.settings import EvaluatorSettings
-from azero_jax.judge.run_program import select_judge
+from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
+from azero_jax.process.patience import Patience
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets
@@ -46,6 +47,7 @@ class Arena:
       number: of the experiment, from 0; it decides the tasks and all random numbers, together with the seed.
       engine: runs candidates on the search tasks.
       evaluator: their fitness.
+      patience: when it is over, programs are left out; None waits for everything.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class Arena:
         space: SearchSpace,
         number: int,
         say: Callable[[str], None] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """Makes tasks, engines and empty caches; `say` is told why an engine was passed over."""
+        self.patience = patience
         self.config, self._task_sets, self.space, self.number = config, task_sets, space, number
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
-        self._judge = select_judge(config, task_sets, space, number, "select")
+        self._judge = select_judge(config, task_sets, space, number, "select", patience)
         self._settings = _fitting_probe(config, self.engine.tasks, say)
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
         self.evaluator = self._make_evaluator(None if has_halves else False)
@@ -78,6 +82,8 @@ class Arena:
         evaluator.warm_up(evolution.programs)
         self._judge.fitness(evolution.programs)
         prune(evolution.programs, self.space, metric)
+        if self.config.tasks.of_data:  # whose unseen tasks are of another number, which may need another kernel
+            final_judge(self.config, self._task_sets, self.space).fitness(evolution.programs)
         return time.perf_counter() - start
 
     def select_fitness(self, programs: Programs) -> NDArray[np.float64]:
@@ -92,7 +98,7 @@ class Arena:
             task_sets = self._task_sets
             if isinstance(task_sets, GeneratedTasks):
                 task_sets = task_sets.with_more_select_tasks()
-            judge = select_judge(self.config, task_sets, self.space, self.number, "confirm")
+            judge = select_judge(self.config, task_sets, self.space, self.number, "confirm", self.patience)
             fitness[sufficient] = np.minimum(fitness[sufficient], judge.mean_fitness(programs[sufficient]))
         return fitness
 
@@ -103,7 +109,9 @@ class Arena:
     def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
         engine = self.config.engine
         settings = engine.run_settings(epochs=self.config.tasks.epochs, seed=self.seed("random ops"))
-        return make_engine(engine.engine, self.space, tasks, settings, say)
+        made = make_engine(engine.engine, self.space, tasks, settings, say)
+        made.patience = self.patience
+        return made
 
 
 def _fitting_probe(config: Config, tasks: Tasks, say: Callable[[str], None] | None) -> EvaluatorSettings:
@@ -157,6 +165,11 @@ class Experiment:
             "tried": np.array(list(self._tried), np.uint64),
         }
 
+    @property
+    def not_run(self) -> int:
+        """Candidates of the last batch that patience did not last for."""
+        return self.arena.evaluator.not_run
+
     def try_leaders(self) -> Trial | None:
         """Runs the islands' best programs on the select tasks, those that were not tried before; None if all were."""
         programs, fitness = self.algorithm.leaders()
@@ -165,6 +178,8 @@ class Experiment:
         new = [int(n) for n in np.sort(first) if int(hashes[n]) not in self._tried]
         if not new:
             return None
+        if self.arena.patience is not None and self.arena.patience.is_limited:  # which may not last for all of them
+            new.sort(key=lambda n: -fitness[n])
         for key in hashes[new].tolist():
             self._tried[key] = None
             if len(self._tried) > _MOST_TRIED:

@@ -1,6 +1,7 @@
 """What a search tells while it runs and when it ends."""
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 from azero_jax.fitness.counters import Counters
@@ -125,7 +126,9 @@ class SearchResult:
     hall_of_fame: tuple[Finalist, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as plain values, for JSON; the hall of fame has a file of its own."""
+        """The result as plain values, for JSON, None where nothing was measured; the hall of fame has its own file."""
         values = dataclasses.asdict(self)
         del values["hall_of_fame"]
-        return values
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()
+        }

@@ -17,6 +17,7 @@ from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import read_programs
+from azero_jax.process.patience import Patience
 from azero_jax.process.progress import spoken
 from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
@@ -109,7 +110,7 @@ def _search(
     space = config.space.build(tasks.features)
     seeds = read_programs(start_from, space) if start_from else None
     _check_start(config.search, seeds, space, tasks.metric)
-    arena = Arena(config, tasks, space, 0, say)
+    arena = Arena(config, tasks, space, 0, say, Patience())
     engine = arena.engine
     say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
     compile_seconds = arena.warm_up()
@@ -120,5 +121,5 @@ def _search(
             about = {"engine": engine.name, "device": engine.device, "seed": config.seed}
             used = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=engine.name))
             state = directory.begin(used, start_from, about)
-        loop = SearchLoop(arena, tasks, seeds, directory, say, state)
-        return loop.run(stop, report, report_seconds, compile_seconds)
+        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, state)
+        return loop.run(report, report_seconds, compile_seconds)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -12,10 +12,11 @@ from azero_jax.config.file import read_config
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natural_preset, with_kind
 from azero_jax.config.tree import Config
-from azero_jax.judge.comparison import compare_with_linear
+from azero_jax.judge.comparison import COMPARISON_SECONDS, Comparison, compare_with_linear
 from azero_jax.language.library import known_programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import parse_program
+from azero_jax.process.patience import Patience
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.result import SearchResult
 from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
@@ -23,6 +24,7 @@ from azero_jax.protocol.signals import EXIT_CODES
 from azero_jax.recording.overview import list_runs, read_overview
 from azero_jax.recording.run_directory import read_run_config
 from azero_jax.tasks.load import unseen_name
+from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
 from azero_jax.terminal.runs import show_run, show_runs
@@ -134,13 +136,28 @@ def _run(
         display.show(result)
         values = result.as_dict()
         if resolved.tasks.of_data and result.stopped_by not in EXIT_CODES:
-            display.say("training a linear model on the same tasks, to compare with")
-            comparison = compare_with_linear(task_sets, resolved)
-            display.show_comparison(result, comparison, unseen_name(resolved.tasks))
-            values["baseline"] = comparison._asdict()
+            comparison = _compare(result, task_sets, resolved, display)
+            values["baseline"] = comparison and comparison._asdict()
     if as_json:
         print(json.dumps(values), flush=True)
     return exit_code(result)
+
+
+def _compare(result: SearchResult, task_sets: TaskSets, config: Config, display: Display) -> Comparison | None:
+    """A linear model on the same tasks; None if that takes too long, or somebody stops it: the result does not wait."""
+    display.say("training a linear model on the same tasks, to compare with (Ctrl-C leaves it out)")
+    patience = Patience()
+    patience.for_seconds(COMPARISON_SECONDS)
+    try:
+        in_time, comparison = patience.call(partial(compare_with_linear, task_sets, config))
+    except KeyboardInterrupt:
+        display.say("the comparison is left out, as asked")
+        return None
+    if not in_time:
+        display.say(f"the comparison is left out: it takes more than {COMPARISON_SECONDS:g} s")
+        return None
+    display.show_comparison(result, cast(Comparison, comparison), unseen_name(config.tasks))
+    return cast(Comparison, comparison)
 
 
 def exit_code(result: SearchResult) -> int:

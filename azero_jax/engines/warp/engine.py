@@ -66,6 +66,7 @@ class WarpEngine(Engine):
         super().__init__(space, tasks, settings, order=order)
         cuda = jax.devices()[0].platform == "gpu"
         self.device = check_device(cuda)
+        self.small_calls = not cuda  # a core runs one program after the other
         layout = Layout(1) if cuda else layout or choose_layout(space, len(tasks), self.settings.precision)
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
