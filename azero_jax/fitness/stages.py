@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.engines.base import Engine
-from azero_jax.engines.outcome import combine_tasks
+from azero_jax.engines.outcome import NOT_RUN, combine_tasks
 from azero_jax.fitness.cache import FitnessCache
 from azero_jax.fitness.counters import Counters
 from azero_jax.fitness.equivalence import hash_errors
@@ -78,8 +78,13 @@ class StagedRuns:
             size = _SLOW_BATCH
         if len(programs) <= size:
             return self._run_batch(programs, parts)
-        starts = range(0, len(programs), size)
-        return np.concatenate([self._run_batch(programs[n : n + size], _between(parts, n, n + size)) for n in starts])
+        fitness = np.full(len(programs), NOT_RUN)
+        for first in range(0, len(programs), size):
+            if self._engine.patience is not None and self._engine.patience.gave_up:
+                break
+            rows = slice(first, first + size)
+            fitness[rows] = self._run_batch(programs[rows], _between(parts, rows.start, rows.stop))
+        return fitness
 
     def _run_batch(self, programs: Programs, parts: Sequence[Part]) -> NDArray[np.float64]:
         if self._settings.fec_size == 0 or len(programs) == 0:

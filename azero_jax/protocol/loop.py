@@ -273,5 +273,6 @@ class SearchLoop:
 
 
 def _without_untried(finalist: Finalist) -> Finalist:
-    """A finalist whose trial on the select tasks was given up has no fitness there."""
-    return finalist if finalist.select_fitness >= 0 else dataclasses.replace(finalist, select_fitness=math.nan)
+    """A finalist that was not run, because patience was over, has no fitness."""
+    search, select = (math.nan if x < 0 else x for x in (finalist.search_fitness, finalist.select_fitness))
+    return dataclasses.replace(finalist, search_fitness=search, select_fitness=select)

@@ -79,8 +79,9 @@ class Display:
         )
         show_programs(console, result.program, result.raw_program)
         console.print(
-            f"mean fitness: {result.search_fitness:.6f} on search tasks, {_measured(result.select_fitness)} on select"
-            f" tasks, [bold]{_measured(result.final_fitness)} on unseen tasks[/bold]"
+            f"mean fitness: {_measured(result.search_fitness)} on search tasks,"
+            f" {_measured(result.select_fitness)} on select tasks,"
+            f" [bold]{_measured(result.final_fitness)} on unseen tasks[/bold]"
         )
         console.print(Text(f"candidates: {counter_line(result.counters)}"))
         if result.run_directory is not None:
