@@ -28,8 +28,8 @@ from azero_jax.protocol.totals import Totals
 from azero_jax.recording.run_directory import RunDirectory
 from azero_jax.tasks.sets import TaskSets
 
-_GRACE_SECONDS: Final = 0.5  # for a step that is under way when the search is to end
-_FINISH_SECONDS: Final = 0.6  # each for the trial of the leaders and for the unseen tasks, when the end is urgent
+_GRACE_SECONDS: Final = 0.3  # for a step that is under way when the search is to end
+_FINISH_SECONDS: Final = 0.4  # each for the trial of the leaders and for the unseen tasks, when the end is urgent
 
 
 class SearchLoop:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -67,15 +67,19 @@ def run(
         return _search(config, tasks, start_from, directory, report or (lambda progress: None), report_seconds, say)
 
 
-def make_task_sets(config: Config, say: Callable[[str], None]) -> TaskSets:
+def make_task_sets(config: Config, say: Callable[[str], None], asked: Collection[str] = ()) -> TaskSets:
     """The tasks that a configuration describes: drawn at random, or of the user's data.
+
+    Of the user's data there are fewer examples than it says where there are not so many, apart from the numbers that
+    were `asked` for, by name.
 
     Raises:
       ValueError: the data cannot be read, or do not make such tasks, or no program of the space could predict them.
     """
     if not config.tasks.of_data:
         return GeneratedTasks(config.tasks)
-    tasks = load_task_sets(config.tasks, config.source, cache_dir=default_cache_dir(), progress=spoken(say))
+    cache_dir, progress = default_cache_dir(), spoken(say)
+    tasks = load_task_sets(config.tasks, config.source, cache_dir=cache_dir, progress=progress, asked=asked)
     check_predictions(config.space, tasks.metric)
     return tasks
 

@@ -129,7 +129,8 @@ def _run(
     if resume is not None and (out is not None or programs):
         raise ValueError("--resume cannot go with --name, --out or --start-from; a run goes on as it began")
     with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
-        task_sets = make_task_sets(resolved, display.say)
+        asked = [path.rpartition(".")[2] for path in given]
+        task_sets = make_task_sets(resolved, display.say, asked)
         _check_programs(programs, resolved.space.build(task_sets.features))
         report, say, warn = display.report, display.say, display.warn
         result = run(resolved, task_sets, texts, out, resume, report, REPORT_SECONDS, say, warn)
