@@ -1,5 +1,6 @@
 """One way in: recognises what it is given, and reads it."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,16 +88,30 @@ def _load(data: Any, reading: dict[str, Any], slow: dict[str, Any], download: bo
     raise ValueError(f"a {type(data).__name__} is no data; give a path, a name, a data frame or (features, labels)")
 
 
+def find_path(data: str | os.PathLike[str]) -> Path | None:
+    """The existing file or folder that is meant; None if there is none, or the text can be no path.
+
+    A name is taken as it stands before `~` is read as somebody's home.
+    """
+    for find in (Path, lambda name: Path(name).expanduser()):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # too long, a NUL in it, the home of nobody
+            path = find(data)
+            if os.fspath(data) and path.exists():
+                return path
+    return None
+
+
 def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: bool) -> Source:
-    path = Path(data).expanduser()
-    if not path.exists():
+    path = find_path(data)
+    if path is None:
         name = os.fspath(data)
         if name in BUNDLED_NAMES:
             return load_bundled(name)
         if name in NAMED_SETS:
             return load_named(name, download=download, progress=options["progress"])
         known = ", ".join((*BUNDLED_NAMES, *NAMED_SETS))
-        raise ValueError(f"{name!r}: no such file or folder, nor a data set known by name ({known})")
+        shown = one_line(name, 120)
+        raise ValueError(f"{shown!r}: no such file or folder, nor a data set known by name ({known})")
     for form in FORMATS:
         if form.recognises(path):
             try:

@@ -15,6 +15,7 @@ from azero_jax.engines.outcome import NOT_RUN, Memory, Outcome, RawOutcome, fitn
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
+from azero_jax.process.jax_settings import jax_settings
 from azero_jax.process.patience import Patience
 from azero_jax.tasks import Tasks
 
@@ -192,7 +193,7 @@ class Engine(abc.ABC):
 
     def _x64(self) -> AbstractContextManager[object]:
         """Where JAX has the precision of the settings."""
-        return jax.enable_x64(self.settings.precision == "float64")
+        return jax_settings(x64=self.settings.precision == "float64")
 
 
 def _join(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -17,11 +17,13 @@ from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import read_programs
+from azero_jax.process.forks import check_not_forked
 from azero_jax.process.patience import Patience
 from azero_jax.process.progress import spoken
 from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
 from azero_jax.protocol.loop import SearchLoop
+from azero_jax.protocol.memory import check_memory
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
@@ -43,6 +45,7 @@ def run(
     warn: Callable[[str], None] | None,
 ) -> SearchResult:
     """Evolves a program; arguments, result and errors are those of `azero_jax.search`."""
+    check_not_forked()
     say = say or (lambda line: None)
     warn = warn or (lambda line: warnings.warn(line, stacklevel=3))
     if resume is not None:
@@ -112,6 +115,7 @@ def _search(
 ) -> SearchResult:
     """Compiles what will run, and searches."""
     space = config.space.build(tasks.features)
+    check_memory(config, space)
     seeds = read_programs(start_from, space) if start_from else None
     _check_start(config.search, seeds, space, tasks.metric)
     arena = Arena(config, tasks, space, 0, say, Patience())

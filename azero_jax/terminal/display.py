@@ -99,7 +99,10 @@ class Display:
 
 def plain_console(*, to_stderr: bool = False) -> Console:
     """A console that leaves words and line breaks as they are."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    stream = sys.stderr if to_stderr else sys.stdout
+    # FORCE_COLOR and the like are for terminals; a file would be filled with what moves a cursor.
+    force = None if stream is not None and stream.isatty() else False
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True, force_terminal=force)
 
 
 def show_table(console: Console, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -28,7 +28,7 @@ from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
 from azero_jax.terminal.runs import show_run, show_runs
-from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, read_program, run_command
+from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, FilePath, ReadProgram, absolute_data, read_program, run_command
 
 RUNS: Final = Path("runs")  # where --name and --list look
 
@@ -55,7 +55,8 @@ Every setting has a full name and a short one: --search.population 500 is --popu
 setting is the key `population` of the table [search]. Defaults shown are those of the preset `{DEFAULT_PRESET}`.
 
 Exit code: 0 when the sufficient fitness was reached, 1 when the budget ended first (the best program is still shown),
-2 when something in the input is wrong, 130 after Ctrl-C, 143 after SIGTERM."""
+2 when something in the input is wrong, 70 for a bug (a file with what to send in is named), 130 after Ctrl-C, 141 when
+the output was closed (| head), 143 after SIGTERM."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command() -> click.Command:
-    file = partial(click.Option, type=click.Path(path_type=Path), metavar="FILE")
+    file = partial(click.Option, type=FilePath(), metavar="FILE")
     folder = partial(file, metavar="DIR")
     program = f"A program (text file, or one of {', '.join(known_programs())})"
     options = [
@@ -118,11 +119,11 @@ def _run(
     if name is not None:
         if out is not None:
             raise ValueError("--name and --out cannot both be given")
-        if Path(name).name != name or name in (".", ".."):
+        if Path(name).name != name or name in ("", ".", "..") or not name.isprintable():
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
         out = RUNS / name
     given = given_settings(words)
-    given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
+    given.update({"source.data": absolute_data(given["source.data"])} if "source.data" in given else {})
     resolved = override(_base_config(preset, config, resume, given), given)
     programs = {path: read_program(path) for path in start_from}
     texts = tuple(program.text for program in programs.values())
