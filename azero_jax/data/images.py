@@ -188,7 +188,9 @@ def _decode(path: Path, entry: _Entry, shape: tuple[int, ...] | None) -> NDArray
         raise ValueError(f"{where} announces too many pixels ({error})") from None
     except Image.UnidentifiedImageError:
         raise ValueError(f"{where} is no JPEG or PNG, or cut off after {len(content)} bytes") from None
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # what is damaged can raise nearly anything
+        if isinstance(error, ValueError) and str(error).startswith(where):
+            raise
         raise ValueError(f"{where} is damaged or cut off after {len(content)} bytes ({error})") from None
     return pixels.reshape(height, width, -1)
 

@@ -12,7 +12,7 @@ from azero_jax.language.roles import Register
 from azero_jax.process.messages import one_line
 
 MAX_LINE: Final = 400  # characters of an instruction
-_REGISTER: Final = re.compile(r"([svm])(\d+)")
+_REGISTER: Final = re.compile(r"([svm])(\d{1,6})(?!\d)")  # more digits are no address of any memory
 _OPERAND: Final = re.compile(r"\b[oabijxy]\b")
 # What word processors and web pages make of ASCII: minus signs, blanks, times signs, wide brackets, low digits.
 TYPOGRAPHIC: Final = str.maketrans(
