@@ -69,8 +69,8 @@ cells = st.one_of(
             "\ufeff",
             "9" * 40,
             "\x00",
-            "𝟝",
-            "١",
+            "\U0001d7dd",
+            "\u0661",
         ]
     ),
     st.integers(-5, 5).map(str),
@@ -106,11 +106,12 @@ def ends_well(function, *arguments, **options):
     try:
         return function(*arguments, **options)
     except ValueError as error:
-        message = str(error)
-        assert type(error) is ValueError or type(error).__module__.startswith("azero_jax"), repr(error)
-        assert len(message.splitlines()) == 1, repr(message)
-        assert len(message) <= MAX_MESSAGE, message
-        return None
+        kind, message = type(error), str(error)
+    # Others, such as UnicodeDecodeError, are ValueErrors of libraries that nobody has put into words.
+    assert kind is ValueError or kind.__module__.startswith("azero_jax"), message
+    assert len(message.splitlines()) == 1, message
+    assert len(message) <= MAX_MESSAGE, message
+    return None
 
 
 @pytest.fixture(scope="module")

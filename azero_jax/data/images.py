@@ -101,7 +101,9 @@ def _open_files(path: Path) -> Iterator[tuple[list[_File], Counter[str]]]:
         yield [_folder_file(path, name, names[name]) for name in names if _is_image(name)], _others(names)
         return
     with open_zip(path) as archive:
-        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda member: member.filename)
+        members = sorted(
+            (m for m in archive.infolist() if m.filename and not m.is_dir()), key=lambda member: member.filename
+        )
         yield (
             [_File(m.filename, f"{m.CRC}-{m.file_size}", partial(read_member, archive, m)) for m in members
              if _is_image(m.filename)],

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.data.cache import digest
 from azero_jax.data.labels import plain_labels
+from azero_jax.process.messages import one_line
 
+_LARGEST_WHOLE: Final = 1e15  # of a float class that is named by its digits
 _ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
 
 
@@ -200,13 +202,18 @@ def _number_classes(
         known = np.isin(array, values)
         if not known.all():
             stranger = array[np.argmin(known)]
-            raise ValueError(f"{name}: {part} label {_class_name(stranger)!r} is not one of the {len(names)} classes")
+            raise ValueError(
+                f"{name}: {part} label {one_line(_class_name(stranger), 60)!r} is not one of the {len(names)} classes"
+            )
         numbered.append(np.searchsorted(values, array).astype(np.int64))
     if len(np.unique(numbered[0])) < 2:
         only = names[int(numbered[0][0])] if len(numbered[0]) else "none"
-        raise ValueError(f"{name}: every training example has the label {only!r}; at least two classes are needed")
+        raise ValueError(
+            f"{name}: every training example has the label {one_line(only, 60)!r}; at least two classes are needed"
+        )
     return numbered, names
 
 
 def _class_name(value: Any) -> str:
-    return str(int(value)) if isinstance(value, np.floating) and value == int(value) else str(value)
+    is_whole = isinstance(value, np.floating) and abs(value) < _LARGEST_WHOLE and value == int(value)
+    return str(int(value)) if is_whole else str(value)

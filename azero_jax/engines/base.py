@@ -138,6 +138,9 @@ class Engine(abc.ABC):
                     array[n] = values
         return after_setup, after_training
 
+    def close(self) -> None:  # noqa: B027
+        """Gives back at once what was compiled for this engine alone; it runs nothing any more."""
+
     @property
     @abc.abstractmethod
     def compilations(self) -> int:

@@ -68,6 +68,13 @@ class Arena:
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
         self.evaluator = self._make_evaluator(None if has_halves else False)
 
+    def close(self, *, wait: bool = True) -> None:
+        """Ends the evaluation and gives back the engines; `wait`: for what the other thread is running just now."""
+        self.evaluator.close(wait=wait)
+        if wait:
+            self.engine.close()
+            self._judge.engine.close()
+
     def seed(self, purpose: str) -> int:
         """A 32-bit seed for one purpose of this experiment."""
         return derive_seed(self.config, self.number, purpose)
@@ -100,6 +107,7 @@ class Arena:
                 task_sets = task_sets.with_more_select_tasks()
             judge = select_judge(self.config, task_sets, self.space, self.number, "confirm", self.patience)
             fitness[sufficient] = np.minimum(fitness[sufficient], judge.mean_fitness(programs[sufficient]))
+            judge.engine.close()
         return fitness
 
     def _make_evaluator(self, overlap: bool | None) -> Evaluator:

@@ -150,7 +150,7 @@ class SearchLoop:
             self._experiment.algorithm.step()
             return
         self._try_leaders()
-        self._experiment.arena.evaluator.close()
+        self._experiment.arena.close()
         number = self._experiment.arena.number + 1
         self._say(f"experiment {number + 1} begins, with new tasks")
         self._add_event("experiment", experiment=number + 1)

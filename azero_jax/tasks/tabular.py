@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from azero_jax.data.source import Examples, Source, is_constant
 from azero_jax.language.roles import Metric
+from azero_jax.process.messages import one_line
 from azero_jax.tasks.classification import moments, stack_tasks, standardise
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks
 
@@ -170,7 +171,7 @@ def _split(source: Source, share: float, generator: np.random.Generator) -> tupl
     kept, held = [], []
     for number, group in enumerate(groups):
         if len(group) < 2:
-            name = f"class {source.class_names[number]!r}" if source.class_names else "the table"
+            name = f"class {one_line(source.class_names[number], 60)!r}" if source.class_names else "the table"
             raise ValueError(f"{source.name}: {name} has {len(group)} examples; at least 2 are needed to hold one out")
         drawn = generator.permutation(group)
         first_kept = min(max(1, round(share * len(group))), len(group) - 1)

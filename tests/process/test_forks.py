@@ -12,5 +12,5 @@ def test_a_forked_process_is_refused_and_its_parent_is_not(monkeypatch):
     check_not_forked()
     check_not_forked()
     monkeypatch.setattr(forks, "_first_process", [os.getppid()])
-    with pytest.raises(ValueError, match='after a search; use multiprocessing.get_context."spawn"'):
+    with pytest.raises(ValueError, match="after a search; use multiprocessing"):
         check_not_forked()

@@ -98,6 +98,14 @@ class WarpEngine(Engine):
         """How many times a jitted function of this engine has been compiled so far."""
         return count_compilations(self._jitted_run)
 
+    def close(self) -> None:
+        """See `Engine`.
+
+        JAX keeps a compiled method with its object, and so the object with itself, until Python looks for such circles.
+        """
+        self._jitted_run.clear_cache()  # type: ignore[attr-defined]
+        del self._jitted_run
+
     def batch_bytes(self, programs: int) -> int:
         """Bytes that the tasks, and `programs` programs and their outcomes with recorded errors, take on the device."""
         word, runs = self._dtype.itemsize, self._groups * self._spec.lanes
