@@ -5,6 +5,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import logging
 import pathlib
 import re
 from collections.abc import Callable, Iterator
@@ -14,13 +15,17 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
+_logger = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled_loop(function: _Function) -> _Function:
     """Compiles a function that Python calls; it is kept on disk until any source changes that it may be made of."""
     dispatcher: Any = njit(nogil=True)(function)
-    dispatcher._cache = _SourceCache(function)
+    with contextlib.suppress(
+        RuntimeError
+    ):  # no folder to keep it in can be written to: it is compiled in every process
+        dispatcher._cache = _SourceCache(function)
     return cast(_Function, dispatcher)
 
 
@@ -62,6 +67,28 @@ class _SourceCache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._digest = source_digest(pathlib.Path(inspect.getfile(function)))  # now, as the source is imported
+
+    def load_overload(self, *arguments: Any) -> Any:
+        """What was kept; None if nothing was, or if it is damaged, as by a disk that was full: it is compiled anew."""
+        try:
+            return super().load_overload(*arguments)
+        except Exception as error:  # unpickling what is damaged can raise nearly anything
+            self._forget(error)
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        """Keeps what was compiled, if it can be kept."""
+        for _ in range(2):
+            try:
+                return super().save_overload(*arguments)
+            except Exception as error:  # the same, and a disk that is full or cannot be written to
+                self._forget(error)
+        return None
+
+    def _forget(self, error: Exception) -> None:
+        _logger.info("%s: Numba's cache is not used (%r)", self.cache_path, error)
+        with contextlib.suppress(OSError):
+            self.flush()
 
     def _index_key(self, *arguments: Any) -> tuple[Any, ...]:
         return (*super()._index_key(*arguments), self._digest)

@@ -10,6 +10,8 @@ import tomli_w
 from azero_jax.config.leaves import Setting, all_settings, check_value, get_setting, override, suggest
 from azero_jax.config.presets import DEFAULT_PRESET, load_preset
 from azero_jax.config.tree import Config
+from azero_jax.process.messages import one_line
+from azero_jax.process.text_files import read_text_file
 
 NONE = "none"  # TOML has no null
 
@@ -28,17 +30,19 @@ def read_config(path: Path, preset: str | None = None, candidates: str | None = 
         file, the key and what is allowed are named.
     """
     try:
-        tree = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+        tree = tomllib.loads(read_text_file(path))
+    except FileNotFoundError as error:
+        raise ValueError(f"{one_line(str(path), 120)}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: not TOML: too many brackets in one another") from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not TOML: {error}") from None
+        raise ValueError(one_line(f"{path}: not TOML: {error}")) from None
     try:
         name, values = _take_preset(tree, preset), read_values(tree)
         candidates = candidates or values.get("search.candidates", "learnable")
         return override(load_preset(name, candidates), values | {"search.candidates": candidates})
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(one_line(f"{path}: {error}")) from None
 
 
 def read_values(tree: Mapping[str, Any]) -> dict[str, Any]:

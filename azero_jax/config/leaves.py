@@ -45,11 +45,11 @@ def all_settings(tree: type = Config, prefix: str = "") -> Iterator[Setting]:
         if dataclasses.is_dataclass(kind):
             yield from all_settings(kind, f"{path}.")  # type: ignore[arg-type]
         else:
-            yield Setting(path, kind, helps[field.name])
+            yield Setting(path, kind, helps.get(field.name, ""))
 
 
 def attribute_help(tree: type) -> dict[str, str]:
-    """The descriptions in the `Attributes:` section of a class docstring, by attribute."""
+    """The descriptions in the `Attributes:` section of a class docstring, by attribute; none under `python -OO`."""
     section = re.split(r"\n\s*\n", (tree.__doc__ or "").partition("Attributes:\n")[2])[0]
     entries = re.split(r"\n\s{6}(?=\w+: )", "\n" + section)
     return {name: " ".join(text.split()) for name, _, text in (entry.partition(": ") for entry in entries[1:])}

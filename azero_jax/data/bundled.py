@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from azero_jax.data.source import Source, make_source, require
+from azero_jax.data.libraries import require
+from azero_jax.data.source import Source, make_source
 
 BUNDLED_TABLES: Final = ("breast_cancer", "iris", "wine", "diabetes")
 BUNDLED_NAMES: Final = ("digits", *BUNDLED_TABLES)

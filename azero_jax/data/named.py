@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import Source, make_source, require
+from azero_jax.data.libraries import require
+from azero_jax.data.source import Source, make_source
 from azero_jax.process.progress import Progress, no_progress
 
 # Where the hub keeps a data set: the image column, and the arguments of `datasets.load_dataset`.

@@ -1,7 +1,8 @@
 """One way in: recognises what it is given, and reads it."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from azero_jax.data.named import NAMED_SETS, load_named
 from azero_jax.data.source import Source, make_source
 from azero_jax.data.svhn import is_svhn, load_svhn
 from azero_jax.data.table import is_table, load_table, read_frame
+from azero_jax.process.messages import one_line
 from azero_jax.process.progress import Progress, no_progress
 
 
@@ -31,7 +33,7 @@ FORMATS: Final = (
     Format("CIFAR-10 batches", has_cifar_batches, load_cifar),
     Format("SVHN .mat", is_svhn, load_svhn),
     Format(".npz", lambda path: path.suffix.lower() == ".npz", load_npz, ("regression",)),
-    Format(".csv or .tsv table", is_table, load_table, ("label", "regression")),
+    Format(".csv or .tsv table", is_table, load_table, ("label", "regression", "missing")),
     Format("folder or zip of class folders", is_images, load_images, ("cache_dir", "progress")),
 )
 
@@ -41,6 +43,7 @@ def load_source(
     *,
     label: str | None = None,
     regression: bool | None = None,
+    missing: Sequence[str] = (),
     download: bool = False,
     cache_dir: Path | None = None,
     progress: Progress = no_progress,
@@ -53,6 +56,7 @@ def load_source(
         test features, test labels); or a `Source`.
       label: name of a table's label column; None takes the one called label, class, target or y.
       regression: whether labels are numbers to predict; None decides by the values (tables) or means no.
+      missing: words that stand for a missing label in a table, beside the empty cell.
       download: whether a data set known by name may be fetched from the network.
       cache_dir: where decoded images are kept; None keeps nothing.
       progress: called while something slow goes on.
@@ -65,28 +69,49 @@ def load_source(
     >>> load_source(([[0.0], [1.0]], [0.5, 1.5]), regression=True).is_regression
     True
     """
+    options = {"label": label, "regression": regression, "missing": missing}
+    try:
+        return _load(data, options, {"cache_dir": cache_dir, "progress": progress}, download)
+    except ValueError as error:
+        raise ValueError(one_line(str(error))) from None
+
+
+def _load(data: Any, reading: dict[str, Any], slow: dict[str, Any], download: bool) -> Source:
     if isinstance(data, Source):
         return data
     if isinstance(data, str | os.PathLike):
-        options = {"label": label, "regression": regression, "cache_dir": cache_dir, "progress": progress}
-        return _load_path(data, options, download)
+        return _load_path(data, reading | slow, download)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return read_frame(data, "data frame", label=label, regression=regression)
-    if isinstance(data, tuple) and len(data) in (2, 4):
-        return make_source("arrays", *data, regression=bool(regression))
+        return read_frame(data, "data frame", **reading)
+    if isinstance(data, tuple | list) and len(data) in (2, 4):
+        return make_source("arrays", *data, regression=bool(reading["regression"]))
     raise ValueError(f"a {type(data).__name__} is no data; give a path, a name, a data frame or (features, labels)")
 
 
+def find_path(data: str | os.PathLike[str]) -> Path | None:
+    """The existing file or folder that is meant; None if there is none, or the text can be no path.
+
+    A name is taken as it stands before `~` is read as somebody's home.
+    """
+    for find in (Path, lambda name: Path(name).expanduser()):
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # too long, a NUL in it, the home of nobody
+            path = find(data)
+            if os.fspath(data) and path.exists():
+                return path
+    return None
+
+
 def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: bool) -> Source:
-    path = Path(data).expanduser()
-    if not path.exists():
+    path = find_path(data)
+    if path is None:
         name = os.fspath(data)
         if name in BUNDLED_NAMES:
             return load_bundled(name)
         if name in NAMED_SETS:
             return load_named(name, download=download, progress=options["progress"])
         known = ", ".join((*BUNDLED_NAMES, *NAMED_SETS))
-        raise ValueError(f"{name!r}: no such file or folder, nor a data set known by name ({known})")
+        shown = one_line(name, 120)
+        raise ValueError(f"{shown!r}: no such file or folder, nor a data set known by name ({known})")
     for form in FORMATS:
         if form.recognises(path):
             try:

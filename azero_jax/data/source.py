@@ -2,15 +2,19 @@
 
 import dataclasses
 import functools
-import importlib
+import numbers
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.data.cache import digest
+from azero_jax.data.labels import plain_labels
+from azero_jax.process.messages import one_line
+
+_LARGEST_WHOLE: Final = 1e15  # of a float class that is named by its digits
+_ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Source:
       train: examples to make training and validation examples of.
       test: examples that the data set itself keeps apart for the last judgement; None if it does not.
       class_names: the classes in the order of their numbers; empty for a regression.
+      notes: what a person should know of how the data were read, a line each.
 
     >>> source = make_source("toy", [[0.0], [1.0]], ["no", "yes"])
     >>> source.class_names, source.dimension, source.is_regression
@@ -51,6 +56,7 @@ class Source:
     train: Examples
     test: Examples | None
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_regression(self) -> bool:
@@ -64,7 +70,7 @@ class Source:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash of everything in the source but its name."""
+        """Hash of everything in the source but its name and notes."""
         parts: list[Any] = list(self.class_names)
         for examples in (self.train, self.test):
             parts += [] if examples is None else [examples.features, examples.labels]
@@ -80,6 +86,7 @@ def make_source(
     *,
     class_names: Sequence[str] | None = None,
     regression: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Source:
     """A checked source from arrays.
 
@@ -92,10 +99,11 @@ def make_source(
       test_labels: `[M]`, like `labels`.
       class_names: the classes' names in the order of their numbers.
       regression: whether labels are numbers to predict.
+      notes: what a person should know of how the data were read.
 
     Raises:
-      ValueError: shapes that disagree, values that are not finite numbers, fewer than two classes, or a test label
-        that no training example has.
+      ValueError: shapes that disagree, values that are not finite numbers, fewer than two classes, labels of a
+        regression that are all the same, or a test label that no training example has.
 
     >>> make_source("toy", [[0.0], [1.0], [2.0]], ["yes", "no", "yes"]).train.labels.tolist()
     [1, 0, 1]
@@ -117,20 +125,7 @@ def make_source(
     else:
         values, names = _number_classes(name, values, class_names)
     train, *test = (Examples(x, y) for (x, _), y in zip(arrays, values, strict=True))
-    return Source(name, train, test[0] if test else None, names)
-
-
-def require(module: str, purpose: str, extra: str = "data") -> ModuleType:
-    """Imports an optional library.
-
-    Raises:
-      ValueError: it is not installed; the message says how to get it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        package = {"PIL": "pillow", "sklearn": "scikit-learn"}.get(module.split(".")[0], module.split(".")[0])
-        raise ValueError(f'{purpose} needs {package}: pip install "azero-jax[{extra}]"') from None
+    return Source(name, train, test[0] if test else None, names, notes)
 
 
 def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
@@ -138,6 +133,8 @@ def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError:
         raise ValueError(f"{name}: the {part} examples are not all of the same size") from None
+    if array.dtype.kind == "O":
+        array = _unpack(array)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name}: the {part} examples are not numbers (they are of type {array.dtype})")
     if array.ndim < 2 or array.size == 0:
@@ -145,7 +142,9 @@ def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
     flat = array.reshape(len(array), -1)
     if array.dtype == np.uint8:
         return flat
-    flat = flat.astype(np.float32 if array.dtype.itemsize <= 4 and array.dtype.kind == "f" else np.float64, copy=False)
+    with np.errstate(over="ignore"):  # of what is longer than float64; infinity is refused below
+        is_single = array.dtype.itemsize <= 4 and array.dtype.kind == "f"
+        flat = flat.astype(np.float32 if is_single else np.float64, copy=False)
     if not np.isfinite(flat).all():
         example, value = np.argwhere(~np.isfinite(flat))[0]
         where = f"{part} example {example}, value {value}"
@@ -153,8 +152,15 @@ def _as_features(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
     return flat
 
 
+def _unpack(array: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in objects, such as the rows of a data frame with columns of several types, as float64."""
+    if not all(isinstance(value, numbers.Real | np.bool_) for value in array.reshape(-1)):
+        return array
+    return array.astype(np.float64)
+
+
 def _as_labels(name: str, part: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = plain_labels(values, f"{name}: the {part} labels")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -171,7 +177,15 @@ def _as_targets(name: str, labels: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(f"{name}: the labels are not numbers, which a regression needs") from None
     if not np.isfinite(targets).all():
         raise ValueError(f"{name}: label {int(np.argmin(np.isfinite(targets)))} is not a finite number")
+    if len(targets) and is_constant(targets):
+        raise ValueError(f"{name}: every label is {targets[0]:g}; there is nothing to predict; at least two are needed")
     return targets
+
+
+def is_constant(values: NDArray[Any]) -> bool:
+    """Whether numbers differ by no more than their rounding."""
+    low, high = float(values.min()), float(values.max())
+    return high / 2 - low / 2 <= _ROUNDING * max(abs(low), abs(high))
 
 
 def _number_classes(
@@ -188,13 +202,18 @@ def _number_classes(
         known = np.isin(array, values)
         if not known.all():
             stranger = array[np.argmin(known)]
-            raise ValueError(f"{name}: {part} label {_class_name(stranger)!r} is not one of the {len(names)} classes")
+            raise ValueError(
+                f"{name}: {part} label {one_line(_class_name(stranger), 60)!r} is not one of the {len(names)} classes"
+            )
         numbered.append(np.searchsorted(values, array).astype(np.int64))
     if len(np.unique(numbered[0])) < 2:
         only = names[int(numbered[0][0])] if len(numbered[0]) else "none"
-        raise ValueError(f"{name}: every training example has the label {only!r}; at least two classes are needed")
+        raise ValueError(
+            f"{name}: every training example has the label {one_line(only, 60)!r}; at least two classes are needed"
+        )
     return numbered, names
 
 
 def _class_name(value: Any) -> str:
-    return str(int(value)) if isinstance(value, np.floating) and value == int(value) else str(value)
+    is_whole = isinstance(value, np.floating) and abs(value) < _LARGEST_WHOLE and value == int(value)
+    return str(int(value)) if is_whole else str(value)

@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import Source, make_source, require
+from azero_jax.data.libraries import require
+from azero_jax.data.source import Source, make_source
 
 TRAIN_FILE: Final = "train_32x32.mat"
 TEST_FILE: Final = "test_32x32.mat"

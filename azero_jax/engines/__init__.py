@@ -1,11 +1,15 @@
 """Engines: run a batch of programs on a batch of tasks, in one jitted call."""
 
+import os
 from collections.abc import Callable
+
+import jax
 
 from azero_jax.engines.base import Engine, EngineUnavailableError
 from azero_jax.engines.outcome import Memory, Outcome, Stop, StopReason
 from azero_jax.engines.settings import AUTOMATIC, ENGINES, EngineConfig, RunSettings
 from azero_jax.language.space import SearchSpace
+from azero_jax.process.messages import one_line
 from azero_jax.tasks import Tasks
 
 
@@ -25,6 +29,7 @@ def make_engine(
       ValueError: there is no engine of that name.
       EngineUnavailableError: this machine cannot run the engine that was named.
     """
+    _check_backend()
     if name not in ("auto", *ENGINES):
         raise ValueError(f"unknown engine {name!r}; allowed: auto, {', '.join(ENGINES)}")
     if name != "auto":
@@ -36,6 +41,17 @@ def make_engine(
             if say is not None:
                 say(f"engine {candidate} is not available: {error}")
     return _build(AUTOMATIC[-1], space, tasks, settings)
+
+
+def _check_backend() -> None:
+    """Refuses a machine on which JAX does not start, such as one without the GPU that JAX_PLATFORMS names."""
+    try:
+        jax.devices()
+    except Exception as error:  # of JAX's backends, each has its own
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        asked = f"JAX_PLATFORMS={platforms}; unset it, or set it to cpu" if platforms else "JAX_PLATFORMS=cpu may help"
+        reason = one_line(str(error), 100) or "there is no such device"
+        raise EngineUnavailableError(f"JAX does not start here ({reason}): {asked}") from None
 
 
 def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> Engine:

@@ -3,18 +3,24 @@
 import abc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Final, cast
 
 import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
-from azero_jax.engines.outcome import Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
+from azero_jax.engines.outcome import NOT_RUN, Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
+from azero_jax.process.jax_settings import jax_settings
+from azero_jax.process.patience import Patience
 from azero_jax.tasks import Tasks
+
+_PIECE_SECONDS: Final = 0.25  # of one call, where somebody may lose patience
+_SECONDS_A_NUMBER: Final = 1e-9  # of a feature, or an entry of a matrix, of one example
 
 
 class EngineUnavailableError(ValueError):
@@ -36,8 +42,12 @@ class Engine(abc.ABC):
       tasks: the tasks.
       settings: how programs are run.
       capacity: most programs of one jitted call; larger batches are split.
+      patience: when it is over, programs that have not run yet are left out; None waits for everything.
+      small_calls: whether a call takes as long as its programs, so that small ones cost nothing.
     """
 
+    patience: Patience | None = None
+    small_calls: bool = False
     name: ClassVar[str]
     device: str
     capacity: int
@@ -76,6 +86,8 @@ class Engine(abc.ABC):
     ) -> Outcome:
         """Runs every program on every task from zeroed memory.
 
+        The fitness of what patience did not last for is `NOT_RUN`.
+
         Args:
           programs: N programs of the space, valid for it.
           examples: (training, validation) examples to use of each task; training examples are counted over all epochs.
@@ -87,11 +99,15 @@ class Engine(abc.ABC):
           ValueError: more examples asked for than there are, or an op that the space does not allow where it is.
         """
         train, valid = self._check(programs, examples)
-        starts = range(0, max(len(programs), 1), self.capacity)
-        pieces = [self._run_piece(programs[start : start + self.capacity], train, valid, record) for start in starts]
+        size = self._piece_size(train + valid)
+        starts = range(0, max(len(programs), 1), size)
+        pieces = [self._run_in_time(programs[start : start + size], train, valid, record) for start in starts]
         raw = RawOutcome(*(_join(field) for field in zip(*pieces, strict=True)))
+        fitness = fitness_of_loss(raw.loss, valid if divisor is None else divisor, self.tasks.metric)
+        if self.patience is not None and self.patience.gave_up:
+            fitness[np.isnan(raw.loss)] = NOT_RUN
         return Outcome(
-            fitness=fitness_of_loss(raw.loss, valid if divisor is None else divisor, self.tasks.metric),
+            fitness=fitness,
             stop=raw.stop,
             stop_reason=raw.stop_reason,
             train_steps=raw.train_steps,
@@ -122,6 +138,9 @@ class Engine(abc.ABC):
                     array[n] = values
         return after_setup, after_training
 
+    def close(self) -> None:  # noqa: B027
+        """Gives back at once what was compiled for this engine alone; it runs nothing any more."""
+
     @property
     @abc.abstractmethod
     def compilations(self) -> int:
@@ -135,6 +154,41 @@ class Engine(abc.ABC):
     def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
         """`trace` of one program; memory without the axis of programs, `[T, ...]`."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a single program may take so long that nobody should have to wait for it."""
+        return (
+            self._slowest(self.tasks.train_examples * self.settings.epochs + self.tasks.valid_examples) > _PIECE_SECONDS
+        )
+
+    def _slowest(self, examples: int) -> float:
+        """About the most seconds that a program takes on so many examples of every task, on a slow core."""
+        space = self.space
+        return len(self.tasks) * examples * space.features ** (2 if space.matrices else 1) * _SECONDS_A_NUMBER
+
+    def _piece_size(self, examples: int) -> int:
+        """Programs of one call: with patience, so few that it returns soon."""
+        if self.patience is None or not self.small_calls:
+            return self.capacity
+        return max(1, min(self.capacity, int(_PIECE_SECONDS / self._slowest(examples))))
+
+    def _run_in_time(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
+        """`_run_piece`, unless patience is over, or ends meanwhile; a loss of NaN is that of a program not run."""
+        run = partial(self._run_piece, programs, train, valid, record)
+        if self.patience is None or len(programs) == 0:
+            return run()
+        if not self.patience.is_over():
+            if self._slowest(train + valid) * len(programs) <= _PIECE_SECONDS:
+                return run()
+            in_time, outcome = self.patience.call(run)
+            if in_time:
+                return cast(RawOutcome, outcome)
+        shape = (len(programs), len(self.tasks))
+        recorded = (min(train, self.tasks.train_examples) + valid) * record
+        nothing, no_steps = np.zeros(shape, np.int8), np.zeros(shape, np.int32)
+        errors = np.full((shape[0], recorded, shape[1]), -1, self._dtype)
+        return RawOutcome(np.full(shape, np.nan, self._dtype), nothing, nothing, no_steps, errors)
+
     def _check(self, programs: Programs, examples: tuple[int, int] | None) -> tuple[int, int]:
         """The (training, validation) examples to use, after a check that the programs can run."""
         check_ops(programs, self.space)
@@ -142,7 +196,7 @@ class Engine(abc.ABC):
 
     def _x64(self) -> AbstractContextManager[object]:
         """Where JAX has the precision of the settings."""
-        return jax.enable_x64(self.settings.precision == "float64")
+        return jax_settings(x64=self.settings.precision == "float64")
 
 
 def _join(pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """What comes of running programs on tasks, and how good it is."""
 
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
+NOT_RUN: Final = -1.0  # fitness of a program that was not run, because patience was over
 Reals = NDArray[np.float32 | np.float64]  # in the precision of the settings
 
 

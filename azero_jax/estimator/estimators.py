@@ -24,7 +24,7 @@ from azero_jax.learner.reading import program_source
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.front import Front
 from azero_jax.protocol.result import SearchResult
-from azero_jax.tasks.classification import column_scale
+from azero_jax.tasks.classification import moments
 from azero_jax.tasks.tabular import Scale, label_scale
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES
 
@@ -69,7 +69,7 @@ class _Evolved(BaseEstimator):
         """Searches, unless a program is given, and trains on all rows; `y` are class numbers or standardised."""
         generator = check_random_state(self.random_state)
         candidates = self._find_programs(x, y, class_names, generator)
-        self._mean, self._deviation = column_scale(x)
+        self._mean, self._deviation = moments(x)
         metric = _metric(class_names)
         self._outputs = max(x.shape[1], len(class_names)) if metric.is_one_hot else x.shape[1]
         seed = int(generator.randint(np.iinfo(np.int32).max))

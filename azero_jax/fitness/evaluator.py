@@ -26,7 +26,7 @@ from azero_jax.analysis.cost import baseline_cost, training_cost
 from azero_jax.analysis.learnable import learnable
 from azero_jax.analysis.levels import data_bounds
 from azero_jax.engines.base import Engine
-from azero_jax.engines.outcome import combine_tasks
+from azero_jax.engines.outcome import NOT_RUN, combine_tasks
 from azero_jax.fitness.cache import Unknown
 from azero_jax.fitness.constant_fitness import ConstantFitness
 from azero_jax.fitness.counters import Counters
@@ -100,6 +100,7 @@ class Evaluator:
       overlaps: whether what is new runs in another thread.
       timings: where the time of the calling thread went.
       runs: runs what is new; it has timings of its own.
+      not_run: candidates that the engine's patience did not last for.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Evaluator:
         self.settings = settings
         self.runs = StagedRuns(engine, settings, make_engine)
         self.counters = self._no_counts()
+        self.not_run = 0
         self.timings = Timings()
         self.overlaps = _overlap_pays() if overlap is None else overlap
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="evaluate") if self.overlaps else None
@@ -215,6 +217,7 @@ class Evaluator:
             found = waiting.found()
         with self.timings.phase("insert"):
             self._programs.fill(waiting.unknown, found, waiting.fitness)
+            self.not_run += int(np.count_nonzero(waiting.fitness == NOT_RUN))
             if waiting.asked is not None:
                 evaluation.fitness[waiting.asked] = waiting.fitness
         evaluation.waiting = None

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from typing import Final
 
+MAX_DECIMALS: Final = 100  # errors have no more in any precision
 MAX_PROBE_EXAMPLES: Final = 100  # the original records the errors of at most 100 examples
 
 
@@ -54,11 +55,14 @@ class EvaluatorSettings:
 
     def __post_init__(self) -> None:
         for name in ("cache_size", "fec_size", "fec_forget_every", "train_budget"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("fec_train_examples", "fec_valid_examples"):
             if not 1 <= getattr(self, name) <= MAX_PROBE_EXAMPLES:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be from 1 to {MAX_PROBE_EXAMPLES}")
+        if self.fec_decimals is not None and not 0 <= self.fec_decimals <= MAX_DECIMALS:
+            allowed = f"it must be from 0 to {MAX_DECIMALS}, or none"
+            raise ValueError(f"fec_decimals is {self.fec_decimals}; {allowed}")
         if not 0 <= self.hurdle_percentile <= 100:
             raise ValueError(f"hurdle_percentile is {self.hurdle_percentile}; it must be from 0 to 100")
         if self.hurdle_window < 1:

@@ -1,13 +1,13 @@
 """Running what is new in stages: a probe of its behaviour, hurdles, and everything."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.engines.base import Engine
-from azero_jax.engines.outcome import combine_tasks
+from azero_jax.engines.outcome import NOT_RUN, combine_tasks
 from azero_jax.fitness.cache import FitnessCache
 from azero_jax.fitness.counters import Counters
 from azero_jax.fitness.equivalence import hash_errors
@@ -17,6 +17,8 @@ from azero_jax.language.program import Programs
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 from azero_jax.tasks import Tasks
+
+_SLOW_BATCH: Final = 8  # programs that go through all stages together, where one may take a good part of a second
 
 
 class Part(NamedTuple):
@@ -64,10 +66,27 @@ class StagedRuns:
     def run(self, programs: Programs, parts: Sequence[Part]) -> NDArray[np.float64]:
         """`[N]` fitness of N programs: of the hurdle that stopped one, or of all examples of all tasks.
 
+        Where a run takes long, a few programs at a time go through all stages, so that the first have their fitness
+        when patience is over; not with hurdles, which judge a batch as a whole.
+
         Args:
           programs: batches that are run together, one after another.
           parts: of which they are; it makes no difference to a batch whether it is run together with others.
         """
+        size = len(programs)
+        if self._engine.is_slow and not self._stages:
+            size = _SLOW_BATCH
+        if len(programs) <= size:
+            return self._run_batch(programs, parts)
+        fitness = np.full(len(programs), NOT_RUN)
+        for first in range(0, len(programs), size):
+            if self._engine.patience is not None and self._engine.patience.gave_up:
+                break
+            rows = slice(first, first + size)
+            fitness[rows] = self._run_batch(programs[rows], _between(parts, rows.start, rows.stop))
+        return fitness
+
+    def _run_batch(self, programs: Programs, parts: Sequence[Part]) -> NDArray[np.float64]:
         if self._settings.fec_size == 0 or len(programs) == 0:
             return self._run_stages(programs, np.arange(len(programs)), parts)
         with self.timings.phase("probe"):
@@ -177,6 +196,12 @@ class StagedRuns:
         if make_engine is None:
             raise ValueError("hurdle_tasks needs an engine for a part of the tasks")
         return _Stage(make_engine(tasks.first(count)), examples, hurdle)
+
+
+def _between(parts: Sequence[Part], first: int, end: int) -> list[Part]:
+    """The parts of some of the programs."""
+    bounds = np.cumsum([0, *(part.size for part in parts)]).clip(first, end)
+    return [Part(int(size), part.counters) for part, size in zip(parts, np.diff(bounds), strict=True)]
 
 
 def _cut(parts: Sequence[Part], chosen: NDArray[np.int64]) -> Iterator[tuple[Part, slice, slice]]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from azero_jax.judge.halving import halve, share_of_examples
 from azero_jax.language.roles import Metric
+from azero_jax.process.jax_settings import jax_settings
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks import Tasks
 
@@ -171,10 +172,11 @@ def _train_group(
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
     batch_size = min(group[0].batch_size, tasks.train_examples)
     settings = _Settings(baseline, tasks.metric, group[0].optimizer, batch_size, epochs)
-    numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
-    data = tuple(jnp.asarray(array, jnp.float32) for array in tasks.arrays)
-    keys = jax.random.split(jax.random.key(seed), len(tasks))
-    return np.asarray(_train_all(settings, data, keys, numbers))
+    with jax_settings():
+        numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
+        data = tuple(jnp.asarray(array, jnp.float32) for array in tasks.arrays)
+        keys = jax.random.split(jax.random.key(seed), len(tasks))
+        return np.asarray(_train_all(settings, data, keys, numbers))
 
 
 class _Settings(NamedTuple):

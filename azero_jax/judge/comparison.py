@@ -9,8 +9,10 @@ from azero_jax.language.roles import Metric
 from azero_jax.tasks.sets import TaskSets
 
 TRIALS: Final = 32  # of hyperparameters
+COMPARISON_SECONDS: Final = 15.0  # that a search spends on it; small data take a few, most of them to compile
 _TURNS: Final = (("adam", 4),)  # one kind of training only, as each takes seconds to compile
 _TUNE_TASKS: Final = 5
+_MOST_NUMBERS: Final = 4_000_000  # of training features of all tasks to tune on; of larger data the first rows
 
 
 class Comparison(NamedTuple):
@@ -27,7 +29,9 @@ def compare_with_linear(task_sets: TaskSets, config: Config) -> Comparison:
     It gets as many passes over the same training examples as a program, and the best pass counts, as for programs.
     """
     epochs, model = config.tasks.epochs, linear_model()
-    select = task_sets.select(derive_seed(config, 0, "select")).first(_TUNE_TASKS)
+    select = task_sets.some_select(derive_seed(config, 0, "select"), _TUNE_TASKS)
+    most = max(_MOST_NUMBERS // (len(select) * select.features * epochs), 1000)
+    select = select.limit(most, most)
     final = task_sets.final(derive_seed(config, 0, "final"))
     tuned = tune_baseline(model, select, trials=TRIALS, epochs=epochs, seed=config.seed, turns=_TURNS)
     fitness = evaluate_baseline(model, final, tuned.hyperparameters, epochs=epochs, seed=config.seed)

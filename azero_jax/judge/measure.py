@@ -17,7 +17,7 @@ from azero_jax.language.text import format_program, parse_program
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
-from azero_jax.tasks.load import load_task_sets, project, read_sources
+from azero_jax.tasks.load import load_task_sets, project, read_sources, tell
 from azero_jax.tasks.pairs import Pair, choose_tasks, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected
 from azero_jax.tasks.sets import TaskSets
@@ -83,6 +83,7 @@ def measure_program(
     if tasks.kind == "pairs":
         sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress)
         projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
+        tell((note for data in sources for note in data.notes), progress)
         start, metric = time.perf_counter(), Metric.ACCURACY
         parts = [_measure_pairs(text, data, config, pairs, trials, progress) for data in projected]
     elif pairs:

@@ -14,6 +14,7 @@ from azero_jax.language.library import program_space
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import parse_program
+from azero_jax.process.patience import Patience
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 
@@ -86,22 +87,28 @@ def judge_program(
     return Judge(space, tasks, engine, epochs=epochs, seed=seed).fitness(program)[0]
 
 
-def select_judge(config: Config, task_sets: TaskSets, space: SearchSpace, number: int, purpose: str) -> Judge:
-    """A judge on select tasks of experiment `number`, those for `purpose`.
+def select_judge(
+    config: Config, task_sets: TaskSets, space: SearchSpace, number: int, purpose: str, patience: Patience | None = None
+) -> Judge:
+    """A judge on select tasks of experiment `number`, those for `purpose`; fitness is below 0 once patience is over.
 
     Its random ops draw other numbers than on the search tasks: what was only lucky there is not lucky here.
     """
     tasks = task_sets.select(derive_seed(config, number, purpose))
     seed = derive_seed(config, number, f"random ops, {purpose}")
-    return Judge(space, tasks, config.engine, epochs=config.tasks.epochs, seed=seed, batch_size=_SELECT_BATCH)
+    judge = Judge(space, tasks, config.engine, epochs=config.tasks.epochs, seed=seed, batch_size=_SELECT_BATCH)
+    judge.engine.patience = patience
+    return judge
 
 
-def final_judge(config: Config, task_sets: TaskSets, space: SearchSpace) -> Judge:
+def final_judge(config: Config, task_sets: TaskSets, space: SearchSpace, patience: Patience | None = None) -> Judge:
     """A judge on the unseen tasks of a search, which are the same in all its experiments."""
     tasks = task_sets.final(derive_seed(config, 0, "final"))
     seed = derive_seed(config, 0, "random ops, final")
     batch_size = config.output.hall_of_fame
-    return Judge(space, tasks, config.engine, epochs=config.tasks.epochs, seed=seed, batch_size=batch_size)
+    judge = Judge(space, tasks, config.engine, epochs=config.tasks.epochs, seed=seed, batch_size=batch_size)
+    judge.engine.patience = patience
+    return judge
 
 
 def standard_error(values: NDArray[np.float64]) -> float:

@@ -3,13 +3,27 @@
 import ast
 import difflib
 import re
+import unicodedata
+import warnings
 from typing import Final, NamedTuple
 
 from azero_jax.language import ops
 from azero_jax.language.roles import Register
+from azero_jax.process.messages import one_line
 
-_REGISTER: Final = re.compile(r"([svm])(\d+)")
+MAX_LINE: Final = 400  # characters of an instruction
+_REGISTER: Final = re.compile(r"([svm])(\d{1,6})(?!\d)")  # more digits are no address of any memory
 _OPERAND: Final = re.compile(r"\b[oabijxy]\b")
+# What word processors and web pages make of ASCII: minus signs, blanks, times signs, wide brackets, low digits.
+TYPOGRAPHIC: Final = str.maketrans(
+    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d", "-")
+    | dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", " ")
+    | dict.fromkeys("\u00d7\u22c5\u00b7\u2217\uff0a", "*")
+    | dict.fromkeys("\u00f7\u2215\u2044\uff0f", "/")
+    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", "")
+    | dict(zip("\uff08\uff09\uff1d\uff0c\uff0b\uff1a", "()=,+:", strict=True))
+    | {chr(0x2080 + digit): str(digit) for digit in range(10)}
+)
 
 
 class Instruction(NamedTuple):
@@ -69,20 +83,30 @@ def parse_line(number: int, code: str) -> Line:
     Raises:
       ValueError: no op has this form; the nearest is suggested.
     """
+    if len(code) > MAX_LINE:
+        shown = f"{len(code):,} characters ({one_line(code, 30)!r})"
+        raise ValueError(f"line {number}: has {shown}; an instruction has at most {MAX_LINE}")
+    code = code.translate(TYPOGRAPHIC)
+    place = next((n for n, character in enumerate(code) if not character.isascii()), None)
+    if place is not None:
+        name = f"{code[place]!r} (U+{ord(code[place]):04X}, {unicodedata.name(code[place], 'no name')})"
+        raise ValueError(f"line {number}: character {name} at {place + 1} is none of the language, which is in ASCII")
     try:
-        module = ast.parse(code.strip().lower())
-    except (SyntaxError, ValueError):
-        module = None
-    reading = _read_statement(module.body[0]) if module is not None and len(module.body) == 1 else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python, which takes it for its own
+            module = ast.parse(code.strip().lower())
+            reading = _read_statement(module.body[0]) if len(module.body) == 1 else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):  # numbers without end among them
+        reading = None
     if reading is None:
-        raise ValueError(f"line {number}: {code!r} is not an instruction; {_suggestion(code)}")
+        raise ValueError(f"line {number}: {one_line(code, 80)!r} is not an instruction; {_suggestion(code)}")
     for form in _FORMS.get(reading.signature, ()):
         numbers = list(zip(form.numbers, reading.numbers, strict=True))
         if form.literals == tuple(value for letter, value in numbers if not letter):
             registers = zip(form.registers, reading.registers, strict=True)
             operands = {letter: Register(name[0], int(name[1:])) for letter, name in registers}
             return Line(number, code, form.op, operands, {letter: value for letter, value in numbers if letter})
-    raise ValueError(f"line {number}: no op has the form {code!r}; {_suggestion(code)}")
+    raise ValueError(f"line {number}: no op has the form {one_line(code, 80)!r}; {_suggestion(code)}")
 
 
 class _Reading(NamedTuple):

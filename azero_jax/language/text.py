@@ -16,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from azero_jax.language import ops
-from azero_jax.language.grammar import Instruction, Line, format_instruction, parse_line
+from azero_jax.language.grammar import TYPOGRAPHIC, Instruction, Line, format_instruction, parse_line
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, concatenate, empty_programs
 from azero_jax.language.roles import Register
 from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+from azero_jax.process.messages import one_line
 
 _HEADER: Final = re.compile(r"def\s+(\w+)\s*\(\s*\)\s*:", re.IGNORECASE)
 
@@ -56,14 +57,16 @@ def read_text(text: str) -> ProgramText:
     """
     functions: dict[str, list[Line]] = {}
     body: list[Line] | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         code = line.split("#", 1)[0].strip()
         if not code:
             continue
         if code.lower().startswith("def"):
             body = functions.setdefault(_parse_header(code, number, functions), [])
         elif body is None:
-            raise ValueError(f"line {number}: {code!r} stands before the first function; start with `def Setup():`")
+            raise ValueError(
+                f"line {number}: {one_line(code, 80)!r} stands before the first function; start with `def Setup():`"
+            )
         else:
             body.append(parse_line(number, code))
     return ProgramText(*(tuple(functions.get(name, ())) for name in FUNCTION_NAMES))
@@ -129,7 +132,7 @@ def write_instruction(programs: Programs, index: int, slot: int, instruction: In
 
 
 def _check_operands(line: Line, space: SearchSpace) -> None:
-    where = f"line {line.number}: {line.code!r}: "
+    where = f"line {line.number}: {one_line(line.code, 80)!r}: "
     for letter, register in line.registers.items():
         lowest = ops.FIRST_OUTPUT_ADDRESS[register.kind] if letter == "o" else 0
         count = space.addresses(register.kind)
@@ -143,10 +146,12 @@ def _check_operands(line: Line, space: SearchSpace) -> None:
 
 
 def _parse_header(code: str, number: int, seen: dict[str, list[Line]]) -> str:
-    match = _HEADER.fullmatch(code)
+    match = _HEADER.fullmatch(code.translate(TYPOGRAPHIC))
     name = match.group(1).lower() if match else ""
     if name not in FUNCTION_NAMES:
-        raise ValueError(f"line {number}: {code!r} is not one of `def Setup():`, `def Predict():`, `def Learn():`")
+        raise ValueError(
+            f"line {number}: {one_line(code, 80)!r} is not one of `def Setup():`, `def Predict():`, `def Learn():`"
+        )
     if name in seen:
         raise ValueError(f"line {number}: {name.capitalize()} is defined twice")
     return name

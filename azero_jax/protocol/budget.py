@@ -1,5 +1,6 @@
 """When a search ends, and what is due at which number of candidates."""
 
+import math
 import time
 from typing import Final
 
@@ -31,6 +32,11 @@ class Budget:
     def seconds(self) -> float:
         """Seconds of search so far, over all sessions."""
         return self._seconds_before + time.perf_counter() - self._start
+
+    def seconds_left(self) -> float:
+        """Until the limit on seconds, if there is one; negative after it."""
+        limit = self._settings.max_seconds
+        return math.inf if limit is None else limit - self.seconds()
 
     def check_is_due(self, candidates: int) -> bool:
         """Whether the islands' best programs are to be tried on the select tasks; if so, not again for a while."""

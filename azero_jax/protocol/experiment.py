@@ -17,9 +17,11 @@ from azero_jax.config.tree import Config, derive_seed
 from azero_jax.engines import Engine, make_engine
 from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
 from azero_jax.fitness import Evaluator
-from azero_jax.judge.run_program import select_judge
+from azero_jax.fitness.settings import EvaluatorSettings
+from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
+from azero_jax.process.patience import Patience
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets
@@ -46,6 +48,7 @@ class Arena:
       number: of the experiment, from 0; it decides the tasks and all random numbers, together with the seed.
       engine: runs candidates on the search tasks.
       evaluator: their fitness.
+      patience: when it is over, programs are left out; None waits for everything.
     """
 
     def __init__(
@@ -55,13 +58,23 @@ class Arena:
         space: SearchSpace,
         number: int,
         say: Callable[[str], None] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """Makes tasks, engines and empty caches; `say` is told why an engine was passed over."""
+        self.patience = patience
         self.config, self._task_sets, self.space, self.number = config, task_sets, space, number
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
-        self._judge = select_judge(config, task_sets, space, number, "select")
+        self._judge = select_judge(config, task_sets, space, number, "select", patience)
+        self._settings = _fitting_probe(config, self.engine.tasks, say)
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
         self.evaluator = self._make_evaluator(None if has_halves else False)
+
+    def close(self, *, wait: bool = True) -> None:
+        """Ends the evaluation and gives back the engines; `wait`: for what the other thread is running just now."""
+        self.evaluator.close(wait=wait)
+        if wait:
+            self.engine.close()
+            self._judge.engine.close()
 
     def seed(self, purpose: str) -> int:
         """A 32-bit seed for one purpose of this experiment."""
@@ -77,6 +90,8 @@ class Arena:
         evaluator.warm_up(evolution.programs)
         self._judge.fitness(evolution.programs)
         prune(evolution.programs, self.space, metric)
+        if self.config.tasks.of_data:  # whose unseen tasks are of another number, which may need another kernel
+            final_judge(self.config, self._task_sets, self.space).fitness(evolution.programs)
         return time.perf_counter() - start
 
     def select_fitness(self, programs: Programs) -> NDArray[np.float64]:
@@ -91,20 +106,35 @@ class Arena:
             task_sets = self._task_sets
             if isinstance(task_sets, GeneratedTasks):
                 task_sets = task_sets.with_more_select_tasks()
-            judge = select_judge(self.config, task_sets, self.space, self.number, "confirm")
+            judge = select_judge(self.config, task_sets, self.space, self.number, "confirm", self.patience)
             fitness[sufficient] = np.minimum(fitness[sufficient], judge.mean_fitness(programs[sufficient]))
+            judge.engine.close()
         return fitness
 
     def _make_evaluator(self, overlap: bool | None) -> Evaluator:
         learnable_only = self.config.search.candidates == "learnable"
-        return Evaluator(
-            self.engine, self.config.evaluator, self._make_engine, overlap=overlap, learnable_only=learnable_only
-        )
+        return Evaluator(self.engine, self._settings, self._make_engine, overlap=overlap, learnable_only=learnable_only)
 
     def _make_engine(self, tasks: Tasks, say: Callable[[str], None] | None = None) -> Engine:
         engine = self.config.engine
         settings = engine.run_settings(epochs=self.config.tasks.epochs, seed=self.seed("random ops"))
-        return make_engine(engine.engine, self.space, tasks, settings, say)
+        made = make_engine(engine.engine, self.space, tasks, settings, say)
+        made.patience = self.patience
+        return made
+
+
+def _fitting_probe(config: Config, tasks: Tasks, say: Callable[[str], None] | None) -> EvaluatorSettings:
+    """The evaluator's settings, with a smaller probe where the user's data have fewer examples than it asks for."""
+    settings = config.evaluator
+    probe = {"fec_train_examples": tasks.train_examples, "fec_valid_examples": tasks.valid_examples}
+    excessive = {name: there for name, there in probe.items() if getattr(settings, name) > there}
+    if not excessive or not config.tasks.of_data or settings.fec_size == 0:
+        return settings
+    if say is not None:
+        words = ", ".join(f"{name} is {there}" for name, there in excessive.items())
+        say(f"note: few examples; {words} in place of {', '.join(str(getattr(settings, n)) for n in excessive)}")
+    train, valid = (min(getattr(settings, name), there) for name, there in probe.items())
+    return dataclasses.replace(settings, fec_train_examples=train, fec_valid_examples=valid)
 
 
 class Experiment:
@@ -144,6 +174,11 @@ class Experiment:
             "tried": np.array(list(self._tried), np.uint64),
         }
 
+    @property
+    def not_run(self) -> int:
+        """Candidates of the last batch that patience did not last for."""
+        return self.arena.evaluator.not_run
+
     def try_leaders(self) -> Trial | None:
         """Runs the islands' best programs on the select tasks, those that were not tried before; None if all were."""
         programs, fitness = self.algorithm.leaders()
@@ -152,6 +187,8 @@ class Experiment:
         new = [int(n) for n in np.sort(first) if int(hashes[n]) not in self._tried]
         if not new:
             return None
+        if self.arena.patience is not None and self.arena.patience.is_limited:  # which may not last for all of them
+            new.sort(key=lambda n: -fitness[n])
         for key in hashes[new].tolist():
             self._tried[key] = None
             if len(self._tried) > _MOST_TRIED:

@@ -9,6 +9,7 @@ from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import format_program, parse_program, read_programs
+from azero_jax.process.patience import Patience
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.tasks.sets import TaskSets
 
@@ -16,7 +17,11 @@ _TUNING_FACTOR: Final = 10.0  # evolution has found the order of magnitude
 
 
 def tune_best(
-    finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
+    finalists: Sequence[Finalist],
+    config: Config,
+    task_sets: TaskSets,
+    space: SearchSpace,
+    patience: Patience | None = None,
 ) -> tuple[Finalist, ...]:
     """The same algorithms, the first with constants that do better on the select tasks, if random search finds any.
 
@@ -25,7 +30,7 @@ def tune_best(
     """
     best, *others = finalists
     experiment = best.experiment - 1
-    judge = select_judge(config, task_sets, space, experiment, "select")
+    judge = select_judge(config, task_sets, space, experiment, "select", patience)
     program = parse_program(best.program, space)
     seed = derive_seed(config, experiment, "tuning")
     tuned = tune_constants(judge, program, config.budget.tune_trials, seed, _TUNING_FACTOR)
@@ -36,10 +41,16 @@ def tune_best(
 
 
 def measure_finalists(
-    finalists: Sequence[Finalist], config: Config, task_sets: TaskSets, space: SearchSpace
+    finalists: Sequence[Finalist],
+    config: Config,
+    task_sets: TaskSets,
+    space: SearchSpace,
+    patience: Patience | None = None,
 ) -> tuple[Finalist, ...]:
-    """The same algorithms (at least one) with their fitness on the unseen tasks."""
+    """The same algorithms (at least one) with their fitness on the unseen tasks; None once patience is over."""
     programs = read_programs([finalist.program for finalist in finalists], space)
-    fitness = final_judge(config, task_sets, space).mean_fitness(programs).tolist()
-    measured = zip(finalists, fitness, strict=True)
-    return tuple(dataclasses.replace(finalist, final_fitness=value) for finalist, value in measured)
+    fitness = final_judge(config, task_sets, space, patience).mean_fitness(programs).tolist()
+    measured = [None if value < 0 else value for value in fitness]
+    return tuple(
+        dataclasses.replace(finalist, final_fitness=value) for finalist, value in zip(finalists, measured, strict=True)
+    )

@@ -6,6 +6,8 @@ what it would have done.
 """
 
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -17,6 +19,7 @@ from azero_jax.evolve import Restart
 from azero_jax.language.program import Programs
 from azero_jax.language.text import format_program
 from azero_jax.mutate import Mutation
+from azero_jax.process.patience import Patience
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.experiment import Arena, Experiment, Trial
@@ -30,6 +33,8 @@ from azero_jax.recording.run_directory import RunDirectory
 from azero_jax.tasks.sets import TaskSets
 
 _COST_UNIT: Final = 1e6  # of the op table's costs
+_GRACE_SECONDS: Final = 0.3  # for a step that is under way when the search is to end
+_FINISH_SECONDS: Final = 0.4  # each for the trial of the leaders and for the unseen tasks, when the end is urgent
 
 
 class SearchLoop:
@@ -42,6 +47,7 @@ class SearchLoop:
         seeds: Programs | None,
         directory: RunDirectory | None,
         say: Callable[[str], None],
+        stop: StopSignals,
         state: State | None = None,
     ) -> None:
         """Begins the first experiment, or goes on with the one of a checkpoint.
@@ -52,6 +58,7 @@ class SearchLoop:
           seeds: programs to start from; None for random ones.
           directory: where to record the run, which has begun; None for nowhere.
           say: is told what is going on.
+          stop: may ask to stop.
           state: what `state()` gave when the checkpoint was written; None starts afresh.
         """
         self._task_sets, self._seeds, self._directory, self._say = task_sets, seeds, directory, say
@@ -61,31 +68,37 @@ class SearchLoop:
             return None if state is None else without_prefix(name, state)
 
         self._budget = Budget(self._config.budget, self._config.output.report_every, part("budget"))
+        self._stop, self._patience = stop, arena.patience or Patience()
+        self._patience.until(self._end)
         self._totals = Totals(self._config.output.hall_of_fame, part("totals"))
         if state is not None and int(state["number"]) > 0:
-            arena = Arena(self._config, task_sets, self._space, int(state["number"]))
+            arena = self._arena(int(state["number"]))
         self._experiment = Experiment(arena, seeds, part("experiment"))
         if state is not None:
             say(f"going on from {self._candidates():,} candidates, {self._budget.seconds():.1f} s")
 
-    def run(
-        self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float, compile_seconds: float
-    ) -> SearchResult:
-        """Searches until there is a reason to stop, one of which is `stop`; `compile_seconds` go into the result.
+    def run(self, report: Callable[[Progress], None], report_seconds: float, compile_seconds: float) -> SearchResult:
+        """Searches until there is a reason to stop; `compile_seconds` go into the result.
 
-        `report` is told about every `report_seconds` how far the search has come.
+        `report` is told about every `report_seconds` how far the search has come. A step that takes too long once there
+        is such a reason is given up: no checkpoint is made of it, and a search that goes on does so from the last one.
         """
         try:
-            reason = self._search(stop, report, report_seconds)
+            reason = self._search(report, report_seconds)
         except BaseException:
             self._experiment.arena.evaluator.close(wait=False)
             raise
-        self._write_checkpoint()  # before anything that a search which goes on would not do here
-        self._experiment.arena.evaluator.close()
+        if not self._patience.gave_up:
+            self._write_checkpoint()  # before anything that a search which goes on would not do here
+        self._experiment.arena.evaluator.close(wait=not self._patience.gave_up)
+        is_urgent = self._patience.gave_up or self._experiment.arena.engine.is_slow
+        is_urgent &= reason == "max_seconds" or reason in STOP_SIGNALS.values()
+        self._wait_for_more(is_urgent)
         self._try_leaders()
         self._write_metrics()
-        self._report(report, stop)
-        return self._finish(reason, compile_seconds)
+        self._report(report)
+        self._wait_for_more(is_urgent)
+        return self._finish(reason, compile_seconds, is_urgent)
 
     def state(self) -> State:
         """Everything that the rest of the search depends on."""
@@ -96,7 +109,22 @@ class SearchLoop:
             **with_prefix("experiment", self._experiment.state()),
         }
 
-    def _search(self, stop: StopSignals, report: Callable[[Progress], None], report_seconds: float) -> str:
+    def _arena(self, number: int) -> Arena:
+        return Arena(self._config, self._task_sets, self._space, number, patience=self._patience)
+
+    def _end(self) -> float:
+        """When a step of the search is given up."""
+        left = self._budget.seconds_left() if self._config.tasks.of_data else math.inf
+        return min(self._stop.moment, time.monotonic() + left) + _GRACE_SECONDS
+
+    def _wait_for_more(self, is_urgent: bool) -> None:
+        """From here on results are worth little more time, if the end is urgent."""
+        if is_urgent:
+            self._patience.for_seconds(_FINISH_SECONDS)
+        else:
+            self._patience.until(lambda: self._stop.moment + _GRACE_SECONDS)
+
+    def _search(self, report: Callable[[Progress], None], report_seconds: float) -> str:
         """Searches until there is a reason to stop, which it returns."""
         seconds, checkpoint_seconds = self._budget.seconds, self._config.output.checkpoint_seconds
         next_display, next_checkpoint = 0.0, seconds() + checkpoint_seconds
@@ -108,11 +136,11 @@ class SearchLoop:
                 self._write_metrics()
             train_steps = self._totals.counters(self._experiment).train_steps
             reason = self._budget.reason_to_stop(self._candidates(), train_steps, self._totals.best_select_fitness)
-            reason = reason or stop.reason
+            reason = reason or self._stop.reason or ("max_seconds" if self._patience.gave_up else "")
             if reason:
                 break
             if seconds() >= next_display:
-                self._report(report, stop)
+                self._report(report)
                 next_display = seconds() + report_seconds
             if seconds() >= next_checkpoint:
                 self._write_checkpoint()
@@ -127,12 +155,12 @@ class SearchLoop:
             self._experiment.algorithm.step()
             return
         self._try_leaders()
-        self._experiment.arena.evaluator.close()
+        self._experiment.arena.close()
         number = self._experiment.arena.number + 1
         self._say(f"experiment {number + 1} begins, with new tasks")
         self._add_event("experiment", experiment=number + 1)
         self._totals.finish(self._experiment)
-        self._experiment = Experiment(Arena(self._config, self._task_sets, self._space, number), self._seeds)
+        self._experiment = Experiment(self._arena(number), self._seeds)
 
     def _try_leaders(self) -> None:
         """Tries the islands' best programs on the select tasks, and takes the best of them into the hall of fame."""
@@ -141,10 +169,11 @@ class SearchLoop:
             return
         hall, best_before = self._totals.hall, self._totals.best_select_fitness
         costs = (training_cost(trial.canonical, self._space, train_examples=1) / _COST_UNIT).tolist()
+        tried = np.flatnonzero(trial.select_fitness >= 0).tolist()  # the others patience did not last for
         leader = None
-        for n, cost in enumerate(costs):
-            if hall.admits(trial.select_fitness[n], cost):
-                finalist = self._finalist(trial, n, cost)
+        for n in tried or ([0] if len(hall) == 0 else []):
+            if hall.admits(trial.select_fitness[n], costs[n]):
+                finalist = self._finalist(trial, n, costs[n])
                 hall.add(format_program(trial.canonical, n, self._space), finalist)
                 leader = n if hall.best is finalist else leader
         if not self._totals.best_select_fitness <= best_before:
@@ -182,25 +211,26 @@ class SearchLoop:
             program=format_program(programs, best, self._space),
         )
 
-    def _report(self, report: Callable[[Progress], None], stop: StopSignals) -> None:
+    def _report(self, report: Callable[[Progress], None]) -> None:
         """Reports; a KeyboardInterrupt that the callback raises asks the search to stop."""
         try:
             report(self._progress())
         except StoppedAtOnceError:
             raise
         except KeyboardInterrupt:
-            stop.reason = stop.reason or "interrupt"
+            self._stop.ask("interrupt")
 
-    def _finish(self, stopped_by: str, compile_seconds: float) -> SearchResult:
+    def _finish(self, stopped_by: str, compile_seconds: float, is_urgent: bool) -> SearchResult:
         seconds, engine = self._budget.seconds(), self._experiment.arena.engine
-        hall, front = tuple(self._totals.hall), self._totals.hall.front
+        hall = tuple(_without_untried(finalist) for finalist in self._totals.hall)
+        front = tuple(_without_untried(finalist) for finalist in self._totals.hall.front)
         finalists = hall
         solved = self._budget.is_sufficient(finalists[0].select_fitness)
-        if self._config.budget.tune_trials and stopped_by not in STOP_SIGNALS.values():
+        if self._config.budget.tune_trials and stopped_by not in STOP_SIGNALS.values() and not is_urgent:
             self._say(f"trying {self._config.budget.tune_trials:,} other constants for the best program")
-            finalists = tune_best(finalists, self._config, self._task_sets, self._space)
+            finalists = tune_best(finalists, self._config, self._task_sets, self._space, self._patience)
         both = (*finalists, *(other for other in front if other not in hall))
-        measured = measure_finalists(both, self._config, self._task_sets, self._space)
+        measured = measure_finalists(both, self._config, self._task_sets, self._space, self._patience)
         front = Front(finalist for _, finalist in pareto(enumerate(measured)))
         finalists, best = measured[: len(finalists)], measured[0]
         result = SearchResult(
@@ -210,7 +240,7 @@ class SearchLoop:
             final_fitness=float("nan") if best.final_fitness is None else best.final_fitness,
             program=best.program,
             raw_program=best.raw_program,
-            candidates=self._candidates(),
+            candidates=self._candidates() - self._experiment.not_run,
             seconds=seconds,
             compile_seconds=compile_seconds,
             stopped_by="sufficient_fitness" if solved else stopped_by,
@@ -291,3 +321,9 @@ class SearchLoop:
             best, cheapest = ([dataclasses.asdict(finalist) for finalist in part] for part in (hall, front))
             self._directory.write_hall_of_fame(best)
             self._directory.write_front(cheapest)
+
+
+def _without_untried(finalist: Finalist) -> Finalist:
+    """A finalist that was not run, because patience was over, has no fitness."""
+    search, select = (math.nan if x < 0 else x for x in (finalist.search_fitness, finalist.select_fitness))
+    return dataclasses.replace(finalist, search_fitness=search, select_fitness=select)

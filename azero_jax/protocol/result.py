@@ -1,6 +1,7 @@
 """What a search tells while it runs and when it ends."""
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 from azero_jax.fitness.counters import Counters
@@ -114,7 +115,11 @@ class SearchResult:
         return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as plain values, for JSON; the hall of fame and the front have files of their own."""
+        """The result as plain values, for JSON, None where nothing was measured; hall and front have files."""
         apart = ("hall_of_fame", "front")
-        plain = dataclasses.replace(self, hall_of_fame=(), front=Front())
-        return {name: value for name, value in dataclasses.asdict(plain).items() if name not in apart}
+        values = dataclasses.asdict(dataclasses.replace(self, hall_of_fame=(), front=Front()))
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in values.items()
+            if name not in apart
+        }

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,13 @@ from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import read_programs
+from azero_jax.process.forks import check_not_forked
+from azero_jax.process.patience import Patience
 from azero_jax.process.progress import spoken
 from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
 from azero_jax.protocol.loop import SearchLoop
+from azero_jax.protocol.memory import check_memory
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
@@ -42,6 +45,7 @@ def run(
     warn: Callable[[str], None] | None,
 ) -> SearchResult:
     """Evolves a program; arguments, result and errors are those of `azero_jax.search`."""
+    check_not_forked()
     say = say or (lambda line: None)
     warn = warn or (lambda line: warnings.warn(line, stacklevel=3))
     if resume is not None:
@@ -66,15 +70,19 @@ def run(
         return _search(config, tasks, start_from, directory, report or (lambda progress: None), report_seconds, say)
 
 
-def make_task_sets(config: Config, say: Callable[[str], None]) -> TaskSets:
+def make_task_sets(config: Config, say: Callable[[str], None], asked: Collection[str] = ()) -> TaskSets:
     """The tasks that a configuration describes: drawn at random, or of the user's data.
+
+    Of the user's data there are fewer examples than it says where there are not so many, apart from the numbers that
+    were `asked` for, by name.
 
     Raises:
       ValueError: the data cannot be read, or do not make such tasks, or no program of the space could predict them.
     """
     if not config.tasks.of_data:
         return GeneratedTasks(config.tasks)
-    tasks = load_task_sets(config.tasks, config.source, cache_dir=default_cache_dir(), progress=spoken(say))
+    cache_dir, progress = default_cache_dir(), spoken(say)
+    tasks = load_task_sets(config.tasks, config.source, cache_dir=cache_dir, progress=progress, asked=asked)
     check_predictions(config.space, tasks.metric)
     return tasks
 
@@ -107,9 +115,10 @@ def _search(
 ) -> SearchResult:
     """Compiles what will run, and searches."""
     space = config.space.build(tasks.features)
+    check_memory(config, space)
     seeds = read_programs(start_from, space) if start_from else None
     _check_start(config.search, seeds, space, tasks.metric)
-    arena = Arena(config, tasks, space, 0, say)
+    arena = Arena(config, tasks, space, 0, say, Patience())
     engine = arena.engine
     say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
     compile_seconds = arena.warm_up()
@@ -120,5 +129,5 @@ def _search(
             about = {"engine": engine.name, "device": engine.device, "seed": config.seed}
             used = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=engine.name))
             state = directory.begin(used, start_from, about)
-        loop = SearchLoop(arena, tasks, seeds, directory, say, state)
-        return loop.run(stop, report, report_seconds, compile_seconds)
+        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, state)
+        return loop.run(report, report_seconds, compile_seconds)

@@ -1,7 +1,9 @@
 """Stopping on request: the first Ctrl-C or SIGTERM asks the search to stop, the second stops it at once."""
 
+import math
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any, Final, Self
 
@@ -22,10 +24,12 @@ class StopSignals:
 
     Attributes:
       reason: "" until a signal came, then "interrupt" or "terminate".
+      moment: of `time.monotonic` when it came; infinite until then.
     """
 
     def __init__(self) -> None:
         self.reason = ""
+        self.moment = math.inf
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -35,10 +39,16 @@ class StopSignals:
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: it was not set from Python, and cannot be set again
+                signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.reason:
             raise StoppedAtOnceError(number)
-        self.reason = STOP_SIGNALS[signal.Signals(number)]
+        self.ask(STOP_SIGNALS[signal.Signals(number)])
+
+    def ask(self, reason: str) -> None:
+        """Asks the search to stop, if nobody has yet."""
+        if not self.reason:
+            self.reason, self.moment = reason, time.monotonic()

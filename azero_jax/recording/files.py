@@ -37,15 +37,20 @@ def _sync_folder(folder: Path) -> None:
     """Makes a rename in the folder last through a power failure, where folders can be opened."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with contextlib.suppress(OSError):  # of file systems that cannot; the file is whole nevertheless
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 class FolderLock:
-    """Keeps a folder for one process; the system gives it back when the process ends, however it ends."""
+    """Keeps a folder for one process; the system gives it back when the process ends, however it ends.
+
+    Attributes:
+      problem: why the folder is not locked, where the file system has no locks (as some network file systems); else "".
+    """
 
     def __init__(self, folder: Path) -> None:
         """Takes the lock.
@@ -54,6 +59,7 @@ class FolderLock:
           ValueError: another search has it; its process id is named.
           OSError: the folder cannot be written to.
         """
+        self.problem = ""
         self._file = (folder / "lock").open("a+")
         try:
             if fcntl is not None:
@@ -64,6 +70,8 @@ class FolderLock:
             raise ValueError(
                 f"run directory {folder} is in use by process {holder}; wait for it to end, or choose another"
             ) from None
+        except OSError as error:
+            self.problem = error.strerror or str(error)
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()

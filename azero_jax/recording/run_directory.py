@@ -71,6 +71,8 @@ class RunDirectory:
         try:
             (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(path)
+            if self._lock.problem:
+                warn(f"run directory {path} is not locked ({self._lock.problem}); see that no other search uses it")
             try:
                 if not resume and (path / CONFIG_FILE).exists():
                     raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")

@@ -14,6 +14,10 @@ from azero_jax.tasks.pairs import Choice, Pair
 from azero_jax.tasks.projected import PARTS, Projected
 from azero_jax.tasks.tasks import Tasks, make_tasks
 
+FARTHEST: Final = 1e6  # standard deviations: what an engine of single precision can still square
+
+_LARGE: Final = 1e100  # numbers beyond are scaled before they are squared
+_ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
 _ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
 
 
@@ -91,16 +95,29 @@ def stack_tasks(
 
 
 def standardise(train: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both `[n, F]`, less the mean of `train` and divided by its standard deviation; a constant feature becomes 0."""
-    mean, deviation = column_scale(train)
-    return (train - mean) / deviation, (other - mean) / deviation
+    """Both `[n, F]` or `[n]`, less the mean of `train` and divided by its standard deviation.
+
+    A constant feature becomes 0; what lies `FARTHEST` deviations out or more, as only `other` can, is put there.
+    """
+    mean, deviation = moments(train)
+    with np.errstate(over="ignore"):
+        made = [np.clip((array - mean) / deviation, -FARTHEST, FARTHEST) for array in (train, other)]
+    return made[0], made[1]
 
 
-def column_scale(train: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`[F]` means and standard deviations of `[n, F]`; the deviation of a constant feature counts as 1."""
-    deviation = train.std(axis=0, dtype=np.float64)
-    deviation[deviation == 0] = 1.0
-    return train.mean(axis=0, dtype=np.float64), deviation
+def moments(train: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation over the first axis, of numbers of any scale.
+
+    The deviation of what differs by no more than rounding is 1, and its mean exactly what it is.
+    """
+    low, high = (np.asarray(f(axis=0), np.float64) for f in (train.min, train.max))
+    largest = np.maximum(np.abs(low), np.abs(high))
+    scale = np.where((largest > _LARGE) | ((largest < 1 / _LARGE) & (largest > 0)), largest, 1.0)
+    scaled = train if (scale == 1).all() else train / scale  # squares neither overflow nor vanish
+    mean = scaled.mean(axis=0, dtype=np.float64) * scale
+    deviation = scaled.std(axis=0, dtype=np.float64) * scale
+    constant = high / 2 - low / 2 <= _ROUNDING * largest
+    return np.where(constant, low, mean), np.where(constant | (deviation == 0), 1.0, deviation)
 
 
 def _one_task(

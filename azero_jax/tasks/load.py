@@ -1,7 +1,9 @@
 """From settings to the task sets of the user's data."""
 
 import dataclasses
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any, Final, cast
 
 from azero_jax.data import BUNDLED_TABLES, Source, load_source
 from azero_jax.data.table import is_table
@@ -10,11 +12,19 @@ from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tasks.sets import MixedTasks, MulticlassTasks, PairTasks, TableTasks, TaskSets
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
-from azero_jax.tasks.tabular import hold_out
+from azero_jax.tasks.tabular import hold_out, project_columns
+
+WIDE_TABLE: Final = 1000  # columns; more are projected where nothing else is said, as matrices of them fit nowhere
+_FEATURES_OF_WIDE: Final = 64
 
 
 def load_task_sets(
-    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None = None, progress: Progress = no_progress
+    tasks: TaskConfig,
+    source: SourceConfig,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+    asked: Collection[str] | None = None,
 ) -> TaskSets:
     """Reads the user's data, and deals them out to search, select and unseen tasks.
 
@@ -23,6 +33,8 @@ def load_task_sets(
       source: which data.
       cache_dir: where decoded images and projections are kept; None keeps nothing.
       progress: called while something slow goes on.
+      asked: numbers of examples, by name, that somebody asked for; others are taken as far as there are so many, which
+        is said. None stands for all.
 
     Raises:
       ValueError: no data are named, they cannot be read, or they do not make such tasks; one line says why.
@@ -31,22 +43,42 @@ def load_task_sets(
     if tasks.kind == "table":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} tables; tasks of kind table are made of one")
-        for name in ("features", "valid_examples", "select_valid_examples"):
+        for name in ("valid_examples", "select_valid_examples"):
             if getattr(tasks, name) is not None:
                 raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
-        return TableTasks(hold_out(sources[0], seed=source.data_seed), tasks)
+        narrow = _narrow(hold_out(sources[0], seed=source.data_seed), tasks.features, source.data_seed)
+        tell(narrow.notes, progress)
+        return TableTasks(narrow, tasks)
     projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
+    notes = [note for data in sources for note in data.notes]
     for data in projected:
-        _check_examples(data, len(data.class_names) if tasks.kind == "multiclass" else 2, tasks)
+        classes = len(data.class_names) if tasks.kind == "multiclass" else 2
+        if asked is not None:
+            tasks, fewer = _fit_examples(data, classes, tasks, asked)
+            notes += fewer
+        _check_examples(data, classes, tasks)
     if tasks.kind == "multiclass":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} sources; a mixture can only be made of tasks of kind pairs")
+        tell(notes, progress)
         return MulticlassTasks(projected[0], tasks)
     parts = tuple(
         PairTasks(data, choose_pairs(data, source), _share(tasks, part, len(projected)))
         for part, data in enumerate(projected)
     )
+    tell(notes, progress)
     return parts[0] if len(parts) == 1 else MixedTasks(parts)
+
+
+def _narrow(source: Source, features: int | None, seed: int) -> Source:
+    """A table with as many columns as are wanted, or fewer of its own; thousands are projected in any case."""
+    if features is None and source.dimension > WIDE_TABLE:
+        features = _FEATURES_OF_WIDE
+        said = f"{source.dimension:,} columns are projected at random to {features} features; --features says otherwise"
+        source = dataclasses.replace(source, notes=(*source.notes, f"{source.name}: {said}"))
+    if features is None or features == source.dimension:
+        return source
+    return project_columns(source, features, seed)
 
 
 def read_sources(
@@ -59,11 +91,15 @@ def read_sources(
     """
     if not source.data:
         raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
-    label, regression, download = source.label, source.regression, source.download
-    return [
-        load_source(name, label=label, regression=regression, download=download, cache_dir=cache_dir, progress=progress)
-        for name in source.data
-    ]
+    reading: dict[str, Any] = {"label": source.label, "regression": source.regression, "missing": source.missing}
+    slow: dict[str, Any] = {"download": source.download, "cache_dir": cache_dir, "progress": progress}
+    return [load_source(name, **reading, **slow) for name in source.data]
+
+
+def tell(notes: Iterable[str], progress: Progress) -> None:
+    """Tells what a person should know of the data; to be called when nothing can go wrong with them any more."""
+    for note in notes:
+        progress(f"note: {note}", 0, 1)
 
 
 def project(
@@ -108,11 +144,28 @@ def unseen_name(tasks: TaskConfig) -> str:
     return "held-out rows" if tasks.kind == "table" else "unseen tasks"
 
 
-def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
-    """Names at once all settings that ask for more examples than there are."""
+def _example_limits(data: Projected, classes: int) -> dict[str, int]:
+    """The most examples of a task, by the names of the settings."""
     train, valid, test = (classes * size for size in data.sizes)
     limits = {"train_examples": train, "valid_examples": valid}
-    limits |= {"select_train_examples": train, "select_valid_examples": min(valid, test)}
+    return limits | {"select_train_examples": train, "select_valid_examples": min(valid, test)}
+
+
+def _fit_examples(
+    data: Projected, classes: int, tasks: TaskConfig, asked: Collection[str]
+) -> tuple[TaskConfig, list[str]]:
+    """The settings with as many examples as there are, where nobody asked for more; and what is to be said of that."""
+    wanted = {name: getattr(tasks, name) for name in _example_limits(data, classes)}
+    limits = {name: limit for name, limit in _example_limits(data, classes).items() if name not in asked}
+    fewer = {name: n for name, n in limits.items() if wanted[name] is not None and wanted[name] > n}
+    words = ", ".join(f"{name} is {limit} in place of {wanted[name]}" for name, limit in fewer.items())
+    notes = [f"{data.name} has few examples: {words}"] if fewer else []
+    return dataclasses.replace(tasks, **cast(dict[str, Any], fewer)), notes
+
+
+def _check_examples(data: Projected, classes: int, tasks: TaskConfig) -> None:
+    """Names at once all settings that ask for more examples than there are."""
+    limits = _example_limits(data, classes)
     asked = {name: getattr(tasks, name) for name in limits}
     excessive = [name for name, limit in limits.items() if asked[name] is not None and asked[name] > limit]
     if excessive:

@@ -134,7 +134,7 @@ def default_sizes(source: Source) -> Sizes:
     test = min(full.test, own_test or share)
     sizes = Sizes(min(full.train, available - share - (0 if own_test else share)), min(full.valid, share), test)
     if min(sizes) < 1:
-        raise ValueError(f"{source.name}: class {name!r} has {available} examples; at least 10 are needed")
+        raise ValueError(f"{source.name}: class {name[:60]!r} has {available} examples; at least 10 are needed")
     return sizes
 
 

@@ -57,6 +57,10 @@ class TaskSets(abc.ABC):
         """Tasks on which the best candidates are compared; a new seed for each experiment."""
         return self.draw(1, seed)
 
+    def some_select(self, seed: int, count: int) -> Tasks:
+        """The first `count` of the tasks to select by."""
+        return self.select(seed).first(count)
+
     def final(self, seed: int) -> Tasks:
         """Unseen tasks on which the result is measured."""
         return self.draw(2, seed)
@@ -207,6 +211,11 @@ class TableTasks(TaskSets):
         count, train_examples, _, part = self.settings.stages[stage]
         count = 1 if part == "test" else count
         return table_tasks(self.source, count, part=part, train_examples=train_examples, seed=seed)
+
+    def some_select(self, seed: int, count: int) -> Tasks:
+        """See `TaskSets`; each task has a draw of its own, so that no others have to be made."""
+        settings = dataclasses.replace(self.settings, select_tasks=min(count, self.settings.select_tasks))
+        return TableTasks(self.source, settings).select(seed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ class SourceConfig:
       data: files, folders or names such as `digits`; several make a mixture of their tasks.
       label: the label column of a table; none takes the one called label, class, target or y.
       regression: whether labels are numbers to predict rather than classes; none decides by their values.
+      missing: words that stand for a missing label in a table, such as `NA,?`; an empty cell does always.
       pairs: class pairs to search on, such as `0-5,3-8` (the positive class first); empty takes the default split's.
       projections: how many random projections there are of each class pair.
       data_seed: decides which examples are to train, to validate and to test by, and the projections.
@@ -30,6 +31,7 @@ class SourceConfig:
     data: tuple[str, ...] = ()
     label: str | None = None
     regression: bool | None = None
+    missing: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     projections: int = 100
     data_seed: int = 0

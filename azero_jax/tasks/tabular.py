@@ -11,14 +11,22 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import Examples, Source
+from azero_jax.data.source import Examples, Source, is_constant
 from azero_jax.language.roles import Metric
-from azero_jax.tasks.classification import stack_tasks, standardise
+from azero_jax.process.messages import one_line
+from azero_jax.tasks.classification import moments, stack_tasks, standardise
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks
 
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
 VALID_SHARE: Final = 0.2  # of the rows that are left, of each class alike
-_HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM, _COLUMN_STREAM = 3, 4, 5, 6  # keep the random draws of one seed apart
+LEAST_ROWS: Final = 5  # to train on; fewer than a task needs are repeated
+_HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM, _COLUMN_STREAM, _PROJECTION_STREAM = (
+    3,
+    4,
+    5,
+    6,
+    7,
+)  # keep the random draws of one seed apart
 
 
 class Scale(NamedTuple):
@@ -62,7 +70,7 @@ def table_tasks(
       count: number of tasks, each with a split and an order of its own.
       part: "valid": training and validation rows are taken from `source.train`; "test": `source.train` is for
         training, `source.test` to judge by.
-      train_examples: training rows of a task; None takes all that are left.
+      train_examples: training rows of a task; None takes all that are left. Fewer than 10 are repeated to make 10.
       seed: decides splits and orders.
 
     Raises:
@@ -84,8 +92,8 @@ def table_tasks(
             signs = generator.choice((-1.0, 1.0), len(columns))
             features = (features[0][:, columns] * signs, features[1][:, columns] * signs)
         if source.is_regression:
-            mean, deviation = label_scale(train.labels)
-            labels = ((train.labels - mean) / deviation, (other.labels - mean) / deviation)
+            label_scale(train.labels)  # which refuses what cannot be learned from
+            labels = standardise(train.labels, other.labels)
         made.append((_pad(features[0], source), labels[0], _pad(features[1], source), labels[1]))
     return stack_tasks(made, table_metric(source))
 
@@ -103,8 +111,36 @@ def table_features(source: Source) -> int:
 
 
 def label_scale(train_labels: NDArray[np.float64]) -> Scale:
-    """Mean and standard deviation of training labels; a deviation of 0 counts as 1."""
-    return Scale(float(train_labels.mean()), float(train_labels.std()) or 1.0)
+    """Mean and standard deviation of training labels.
+
+    Raises:
+      ValueError: they are all the same.
+    """
+    if is_constant(train_labels):
+        what = f"all {len(train_labels)} labels drawn for training are {train_labels[0]:g}"
+        raise ValueError(f"{what}; nothing can be learned of them; more rows with other labels are needed")
+    return Scale(*map(float, moments(train_labels)))
+
+
+def project_columns(source: Source, features: int, seed: int = 0) -> Source:
+    """A source whose columns, standardised by the training rows, are projected at random to `features` numbers.
+
+    The entries of the projection are normal with variance 1 / D, as for images (`azero_jax.tasks.projected`).
+
+    Raises:
+      ValueError: more features than there are columns.
+    """
+    if features > source.dimension:
+        raise ValueError(
+            f"{source.name}: features is {features}; allowed: 1 to {source.dimension} (its columns), or none"
+        )
+    generator = np.random.default_rng([seed, _PROJECTION_STREAM])
+    matrix = generator.normal(scale=source.dimension**-0.5, size=(source.dimension, features))
+    train, test = source.train, source.test
+    train_features, test_features = standardise(train.features, (test or train).features)
+    projected = Examples(train_features @ matrix, train.labels)
+    unseen = None if test is None else Examples(test_features @ matrix, test.labels)
+    return dataclasses.replace(source, train=projected, test=unseen)
 
 
 def _examples(
@@ -117,12 +153,13 @@ def _examples(
         kept, held = _split(source, VALID_SHARE, generator)
         train, other = _take(source.train, kept), _take(source.train, held)
     order = np.random.default_rng([seed, _ORDER_STREAM, number]).permutation(len(train))
-    wanted, least = len(order) if train_examples is None else train_examples, MIN_TRAIN_EXAMPLES
-    if len(order) < least:
-        raise ValueError(f"{source.name}: has {len(order)} rows to train on; at least {least} are needed")
+    if len(order) < LEAST_ROWS:
+        raise ValueError(f"{source.name}: has {len(order)} rows to train on; at least {LEAST_ROWS} are needed")
+    wanted = len(order) if train_examples is None else train_examples
+    least = min(MIN_TRAIN_EXAMPLES, len(order))
     if not least <= wanted <= len(order):
         raise ValueError(f"{source.name}: {wanted} training examples cannot be taken; allowed: {least} to {len(order)}")
-    return _take(train, order[:wanted]), other
+    return _take(train, np.resize(order[:wanted], max(wanted, MIN_TRAIN_EXAMPLES))), other
 
 
 def _split(source: Source, share: float, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -134,7 +171,7 @@ def _split(source: Source, share: float, generator: np.random.Generator) -> tupl
     kept, held = [], []
     for number, group in enumerate(groups):
         if len(group) < 2:
-            name = f"class {source.class_names[number]!r}" if source.class_names else "the table"
+            name = f"class {one_line(source.class_names[number], 60)!r}" if source.class_names else "the table"
             raise ValueError(f"{source.name}: {name} has {len(group)} examples; at least 2 are needed to hold one out")
         drawn = generator.permutation(group)
         first_kept = min(max(1, round(share * len(group))), len(group) - 1)

@@ -79,8 +79,9 @@ class Display:
         )
         show_programs(console, result.program, result.raw_program)
         console.print(
-            f"mean fitness: {result.search_fitness:.6f} on search tasks, {result.select_fitness:.6f} on select tasks,"
-            f" [bold]{result.final_fitness:.6f} on unseen tasks[/bold]"
+            f"mean fitness: {_measured(result.search_fitness)} on search tasks,"
+            f" {_measured(result.select_fitness)} on select tasks,"
+            f" [bold]{_measured(result.final_fitness)} on unseen tasks[/bold]"
         )
         console.print(Text(f"candidates: {counter_line(result.counters)}"))
         if result.run_directory is not None:
@@ -98,7 +99,10 @@ class Display:
 
 def plain_console(*, to_stderr: bool = False) -> Console:
     """A console that leaves words and line breaks as they are."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    stream = sys.stderr if to_stderr else sys.stdout
+    # FORCE_COLOR and the like are for terminals; a file would be filled with what moves a cursor.
+    force = None if stream is not None and stream.isatty() else False
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True, force_terminal=force)
 
 
 def show_table(console: Console, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
@@ -172,6 +176,10 @@ def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:
     step = max(len(values) / width, 1.0)
     picked = [values[int(n * step)] for n in range(min(len(values), width))]
     return "".join(_BARS[round(min(max(value, 0.0), 1.0) * (len(_BARS) - 1))] for value in picked)
+
+
+def _measured(fitness: float) -> str:
+    return "not measured (no time was left)" if math.isnan(fitness) else f"{fitness:.6f}"
 
 
 def _panel(progress: Progress, best: list[float]) -> Panel:

@@ -22,7 +22,7 @@ from azero_jax.tasks.load import natural_kind
 from azero_jax.tasks.settings import DATA_KINDS
 from azero_jax.terminal.display import plain_console, show_table
 from azero_jax.terminal.options import given_settings, setting_options
-from azero_jax.terminal.shell import absolute_data, read_program, run_command
+from azero_jax.terminal.shell import FilePath, absolute_data, read_program, run_command
 
 _INTRODUCTION = f"""Measure a program on data: it is trained anew on each task, and judged by test examples.
 
@@ -38,7 +38,8 @@ Examples:
 
 Class pairs: by default the unseen ones, each under every projection; a table (.csv, .tsv): its held-out rows.
 
-Exit code: 0, or 2 when something in the input is wrong."""
+Exit code: 0, 2 when something in the input is wrong, 70 for a bug (a file with what to send in is named), 130 after
+Ctrl-C, 141 when the output was closed (| head)."""
 
 _SETTINGS: Final = (
     "seed",
@@ -49,6 +50,7 @@ _SETTINGS: Final = (
     "source.data",
     "source.label",
     "source.regression",
+    "source.missing",
     "source.projections",
     "source.data_seed",
     "source.download",
@@ -83,7 +85,7 @@ def _command() -> click.Command:
     return click.Command(
         "evaluate",
         params=[
-            click.Argument(["program"], type=click.Path(path_type=Path)),
+            click.Argument(["program"], type=FilePath()),
             *setting_options(_DEFAULTS, _SETTINGS, _HELPS),
             click.Option(["--pairs"], default="", metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
             click.Option(
@@ -134,7 +136,8 @@ def prediction_note(program: ProgramText, metric: Metric) -> str:
 
 def _config(words: dict[str, str | None]) -> Config:
     given = given_settings(words)
-    given["source.data"] = data = absolute_data(given.get("source.data", ()))
+    data = absolute_data(given["source.data"]) if "source.data" in given else ()
+    given["source.data"] = data
     kind = given.setdefault("tasks.kind", natural_kind(data[0]) if data else "pairs")
     if kind not in DATA_KINDS:
         raise ValueError(f"kind is {kind!r}; allowed here: {', '.join(DATA_KINDS)}")
@@ -154,7 +157,7 @@ def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:
     error = _error(measurement.standard_error)
     known_error = f", standard error of this mean {error}" if error else ""
     mean = describe_fitness(measurement.mean, measurement.metric)
-    console.print(f"{program}: {mean}{known_error}; {measurement.seconds:.1f} s")
+    console.print(Text(f"{program}: {mean}{known_error}; {measurement.seconds:.1f} s"))
     if tuned:
         for data, text in measurement.programs.items():
             console.print(Text(f"\nwith its constants tuned on {data}:\n{text}"))

@@ -52,7 +52,7 @@ def setting_options(
         flags = sorted({name.replace("_", "-") for name in names}, key=len)
         value = format_setting(get_setting(defaults, setting.path)) or "none"
         about = (helps or {}).get(setting.path, setting.help)
-        text = f"{about[0].upper()}{about[1:]} [{describe_kind(setting.kind)}; default: {value}]"
+        text = f"{about[:1].upper()}{about[1:]} [{describe_kind(setting.kind)}; default: {value}]"
         options.append(click.Option([_parameter(setting.path), *flags], metavar="VALUE", help=text))
     return options
 

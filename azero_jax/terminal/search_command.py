@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -13,10 +13,11 @@ from azero_jax.config.leaves import override
 from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natural_preset, with_kind
 from azero_jax.config.tree import Config
 from azero_jax.explain.report import report_run
-from azero_jax.judge.comparison import compare_with_linear
+from azero_jax.judge.comparison import COMPARISON_SECONDS, Comparison, compare_with_linear
 from azero_jax.language.library import known_programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import parse_program
+from azero_jax.process.patience import Patience
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.result import SearchResult
 from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
@@ -24,10 +25,11 @@ from azero_jax.protocol.signals import EXIT_CODES
 from azero_jax.recording.overview import list_runs, read_overview
 from azero_jax.recording.run_directory import read_run_config
 from azero_jax.tasks.load import unseen_name
+from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import SETTINGS_SECTIONS, SectionedCommand, given_settings, setting_options
 from azero_jax.terminal.runs import show_run, show_runs
-from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, read_program, run_command
+from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, FilePath, ReadProgram, absolute_data, read_program, run_command
 
 RUNS: Final = Path("runs")  # where --name and --list look
 
@@ -54,7 +56,8 @@ Every setting has a full name and a short one: --search.population 500 is --popu
 setting is the key `population` of the table [search]. Defaults shown are those of the preset `{DEFAULT_PRESET}`.
 
 Exit code: 0 when the sufficient fitness was reached, 1 when the budget ended first (the best program is still shown),
-2 when something in the input is wrong, 130 after Ctrl-C, 143 after SIGTERM."""
+2 when something in the input is wrong, 70 for a bug (a file with what to send in is named), 130 after Ctrl-C, 141 when
+the output was closed (| head), 143 after SIGTERM."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command() -> click.Command:
-    file = partial(click.Option, type=click.Path(path_type=Path), metavar="FILE")
+    file = partial(click.Option, type=FilePath(), metavar="FILE")
     folder = partial(file, metavar="DIR")
     program = f"A program (text file, or one of {', '.join(known_programs())})"
     options = [
@@ -121,11 +124,11 @@ def _run(
     if name is not None:
         if out is not None:
             raise ValueError("--name and --out cannot both be given")
-        if Path(name).name != name or name in (".", ".."):
+        if Path(name).name != name or name in ("", ".", "..") or not name.isprintable():
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
         out = RUNS / name
     given = given_settings(words)
-    given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
+    given.update({"source.data": absolute_data(given["source.data"])} if "source.data" in given else {})
     resolved = override(_base_config(preset, config, resume, given), given)
     programs = {path: read_program(path) for path in start_from}
     texts = tuple(program.text for program in programs.values())
@@ -136,22 +139,38 @@ def _run(
             "--report needs a run directory, which it is written into; record the run with --name or --out"
         )
     with stdout_kept_free(as_json), Display(quiet=quiet, to_stderr=as_json) as display:
-        task_sets = make_task_sets(resolved, display.say)
+        asked = [path.rpartition(".")[2] for path in given]
+        task_sets = make_task_sets(resolved, display.say, asked)
         _check_programs(programs, resolved.space.build(task_sets.features))
         report, say, warn = display.report, display.say, display.warn
         result = run(resolved, task_sets, texts, out, resume, report, REPORT_SECONDS, say, warn)
         display.show(result)
         values = result.as_dict()
         if resolved.tasks.of_data and result.stopped_by not in EXIT_CODES:
-            display.say("training a linear model on the same tasks, to compare with")
-            comparison = compare_with_linear(task_sets, resolved)
-            display.show_comparison(result, comparison, unseen_name(resolved.tasks))
-            values["baseline"] = comparison._asdict()
+            comparison = _compare(result, task_sets, resolved, display)
+            values["baseline"] = comparison and comparison._asdict()
         if with_report and result.run_directory is not None:
             display.say(f"the report is {report_run(Path(result.run_directory), task_sets, display.say)}")
     if as_json:
         print(json.dumps(values), flush=True)
     return exit_code(result)
+
+
+def _compare(result: SearchResult, task_sets: TaskSets, config: Config, display: Display) -> Comparison | None:
+    """A linear model on the same tasks; None if that takes too long, or somebody stops it: the result does not wait."""
+    display.say("training a linear model on the same tasks, to compare with (Ctrl-C leaves it out)")
+    patience = Patience()
+    patience.for_seconds(COMPARISON_SECONDS)
+    try:
+        in_time, comparison = patience.call(partial(compare_with_linear, task_sets, config))
+    except KeyboardInterrupt:
+        display.say("the comparison is left out, as asked")
+        return None
+    if not in_time:
+        display.say(f"the comparison is left out: it takes more than {COMPARISON_SECONDS:g} s")
+        return None
+    display.show_comparison(result, cast(Comparison, comparison), unseen_name(config.tasks))
+    return cast(Comparison, comparison)
 
 
 def exit_code(result: SearchResult) -> int:

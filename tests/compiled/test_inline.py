@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 from typing import Final
@@ -12,7 +13,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 import azero_jax
-from azero_jax.compiled.inline import called, inlined
+from azero_jax.compiled.inline import called, compiled_loop, inlined
 
 
 @inlined
@@ -133,3 +134,29 @@ def in a docstring is no definition.
         assert self.run(package) == (42, False)
         (package / "constants.py").write_text("FACTOR = 5\n")
         assert self.run(package) == (35, False)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80", b"not a pickle", pickle.dumps(("0.0", 1))])
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_damaged_cache_is_made_anew(tmp_path, monkeypatch, content, ending):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert compiled_loop(double)(2) == 4
+    for file in tmp_path.rglob(f"*.{ending}"):
+        file.write_bytes(content)
+    again = compiled_loop(double)
+    assert again(2) == 4
+    kept = compiled_loop(double)
+    assert kept(2) == 4
+    assert sum(kept.stats.cache_hits.values()) == 1
+
+
+def test_without_a_folder_to_keep_it_in_a_loop_is_compiled_all_the_same(monkeypatch):
+    def refuse(self: object, function: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr("azero_jax.compiled.inline._SourceCache.__init__", refuse)
+    assert compiled_loop(lambda x: 2 * x)(2) == 4

@@ -100,7 +100,8 @@ RANGES: Final[dict[str, Range]] = {
         0.0, 100.0, (-1.0, 101.0, math.nan), "hurdle_percentile is {}; it must be from 0 to 100"
     ),
     "evaluator.hurdle_window": at_least(1, "hurdle_window is {}; it must be at least 1"),
-    "evaluator.train_budget": Range((0.0,), (-1.0,), "train_budget is {}; it must be 0 or more"),
+    "evaluator.fec_decimals": between(0, 100, (-1, 101), "fec_decimals is {}; it must be from 0 to 100, or none"),
+    "evaluator.train_budget": Range((0.0,), (-1.0, math.nan), "train_budget is {}; it must be 0 or more"),
     "evaluator.combine": between("mean", "median", ("mode",), "combine is {!r}; allowed: mean, median"),
     "engine.engine": between("auto", "xla", ("tpu",), "engine is {!r}; allowed: auto, warp, xla"),
     "engine.precision": between("float32", "float64", ("float16",), "precision is {!r}; allowed: float32, float64"),
@@ -123,7 +124,7 @@ RANGES: Final[dict[str, Range]] = {
 }
 
 # Any value will do, or what it must be is known only where the data are.
-UNBOUNDED: Final = {"source.data", "source.label", "source.pairs", "evaluator.fec_decimals"}
+UNBOUNDED: Final = {"source.data", "source.label", "source.pairs", "source.missing"}
 
 INSIDE: Final = [(path, value) for path, range_ in RANGES.items() for value in range_.inside]
 OUTSIDE: Final = [(path, value) for path, range_ in RANGES.items() for value in range_.outside]

@@ -115,3 +115,49 @@ def test_what_a_text_needs_and_predicts_is_known_whatever_the_space() -> None:
     assert [text.addresses(kind) for kind in ops.KINDS] == [13, 8, 0]
     assert text.predicts(Metric.RMS_ERROR.prediction)
     assert not text.predicts(Metric.MULTICLASS_ACCURACY.prediction)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffdef Predict():\n  s1 = dot(v0, v1)\n",
+        "def Predict():\r\n  s1 = dot(v0, v1)\r\n",
+        "def\u00a0Predict():\n\u00a0\u00a0s1 = dot(v0, v1)\n",
+        "def Predict():\n  s\u2081 = dot(v\u2080, v\u2081)\n",
+        "def Predict()\uff1a\n  s1 \uff1d dot\uff08v0\uff0c v1\uff09\n",
+        "def Predict():  # \u201ca comment\u201d \u2014 with anything\n  s1 = dot(v0, v1)\n",
+        "def Predict():\n  s1 = dot(v0, v1)\u200b\n",
+    ],
+)
+def test_what_editors_make_of_a_program_is_read(text):
+    space = make_space(features=4, scalars=3, vectors=2, matrices=0, setup=1, predict=1, learn=1)
+    plain = parse_program("def Predict():\n  s1 = dot(v0, v1)\n", space)
+    assert format_program(parse_program(text, space), 0, space) == format_program(plain, 0, space)
+
+
+@pytest.mark.parametrize("minus", ["\u2212", "\u2013", "\u2014", "\ufe63"])
+def test_a_typographic_minus_is_a_minus(minus):
+    space = make_space(features=4, scalars=4, vectors=2, matrices=0, setup=2, predict=1, learn=1)
+    text = f"def Setup():\n  s2 = {minus}0.5\n  s3 = s1 {minus} s2\n"
+    assert format_program(parse_program(text, space), 0, space).count("-") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("s1 = " + " + ".join(["s2"] * 2000), "an instruction has at most 400"),
+        ("s1 = " + "9" * 400, "an instruction has at most 400"),
+        ("s1 = " + "9" * 330, "is not an instruction"),
+        ("s1 = " + "(" * 150 + "s2" + ")" * 150, "did you mean"),
+        ("s1 = " + "-" * 380 + "s2", "did you mean"),
+        ("s1 = s2 \u2295 s3", "character '\u2295' (U+2295, CIRCLED PLUS) at 9"),
+        ("s1 = \u0430bs(s2)", "CYRILLIC SMALL LETTER A"),
+        ("s1 = s2 \x00 s3", "is not an instruction"),
+        ("s1 = 'a' 'b'", "did you mean"),
+    ],
+)
+def test_what_no_line_can_be_is_refused_in_one_line(line, said):
+    with pytest.raises(ValueError, match="line 2: ") as caught:
+        read_text(f"def Setup():\n  {line}\n")
+    assert said in str(caught.value)
+    assert len(str(caught.value)) <= 300

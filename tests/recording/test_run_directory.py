@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import azero_jax as az
 from azero_jax.config.file import read_config
 from azero_jax.recording import files, run_directory
-from azero_jax.recording.files import FolderLock, lock_holder
+from azero_jax.recording.files import FolderLock, lock_holder, write_atomically
 from azero_jax.recording.json_lines import JsonLines
 from azero_jax.recording.overview import list_runs, read_overview
 from tests.support.tiny import tiny
@@ -238,3 +239,29 @@ def test_scalars_for_tensorboard(tmp_path: Path) -> None:
 def test_tensorboard_needs_a_run_directory() -> None:
     with pytest.raises(ValueError, match=r"output\.tensorboard is true; it needs a run directory"):
         az.search(tiny(output__tensorboard=True))
+
+
+def test_a_file_system_without_locks_is_said_and_worked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("azero_jax.recording.files.fcntl.flock", refuse)
+    said: list[str] = []
+    result = az.search(tiny(), out=tmp_path / "run", warn=said.append)
+    assert result.candidates > 0
+    assert len(said) == 1
+    assert "is not locked (Function not implemented)" in said[0]
+    assert lock_holder(tmp_path / "run") is None
+
+
+def test_a_file_system_that_cannot_sync_folders_is_worked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_atomically(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"

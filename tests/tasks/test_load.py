@@ -129,7 +129,7 @@ def test_the_only_pair_of_two_classes_is_for_everything() -> None:
             " --select-valid-examples none",
         ),
         ({"tasks.train_examples": 21}, "21 train examples cannot be taken from digits"),
-        ({"tasks.kind": "table"}, "features is 4; a table's rows are taken as they are"),
+        ({"tasks.kind": "table", "tasks.features": 65}, "valid_examples is"),
         (
             {"tasks.kind": "multiclass", "tasks.train_examples": 30},
             "4 features cannot hold one-hot labels of 10 classes",

@@ -5,7 +5,7 @@ import pytest
 
 from azero_jax.data import load_source, make_source
 from azero_jax.language.roles import Metric
-from azero_jax.tasks.tabular import hold_out, label_scale, table_tasks
+from azero_jax.tasks.tabular import hold_out, label_scale, project_columns, table_tasks
 
 
 def numbered_source(classes=2, rows=60, regression=False):
@@ -55,8 +55,8 @@ def test_training_features_are_standardised_by_themselves():
 
 
 def test_a_table_of_too_few_rows_is_refused():
-    with pytest.raises(ValueError, match="t: has 9 rows to train on; at least 10 are needed"):
-        table_tasks(numbered_source(rows=11))
+    with pytest.raises(ValueError, match="t: has 3 rows to train on; at least 5 are needed"):
+        table_tasks(numbered_source(rows=5))
 
 
 def test_many_classes_get_room_for_their_labels():
@@ -134,3 +134,59 @@ def test_tasks_to_search_on_cannot_be_known_by_heart():
         (column, sign) for column in range(3) for sign in (-1.0, 1.0)
     }
     assert where_the_label_is(table_tasks(source, part="test")) == {(1, 1.0)}
+
+
+def test_a_constant_column_becomes_zero_whatever_its_rounding():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    x[:, 0] = 14.62
+    x[:, 1] = 0.1 + 0.2 * (np.arange(60) % 2 - 0.5) * 1e-17 + 14.62
+    tasks = table_tasks(make_source("t", x, np.arange(60) % 2), 4)
+    for features in (tasks.train_features, tasks.valid_features):
+        assert ((np.abs(features) < 1e-12).all(axis=1).sum(axis=1) == 2).all()
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e308, 1e-200, 1e-308])
+def test_numbers_of_any_scale_are_standardised(scale):
+    x = np.random.default_rng(0).uniform(-1, 1, size=(60, 2))
+    source = make_source("t", x * scale, x[:, 0] * scale, regression=True)
+    tasks, plain = table_tasks(source, 1), table_tasks(make_source("t", x, x[:, 0], regression=True), 1)
+    for array, expected in zip(tasks.arrays, plain.arrays, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-6, atol=1e-9)
+    assert label_scale(source.train.labels).deviation / scale == pytest.approx(float(x[:, 0].std()))
+
+
+def test_an_outlier_among_held_out_rows_is_finite_in_single_precision():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    source = hold_out(make_source("t", x, np.arange(60) % 2))
+    source.test.features[0, 0] = 1e300
+    tasks = table_tasks(source, part="test")
+    assert np.isfinite(np.square(tasks.valid_features.astype(np.float32))).all()
+
+
+def test_a_regression_whose_training_labels_are_all_the_same_is_refused():
+    labels = np.zeros(60)
+    labels[7] = 1.0
+    source = hold_out(make_source("t", np.arange(120.0).reshape(60, 2), labels, regression=True))
+    with pytest.raises(ValueError, match="labels drawn for training are 0; nothing can be learned"):
+        table_tasks(source, 60)
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_ten_rows_make_tasks(regression):
+    tasks = table_tasks(hold_out(numbered_source(rows=10, regression=regression)), 3)
+    assert tasks.train_examples == 10
+    assert {len(np.unique(features[:, 0])) for features in tasks.train_features} == {6}
+
+
+def test_thousands_of_columns_are_projected_and_said():
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    source = hold_out(make_source("t", rng.normal(size=(60, 3000)) + labels[:, None], labels))
+    narrow = project_columns(source, 20)
+    assert narrow.dimension == 20
+    assert len(narrow.test) == len(source.test)
+    standardised = (source.train.features - source.train.features.mean(axis=0)) / source.train.features.std(axis=0)
+    lengths = np.linalg.norm(narrow.train.features, axis=1) / np.linalg.norm(standardised, axis=1)
+    np.testing.assert_allclose(lengths.mean(), np.sqrt(20 / 3000), rtol=0.1)
+    with pytest.raises(ValueError, match=r"features is 3001; allowed: 1 to 3000 \(its columns\), or none"):
+        project_columns(source, 3001)

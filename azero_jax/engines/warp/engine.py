@@ -66,6 +66,7 @@ class WarpEngine(Engine):
         super().__init__(space, tasks, settings, order=order)
         cuda = jax.devices()[0].platform == "gpu"
         self.device = check_device(cuda)
+        self.small_calls = not cuda  # a core runs one program after the other
         layout = Layout(1) if cuda else layout or choose_layout(space, len(tasks), self.settings.precision)
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
@@ -96,6 +97,14 @@ class WarpEngine(Engine):
     def compilations(self) -> int:
         """How many times a jitted function of this engine has been compiled so far."""
         return count_compilations(self._jitted_run)
+
+    def close(self) -> None:
+        """See `Engine`.
+
+        JAX keeps a compiled method with its object, and so the object with itself, until Python looks for such circles.
+        """
+        self._jitted_run.clear_cache()  # type: ignore[attr-defined]
+        del self._jitted_run
 
     def batch_bytes(self, programs: int) -> int:
         """Bytes that the tasks, and `programs` programs and their outcomes with recorded errors, take on the device."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.data.source import require
+from azero_jax.data.libraries import require
 from azero_jax.engines.random_bits import random_words
 from azero_jax.engines.xla.step import Draw
 from azero_jax.engines.xla.straight_line import Line

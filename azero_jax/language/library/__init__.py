@@ -13,6 +13,8 @@ from azero_jax.language.program import Programs
 from azero_jax.language.roles import FEATURES, SCALAR_PREDICTION
 from azero_jax.language.space import SearchSpace, make_space
 from azero_jax.language.text import ProgramText, parse_program, read_text
+from azero_jax.process.messages import one_line
+from azero_jax.process.text_files import is_there, read_text_file
 
 _SUFFIX: Final = ".txt"
 
@@ -63,17 +65,19 @@ def find_text(program: str | os.PathLike[str]) -> str:
       ValueError: there is neither; or it cannot be read.
     """
     path = Path(program)
-    if not path.exists() and str(path) in known_programs():
-        return load_program(str(path)).text
+    name = str(path)
+    if not is_there(name) and name in known_programs():
+        return load_program(name).text
+    if "\n" in name or name.lstrip().lower().startswith("def "):
+        raise ValueError(f"{one_line(name, 40)!r} is a program's text; put it into a file, and name that")
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text_file(path if is_there(name) else path.expanduser())
     except FileNotFoundError as error:
         known = ", ".join(known_programs())
-        raise ValueError(f"{path}: cannot be read: {error.strerror}, nor is it a known program ({known})") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: cannot be read: it is not text") from None
+        shown = one_line(name, 80)
+        raise ValueError(f"{shown}: cannot be read: {error.strerror}, nor is it a known program ({known})") from None
+    except RuntimeError as error:  # the home of nobody
+        raise ValueError(f"{one_line(name, 120)}: cannot be read: {error}") from None
 
 
 def program_space(text: str | ProgramText, features: int) -> SearchSpace:

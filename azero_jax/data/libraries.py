@@ -1,0 +1,17 @@
+"""Optional libraries, imported where they are used."""
+
+import importlib
+from types import ModuleType
+
+
+def require(module: str, purpose: str, extra: str = "data") -> ModuleType:
+    """Imports an optional library.
+
+    Raises:
+      ValueError: it is not installed; the message says how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        package = {"PIL": "pillow", "sklearn": "scikit-learn"}.get(module.split(".")[0], module.split(".")[0])
+        raise ValueError(f'{purpose} needs {package}: pip install "azero-jax[{extra}]"') from None
