@@ -15,7 +15,8 @@ from azero_jax.explain import html
 from azero_jax.explain.ablate import Variant
 from azero_jax.explain.animation import animate
 from azero_jax.explain.drawing import Drawing
-from azero_jax.explain.explanation import FOLDER, Explanation, Say, explain, plain, write_explanation
+from azero_jax.explain.explanation import EXPORTS, FOLDER, Explanation, Say, explain, plain, write_explanation
+from azero_jax.explain.export.write import FILES, export_program
 from azero_jax.explain.figures import draw_ablation, draw_flow, draw_front, draw_progress, draw_standing, draw_sweeps
 from azero_jax.explain.lineage import LineageStep, changes, lineage, simplified_steps
 from azero_jax.explain.standing import describe_metric
@@ -91,6 +92,7 @@ def make_page(
         html.paragraph(_lead(explanation), "lead"),
         *(html.paragraph(note, "note") for note in explanation.notes),
         html.section("The program", html.program(explanation.renamed), _other_forms(explanation), figures["flow"]),
+        html.section("As code", _exports(explanation)),
         html.section("How it was found", figures.get("progress", ""), _lineage(shown, animation)),
         html.section("How good it is", _standing(explanation), figures.get("standing", "")),
         html.section(
@@ -145,6 +147,13 @@ def _other_forms(explanation: Explanation) -> str:
     return html.folded("with registers in place of names", html.program(explanation.commented)) + html.folded(
         "as it was found, without dead instructions", html.program(pruned)
     )
+
+
+def _exports(explanation: Explanation) -> str:
+    """The files beside the page, to be copied from it too."""
+    texts = {FILES[kind]: export_program(explanation.commented, kind, metric=explanation.metric) for kind in FILES}
+    lead = html.paragraph(f"The same files lie beside this page, in {EXPORTS}/.")
+    return lead + "".join(html.folded(name, f"<pre>{escape(text)}</pre>") for name, text in texts.items())
 
 
 def _lineage(shown: Sequence[tuple[LineageStep, str]], animation: bytes) -> str:

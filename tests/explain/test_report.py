@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 import azero_jax as az
 from azero_jax.explain import explanation, html
 from azero_jax.explain.drawing import finish, new_figure
+from azero_jax.explain.export.write import FILES
 from azero_jax.explain.figures import draw_front
 from azero_jax.explain.subject import read_run
 from azero_jax.terminal import search_command
 from tests.support import chromium
 from tests.support.tiny import tiny
 
-FIGURES = {"flow", "ablation", "progress", "sweeps", "standing"}
+FIGURES = {"flow", "ablation", "progress", "sweeps", "standing", "front"}
 needs_browser = pytest.mark.skipif(chromium.PROGRAM is None, reason="there is no Chromium")
 
 
@@ -50,6 +52,13 @@ def test_figures_lie_beside_it(report: Path) -> None:
     assert names == {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
     steps = json.loads((report.parent / "lineage.json").read_text())
     assert [step["program"] for step in steps] == [step.program for step in az.lineage(report.parents[1])]
+
+
+def test_exports_lie_beside_it_and_in_it(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    exports = {file.name: file.read_text(encoding="utf-8") for file in (report.parent / "exports").iterdir()}
+    assert set(exports) == set(FILES.values())
+    assert all(escape(text) in page for text in exports.values())
 
 
 def test_identifiers_are_used_once(report: Path) -> None:
