@@ -89,7 +89,7 @@ class SearchLoop:
         is_urgent = self._patience.gave_up or self._experiment.arena.engine.is_slow
         is_urgent &= reason == "max_seconds" or reason in STOP_SIGNALS.values()
         self._wait_for_more(is_urgent)
-        self._try_leaders()
+        self._try_leaders(best_first=is_urgent)
         self._write_metrics()
         self._report(report)
         self._wait_for_more(is_urgent)
@@ -157,9 +157,9 @@ class SearchLoop:
         self._totals.finish(self._experiment)
         self._experiment = Experiment(self._arena(number), self._seeds)
 
-    def _try_leaders(self) -> None:
+    def _try_leaders(self, *, best_first: bool = False) -> None:
         """Tries the islands' best programs on the select tasks, and takes the best of them into the hall of fame."""
-        trial = self._experiment.try_leaders()
+        trial = self._experiment.try_leaders(best_first=best_first)
         if trial is None:
             return
         hall, best_before = self._totals.hall, self._totals.best_select_fitness
