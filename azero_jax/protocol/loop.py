@@ -83,8 +83,7 @@ class SearchLoop:
         except BaseException:
             self._experiment.arena.evaluator.close(wait=False)
             raise
-        if not self._patience.gave_up:
-            self._write_checkpoint()  # before anything that a search which goes on would not do here
+        self._write_checkpoint()  # before anything that a search which goes on would not do here
         self._experiment.arena.evaluator.close(wait=not self._patience.gave_up)
         is_urgent = self._patience.gave_up or self._experiment.arena.engine.is_slow
         is_urgent &= reason == "max_seconds" or reason in STOP_SIGNALS.values()
@@ -267,9 +266,13 @@ class SearchLoop:
             self._directory.add_metrics(self._progress().metrics())
 
     def _write_checkpoint(self) -> None:
-        if self._directory is not None:
+        """Writes down where the search is, unless a step was given up: also while its state waited for the fitness."""
+        if self._directory is None:
+            return
+        state = self.state()
+        if not self._patience.gave_up:
             self._directory.write_hall_of_fame([dataclasses.asdict(finalist) for finalist in self._totals.hall])
-            self._directory.write_checkpoint(self.state())
+            self._directory.write_checkpoint(state)
 
 
 def _without_untried(finalist: Finalist) -> Finalist:
