@@ -215,5 +215,5 @@ def _number_classes(
 
 
 def _class_name(value: Any) -> str:
-    is_whole = isinstance(value, np.floating) and abs(value) < _LARGEST_WHOLE and value == int(value)
+    is_whole = isinstance(value, np.floating) and abs(float(value)) < _LARGEST_WHOLE and float(value).is_integer()
     return str(int(value)) if is_whole else str(value)

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
-NOT_RUN: Final = -1.0  # fitness of a program that was not run, because patience was over
+NOT_RUN: Final = -2.0  # fitness of a program that was not run, because patience was over
 Reals = NDArray[np.float32 | np.float64]  # in the precision of the settings
 
 

@@ -179,15 +179,18 @@ class Experiment:
         """Candidates of the last batch that patience did not last for."""
         return self.arena.evaluator.not_run
 
-    def try_leaders(self) -> Trial | None:
-        """Runs the islands' best programs on the select tasks, those that were not tried before; None if all were."""
+    def try_leaders(self, *, best_first: bool = False) -> Trial | None:
+        """Runs the islands' best programs on the select tasks, those that were not tried before; None if all were.
+
+        `best_first` is for when patience may not last for all of them; else they are in the order of the islands.
+        """
         programs, fitness = self.algorithm.leaders()
         canonical, hashes = canonicalize(programs, self.arena.space, self.arena.engine.tasks.metric)
         _, first = np.unique(hashes, return_index=True)
         new = [int(n) for n in np.sort(first) if int(hashes[n]) not in self._tried]
         if not new:
             return None
-        if self.arena.patience is not None and self.arena.patience.is_limited:  # which may not last for all of them
+        if best_first:
             new.sort(key=lambda n: -fitness[n])
         for key in hashes[new].tolist():
             self._tried[key] = None

@@ -88,13 +88,12 @@ class SearchLoop:
         except BaseException:
             self._experiment.arena.evaluator.close(wait=False)
             raise
-        if not self._patience.gave_up:
-            self._write_checkpoint()  # before anything that a search which goes on would not do here
+        self._write_checkpoint()  # before anything that a search which goes on would not do here
         self._experiment.arena.evaluator.close(wait=not self._patience.gave_up)
         is_urgent = self._patience.gave_up or self._experiment.arena.engine.is_slow
         is_urgent &= reason == "max_seconds" or reason in STOP_SIGNALS.values()
         self._wait_for_more(is_urgent)
-        self._try_leaders()
+        self._try_leaders(best_first=is_urgent)
         self._write_metrics()
         self._report(report)
         self._wait_for_more(is_urgent)
@@ -162,9 +161,9 @@ class SearchLoop:
         self._totals.finish(self._experiment)
         self._experiment = Experiment(self._arena(number), self._seeds)
 
-    def _try_leaders(self) -> None:
+    def _try_leaders(self, *, best_first: bool = False) -> None:
         """Tries the islands' best programs on the select tasks, and takes the best of them into the hall of fame."""
-        trial = self._experiment.try_leaders()
+        trial = self._experiment.try_leaders(best_first=best_first)
         if trial is None:
             return
         hall, best_before = self._totals.hall, self._totals.best_select_fitness
@@ -312,9 +311,13 @@ class SearchLoop:
             self._directory.add_metrics(self._progress().metrics())
 
     def _write_checkpoint(self) -> None:
-        if self._directory is not None:
+        """Writes down where the search is, unless a step was given up: also while its state waited for the fitness."""
+        if self._directory is None:
+            return
+        state = self.state()
+        if not self._patience.gave_up:
             self._write_best(self._totals.hall, self._totals.hall.front)
-            self._directory.write_checkpoint(self.state())
+            self._directory.write_checkpoint(state)
 
     def _write_best(self, hall: Iterable[Finalist], front: Iterable[Finalist]) -> None:
         if self._directory is not None:
