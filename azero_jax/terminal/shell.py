@@ -66,6 +66,8 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None) 
 
 def _is_refusal(error: ValueError) -> bool:
     """Whether an error was raised by this package, for a person to read; not by a library in the depth of a bug."""
+    if type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:  # an error of this package's own kind
+        return True
     last = traceback.extract_tb(error.__traceback__)[-1].filename
     return Path(last).is_relative_to(_PACKAGE)
 
