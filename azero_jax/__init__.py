@@ -22,6 +22,7 @@ from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
 from azero_jax.data.libraries import require
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.explain.export.write import export_program, write_exports
 from azero_jax.explain.lineage import LineageStep
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.roles import Metric
@@ -59,6 +60,7 @@ __all__ = [
     "Tasks",
     "affine_tasks",
     "evaluate_program",
+    "export_program",
     "explain_run",
     "lineage",
     "linear_tasks",
@@ -66,6 +68,7 @@ __all__ = [
     "make_tasks",
     "search",
     "teacher_tasks",
+    "write_exports",
 ]
 
 

@@ -48,6 +48,9 @@ def export_program(
 
     Raises:
       ValueError: there is no such program, metric or kind.
+
+    >>> "import numpy as np" in export_program("linear_regressor", "numpy", metric="rms_error")
+    True
     """
     if kind not in FILES:
         raise ValueError(f"unknown kind of export {kind!r}; allowed: {', '.join(FILES)}")
@@ -76,6 +79,11 @@ def write_exports(
 
     Raises:
       ValueError: there is no such program or metric, the package onnx is missing, or the learner is not trained.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(write_exports("linear_regressor", folder, metric="rms_error"))
+    ['jax', 'latex', 'numpy', 'sklearn']
     """
     read = read_program(program, metric)
     contents = {kind: _export(read, kind, settings or ExportSettings()).encode() for kind in FILES}
