@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from azero_jax.analysis.fusion import fuse
 from azero_jax.engines.base import Engine, EngineUnavailableError, count_compilations
 from azero_jax.engines.outcome import Memory, RawOutcome, Reals, zero_memory
 from azero_jax.engines.settings import RunSettings
@@ -129,6 +130,8 @@ class WarpEngine(Engine):
     def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
         recorded = (min(train, self.tasks.train_examples) + valid) * record
         rows = program_rows(len(programs), 1, len(self._devices), self.capacity)
+        if self._spec.fusions:
+            programs = fuse(programs, self.space, self.tasks.metric)
         self._buffer.write(programs, rows, (train, valid), record=record)
         loss, stop, steps, errors, _ = self._call(self._buffer, rows, recorded=recorded)
         tasks, runs = len(self.tasks), self._groups * self._spec.lanes

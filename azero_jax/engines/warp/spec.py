@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Final
 
+from azero_jax.analysis.fusion import Fusion, fusions_of
 from azero_jax.language import ops
 from azero_jax.language.roles import Metric, Register
 
@@ -121,6 +122,11 @@ class KernelSpec:
     lanes: int
     cuda: bool
     epochs: bool
+
+    @property
+    def fusions(self) -> tuple[Fusion, ...]:
+        """The fused instructions that there are: none without matrices, where they would save little."""
+        return fusions_of(self.ops) if has_matrix_ops(self.ops) else ()
 
     @property
     def example_size(self) -> int:

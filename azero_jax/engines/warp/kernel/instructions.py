@@ -6,6 +6,7 @@ import warp as wp
 
 from azero_jax.engines.warp.kernel.draws import Draw
 from azero_jax.engines.warp.kernel.functions import make_op_function
+from azero_jax.engines.warp.kernel.fused import make_fused_function
 from azero_jax.engines.warp.kernel.storage import block_type, make_storage, real_type, value_type
 from azero_jax.engines.warp.spec import KernelSpec
 from azero_jax.language import ops
@@ -61,7 +62,9 @@ def _make_link(number: int, function: Any, otherwise: Any) -> Any:
 def make_loop(spec: KernelSpec) -> Any:
     """A Warp function that executes the instructions in `[first, first + size)`, one after the other."""
     storage = make_storage(spec)
-    dispatch = make_dispatch({number: make_op_function(ops.OPS[number], storage) for number in spec.ops})
+    functions = {number: make_op_function(ops.OPS[number], storage) for number in spec.ops}
+    functions |= {one.number: make_fused_function(one, storage) for one in spec.fusions}
+    dispatch = make_dispatch(functions)
 
     @wp.func(inline=True)
     def loop(
