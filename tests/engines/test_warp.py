@@ -103,7 +103,7 @@ def test_a_layout_has_lanes_or_blocks() -> None:
 
 # Lanes of the groups for 1, 3, 8, 10, 16 and 40 tasks, by precision and F; 1 is one task in blocks.
 TASK_COUNTS = (1, 3, 8, 10, 16, 40)
-CHOSEN_LANES = {
+CHOSEN_LANES = {  # with 32 KiB of L1 cache
     ("float32", 4): (8, 8, 8, 16, 16, 16),
     ("float32", 8): (1, 8, 8, 16, 16, 8),
     ("float32", 16): (1, 8, 8, 8, 8, 8),
@@ -119,9 +119,23 @@ CHOSEN_LANES = {
 
 @pytest.mark.parametrize(("precision", "features"), CHOSEN_LANES)
 def test_with_matrices_the_lanes_follow_from_features_and_tasks(precision: str, features: int) -> None:
-    layouts = [choose_layout(full_space(features), tasks, precision) for tasks in TASK_COUNTS]
+    layouts = [choose_layout(full_space(features), tasks, precision, cache=32) for tasks in TASK_COUNTS]
     lanes = CHOSEN_LANES[precision, features]
     assert layouts == [Layout(each, min(features, 16) if each == 1 else 1) for each in lanes]
+
+
+@pytest.mark.parametrize("cache", [48, 64])
+def test_two_matrices_of_16_lanes_stay_in_a_larger_cache(cache: int) -> None:
+    lanes = [choose_layout(full_space(16), tasks, "float32", cache).lanes for tasks in TASK_COUNTS]
+    assert lanes == [1, 8, 8, 16, 16, 16]
+
+
+@pytest.mark.parametrize("tasks", range(1, 41))
+@pytest.mark.parametrize("features", [4, 8, 16, 32, 64, 256])
+def test_the_cache_does_not_decide_about_blocks(features: int, tasks: int) -> None:
+    for precision in ("float32", "float64"):
+        blocks = {choose_layout(full_space(features), tasks, precision, cache).block for cache in (16, 32, 48, 96)}
+        assert len(blocks) == 1
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
