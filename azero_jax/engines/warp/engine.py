@@ -72,6 +72,7 @@ class WarpEngine(Engine):
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
         self._spec = make_spec(space, tasks, self.settings, layout, cuda=cuda)
+        self._fuses = bool(self._spec.fusions)
         share = self._fit_share(-(-self.settings.batch_size // len(self._devices)))
         self.capacity = share * len(self._devices)
         self._buffer = BatchBuffer(len(self._devices), share, space.length, self.settings.precision)
@@ -130,7 +131,7 @@ class WarpEngine(Engine):
     def _run_piece(self, programs: Programs, train: int, valid: int, record: bool) -> RawOutcome:
         recorded = (min(train, self.tasks.train_examples) + valid) * record
         rows = program_rows(len(programs), 1, len(self._devices), self.capacity)
-        if self._spec.fusions:
+        if self._fuses:
             programs = fuse(programs, self.space, self.tasks.metric)
         self._buffer.write(programs, rows, (train, valid), record=record)
         loss, stop, steps, errors, _ = self._call(self._buffer, rows, recorded=recorded)

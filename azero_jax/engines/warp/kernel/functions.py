@@ -16,7 +16,7 @@ from typing import Any, Final
 import warp as wp
 
 from azero_jax.engines.random_bits import STREAM_SHIFT
-from azero_jax.engines.warp.kernel.draws import Draw, make_gaussian, make_uniform, threefry
+from azero_jax.engines.warp.kernel.draws import Draw, make_gaussian, make_threefry, make_uniform, words_type
 from azero_jax.engines.warp.kernel.lanes import ELEMENTWISE, lanes_square, lanes_square_root
 from azero_jax.engines.warp.kernel.products import PRODUCTS
 from azero_jax.engines.warp.kernel.storage import Storage, not_added_up, same, unrolled
@@ -195,7 +195,7 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
     columns = r.features if op.output == ops.MATRIX else 1
     rows = r.length(op.output) // columns
     start, width, task_step, row_step = r.start(op.output), len(value()), int(block == 1), int(block > 1)
-    distribution = _DISTRIBUTIONS[op.family](real)
+    distribution, threefry, words = _DISTRIBUTIONS[op.family](real, width), make_threefry(width), words_type(width)
 
     @wp.func(inline=True)
     def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
@@ -207,14 +207,13 @@ def _random_set(op: ops.Op, s: Storage) -> Any:
         while column < columns:
             row = int(0)
             while row < rows:
-                numbers = value()
-                n = int(0)
-                while n < width:
-                    element = stream | wp.uint32((row + n * row_step) * columns + column)
-                    task = draw.task + wp.uint32(n * task_step)
-                    bits0, bits1 = threefry(draw.seed, task, draw.step, element)
-                    numbers[n] = distribution(bits0, bits1, x, y)
-                    n += 1
+                elements = words()
+                tasks = words()
+                for n in range(width):
+                    elements[n] = stream | wp.uint32((row + n * row_step) * columns + column)
+                    tasks[n] = draw.task + wp.uint32(n * task_step)
+                bits0, bits1 = threefry(words(draw.seed), tasks, words(draw.step), elements)
+                numbers = distribution(bits0, bits1, x, y)
                 if wp.static(in_blocks):
                     blocks[k // block] = numbers
                 else:
