@@ -181,6 +181,8 @@ def run_missing(
                 config = override(config, {"source.data": tuple(data[key] for key in condition.data)})
             folder = runs / experiment.name / f"{name.replace(' ', '_').replace(',', '')}-{seed}"
             result, cpu_seconds = run_search(config, condition.start_from, folder)
+            if result.stopped_by in ("interrupt", "terminate"):
+                raise click.ClickException(f"{name}, seed {seed} was stopped; the same command goes on with it")
             line = as_line(name, seed, result, cpu_seconds) | experiment.measure(config, result)
             append_line(results, line)
             shutil.rmtree(folder, ignore_errors=True)
