@@ -106,7 +106,7 @@ def evolution(kind: str, candidates: str, experiment: int, most: int) -> az.Conf
 MILLION: Final = 1_000_000
 CONDITIONS: Final = {
     "linear, any, random": Condition(random_search("linear", "any", 100 * MILLION), 400, candidates=500 * MILLION),
-    "linear, any, evolution": Condition(evolution("linear", "any", 2 * MILLION, 40 * MILLION), 12),
+    "linear, any, evolution": Condition(evolution("linear", "any", 2 * MILLION, 40 * MILLION), 6),
     "linear, learnable, random": Condition(random_search("linear", "learnable", 5 * MILLION), 24),
     "linear, learnable, evolution": Condition(evolution("linear", "learnable", 100_000, 5 * MILLION), 24),
     "linear all ops, any, random": Condition(random_search("linear all ops", "any", 100 * MILLION), 3),
