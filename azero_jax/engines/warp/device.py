@@ -13,6 +13,7 @@ import jax
 
 from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.warp.spec import KernelSpec
+from azero_jax.process.compilation import announce
 from azero_jax.process.streams import stderr_dropped
 
 LOG: Final = logging.getLogger(__name__)
@@ -110,10 +111,13 @@ def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
     """
     wp = start_warp()
     devices = [wp.device_from_jax(device) for device in jax.local_devices()]
+    block_dim = BLOCK_DIM if cuda else 1
+    if not os.path.isdir(os.path.join(wp.config.kernel_cache_dir, kernel.module.get_module_identifier(block_dim))):
+        announce("the Warp kernel")
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
     start = time.perf_counter()
     try:
-        loaded = [kernel.module.load(device, BLOCK_DIM if cuda else 1) for device in devices]
+        loaded = [kernel.module.load(device, block_dim) for device in devices]
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
     if None in loaded:
