@@ -12,6 +12,7 @@ from typing import Any, Final
 import jax
 
 from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.warp.memory import gpu_memory, largest_fit
 from azero_jax.engines.warp.spec import KernelSpec
 from azero_jax.process.compilation import announce
 from azero_jax.process.streams import stderr_dropped
@@ -67,31 +68,15 @@ def check_device(cuda: bool) -> str:
 
 
 def fit_capacity(registers: int, programs: int, batch_bytes: Callable[[int], int]) -> int:
-    """Programs of a batch that has room on the GPU that JAX uses; see `largest_fit`."""
-    device = start_warp().device_from_jax(jax.devices()[0])
-    return largest_fit(registers * device.sm_count * THREADS_PER_SM, programs, batch_bytes, device.free_memory)
-
-
-def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int], free: int) -> int:
-    """`programs`, halved until a batch of so many fits.
-
-    Args:
-      registers: bytes of the registers of all threads that the GPU runs at a time; it keeps them for these only.
-      programs: programs of a batch.
-      batch_bytes: bytes of a batch of so many programs, and of the tasks.
-      free: bytes of GPU memory that are free.
+    """Programs of a batch that has room on the GPU that JAX uses; `registers` are bytes of a thread. See `largest_fit`.
 
     Raises:
       EngineUnavailableError: not even one program fits.
     """
-    while registers + batch_bytes(programs) > free:
-        if programs == 1:
-            raise EngineUnavailableError(
-                f"the Warp engine needs {(registers + batch_bytes(1)) / 2**30:.1f} GiB of GPU memory and"
-                f" {free / 2**30:.1f} GiB are free; use fewer addresses, features, tasks or examples"
-            )
-        programs //= 2
-    return programs
+    device = jax.devices()[0]
+    gpu = start_warp().device_from_jax(device)
+    memory = gpu_memory(device.memory_stats(), gpu.free_memory)
+    return largest_fit(registers * gpu.sm_count * THREADS_PER_SM, programs, batch_bytes, memory)
 
 
 @functools.cache
