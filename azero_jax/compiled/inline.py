@@ -16,7 +16,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
-from azero_jax.compiled.lowering import HelperCompiler
+from azero_jax.compiled.lowering import HelperCompiler, LoopCompiler
 from azero_jax.process.compilation import announce
 
 _logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def compiled_loop(function: _Function) -> _Function:
     """Compiles a function that Python calls; it is kept on disk until any source changes that it may be made of."""
-    dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True)(function)  # type: ignore[call-overload]
+    dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True, pipeline_class=LoopCompiler)(function)  # type: ignore[call-overload]
     compile_by_numba = dispatcher._compiler.compile
 
     def compile_anew(*arguments: Any) -> Any:

@@ -47,14 +47,43 @@ class _LowerHelper(NativeLowering):  # type: ignore[misc]
         return True
 
 
+class _LoopLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of one loop and of the helpers that it is made of, which nobody else calls."""
+
+    def _optimize_final_module(self) -> None:
+        for library in self._linking_libraries:
+            if isinstance(library, _HelperLibrary):
+                for helper in library.get_defined_functions():
+                    self._final_module.get_function(helper.name).linkage = "internal"
+        super()._optimize_final_module()
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerLoop(NativeLowering):  # type: ignore[misc]
+    _name = "lower_loop"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _LoopLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
 class HelperCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's usual passes, but for the last one."""
+
+    lowering: Any = _LowerHelper
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.passes = [
-            (_LowerHelper if each is NativeLowering else each, description) for each, description in passes.passes
+            (self.lowering if each is NativeLowering else each, description) for each, description in passes.passes
         ]
         passes.finalize()
         return [passes]
+
+
+class LoopCompiler(HelperCompiler):
+    """The same for a loop."""
+
+    lowering = _LowerLoop

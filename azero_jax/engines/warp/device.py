@@ -85,10 +85,10 @@ def load_kernel(spec: KernelSpec) -> Kernel:
     start_warp()
     from azero_jax.engines.warp.kernel.interpreter import make_kernel
 
-    return compile_kernel(make_kernel(spec), cuda=spec.cuda)
+    return compile_kernel(make_kernel(spec))
 
 
-def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
+def compile_kernel(kernel: Any) -> Kernel:
     """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
@@ -96,7 +96,8 @@ def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
     """
     wp = start_warp()
     devices = [wp.device_from_jax(device) for device in jax.local_devices()]
-    block_dim = BLOCK_DIM if cuda else 1
+    on_gpu = jax.devices()[0].platform == "gpu"
+    block_dim = BLOCK_DIM if on_gpu else 1
     if not os.path.isdir(os.path.join(wp.config.kernel_cache_dir, kernel.module.get_module_identifier(block_dim))):
         announce("the Warp kernel")
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
@@ -108,7 +109,7 @@ def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
     if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
-    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
+    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if on_gpu else None)
 
 
 def _one_line(error: Exception) -> str:
