@@ -31,7 +31,7 @@ def floor_engine(space: SearchSpace, tasks: Tasks, settings: RunSettings, *, pro
     """An engine that runs copies of `programs`, in their order and repeated as often as need be, and no others."""
 
     def load(spec: KernelSpec) -> Callable[..., Any]:
-        return compile_kernel(make_kernel(spec, make_straight_loop(spec, programs)), cuda=spec.cuda)
+        return compile_kernel(make_kernel(spec, make_straight_loop(spec, programs)))
 
     return WarpEngine(space, tasks, settings, load=load)
 

@@ -16,11 +16,10 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
-from azero_jax.compiled.inline import called, compiled_loop, inlined
+from azero_jax.compiled.inline import allocating, called, compiled_loop, inlined
 from azero_jax.compiled.tables import (
     FEATURES,
     IN1_USED,
@@ -134,7 +133,7 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
             )
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def make_flow(space: SpaceTables) -> Flow:
     """Scratch memory for programs of a space."""
     rows = space.facts[TOTAL] + 2

@@ -11,9 +11,8 @@ For compiled loops, which take one program of a batch at a time, with scratch me
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import allocating, inlined
 from azero_jax.compiled.tables import (
     KEEPS,
     LEARN,
@@ -52,7 +51,7 @@ class Liveness(NamedTuple):
     begin: Table
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def make_liveness(count: int, length: int, space: SpaceTables) -> Liveness:
     """Scratch memory for `count` programs of `length` slots."""
     live_sets = np.zeros((8, space.facts[WORDS]), np.int64)

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import functools
+import gc
 import hashlib
 import inspect
 import logging
@@ -15,16 +16,25 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
+from azero_jax.compiled.lowering import HelperCompiler, LoopCompiler
+from azero_jax.process.compilation import announce
+
 _logger = logging.getLogger(__name__)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled_loop(function: _Function) -> _Function:
     """Compiles a function that Python calls; it is kept on disk until any source changes that it may be made of."""
-    dispatcher: Any = njit(nogil=True)(function)
-    with contextlib.suppress(
-        RuntimeError
-    ):  # no folder to keep it in can be written to: it is compiled in every process
+    dispatcher: Any = njit(nogil=True, no_cfunc_wrapper=True, pipeline_class=LoopCompiler)(function)  # type: ignore[call-overload]
+    compile_by_numba = dispatcher._compiler.compile
+
+    def compile_anew(*arguments: Any) -> Any:
+        announce(f"{function.__module__}.{function.__qualname__}")
+        with _garbage_kept():
+            return compile_by_numba(*arguments)
+
+    dispatcher._compiler.compile = compile_anew
+    with contextlib.suppress(RuntimeError):  # no folder to keep it in can be written to: every process compiles it
         dispatcher._cache = _SourceCache(function)
     return cast(_Function, dispatcher)
 
@@ -36,16 +46,22 @@ def inlined(function: _Function) -> _Function:
     return a tuple of them, which would be freed too early. Without this (`_nrt`) Numba counts references to arguments,
     in atomic instructions, wherever a helper has several ways out.
     """
-    return _once(njit(nogil=True, forceinline=True, _nrt=False)(function))  # type: ignore[call-overload]
+    return _helper(function, forceinline=True, _nrt=False)
 
 
 def called(function: _Function) -> _Function:
     """The same for a helper that has many callers: it stays a function of its own, which compiles sooner."""
-    return _once(njit(nogil=True, _nrt=False)(function))  # type: ignore[call-overload]
+    return _helper(function, _nrt=False)
 
 
-def _once(dispatcher: Any) -> Any:
-    """Makes a helper compile once for all values of its arguments; Numba does so for every constant that is passed."""
+def allocating(function: _Function) -> _Function:
+    """The same as `inlined` for a helper that makes arrays and returns them."""
+    return _helper(function, forceinline=True)
+
+
+def _helper(function: _Function, **options: Any) -> _Function:
+    """A helper, compiled once for all values of its arguments; Numba does so for every constant that is passed."""
+    dispatcher: Any = njit(nogil=True, pipeline_class=HelperCompiler, **options)(function)  # type: ignore[call-overload]
     find = dispatcher.get_call_template
 
     def find_for_types(arguments: Any, keywords: Any) -> Any:
@@ -54,8 +70,24 @@ def _once(dispatcher: Any) -> Any:
             {name: unliteral(argument) for name, argument in keywords.items()},
         )
 
+    def add_overload(compiled: Any) -> None:  # for compiled code alone: there is no machine code that Python could call
+        dispatcher.overloads[tuple(compiled.signature.args)] = compiled
+
     dispatcher.get_call_template = find_for_types
-    return dispatcher
+    dispatcher.add_overload = add_overload
+    return cast(_Function, dispatcher)
+
+
+@contextlib.contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Looks for no garbage in the meantime: Numba makes millions of objects that live until it is done."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _SourceCache(FunctionCache):

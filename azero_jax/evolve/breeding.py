@@ -3,11 +3,10 @@
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import called, compiled_loop, inlined
+from azero_jax.compiled.inline import allocating, called, compiled_loop, inlined
 from azero_jax.compiled.tables import MAX_SIZE, OFFSET, SpaceTables
 from azero_jax.language.program import ProgramArrays
 from azero_jax.mutate.learnable import learns
@@ -176,7 +175,7 @@ class _Rows(NamedTuple):
     sizes: NDArray[np.int32]
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def _rows(programs: ProgramArrays) -> _Rows:
     count = len(programs.opcodes)
     addresses, constants = programs.addresses.reshape(count, -1), programs.constants.reshape(count, -1)

@@ -8,12 +8,11 @@ what makes a program learn: the features, the register that is to be learned, th
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from azero_jax.analysis.learnable import Flow, make_flow
-from azero_jax.compiled.inline import called, inlined
+from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
     END,
     FEATURES,
@@ -62,7 +61,7 @@ class Builder(NamedTuple):
     zero: NDArray[np.bool_]
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def make_builder(space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
     """Scratch memory for programs of a space."""
     rows = space.facts[TOTAL] + 2

@@ -6,12 +6,11 @@ For compiled loops, one program at a time; the mutations themselves are in `rewi
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from azero_jax.analysis.liveness import BEFORE, IS_LIVE, Liveness, find_live, is_in, list_live, make_liveness
-from azero_jax.compiled.inline import called, inlined
+from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
     END,
     FIRST,
@@ -59,7 +58,7 @@ class LiveCode(NamedTuple):
     choices: NDArray[np.int64]
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def make_live_code(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> LiveCode:
     """Scratch memory for programs of a space, of `length` slots."""
     rows = space.facts[TOTAL] + 2

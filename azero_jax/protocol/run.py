@@ -17,6 +17,7 @@ from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import read_programs
+from azero_jax.process.compilation import compilation_told
 from azero_jax.process.forks import check_not_forked
 from azero_jax.process.patience import Patience
 from azero_jax.process.progress import spoken
@@ -118,10 +119,11 @@ def _search(
     check_memory(config, space)
     seeds = read_programs(start_from, space) if start_from else None
     _check_start(config.search, seeds, space, tasks.metric)
-    arena = Arena(config, tasks, space, 0, say, Patience())
-    engine = arena.engine
-    say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
-    compile_seconds = arena.warm_up()
+    with compilation_told(say):
+        arena = Arena(config, tasks, space, 0, say, Patience())
+        engine = arena.engine
+        say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
+        compile_seconds = arena.warm_up()
     say(f"compiled in {compile_seconds:.1f} s")
     with StopSignals() as stop:
         state = None

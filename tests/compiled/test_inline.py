@@ -14,6 +14,7 @@ from numba.core.errors import TypingError
 
 import azero_jax
 from azero_jax.compiled.inline import called, compiled_loop, inlined
+from azero_jax.process.compilation import compilation_told
 
 
 @inlined
@@ -160,3 +161,41 @@ def test_without_a_folder_to_keep_it_in_a_loop_is_compiled_all_the_same(monkeypa
 
     monkeypatch.setattr("azero_jax.compiled.inline._SourceCache.__init__", refuse)
     assert compiled_loop(lambda x: 2 * x)(2) == 4
+
+
+def test_a_helper_has_no_machine_code_that_python_could_call():
+    @inlined
+    def double(x):
+        return 2 * x
+
+    with pytest.raises(TypeError, match="double is a helper of compiled loops; only they can call it"):
+        double(1.0)
+
+
+def test_helpers_of_helpers_become_part_of_a_loop():
+    @called
+    def innermost(x):
+        return x + 1
+
+    @inlined
+    def inner(x):
+        return innermost(x) + innermost(2 * x)
+
+    @called
+    def outer(x):
+        return inner(x) + innermost(x)
+
+    assert compiled_loop(lambda x: outer(x) + inner(x))(3) == 11 + 4 + 11
+
+
+def test_who_listens_is_told_what_is_compiled(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+
+    def double(x: int) -> int:
+        return 2 * x
+
+    lines: list[str] = []
+    with compilation_told(lines.append):
+        assert compiled_loop(double)(2) == 4
+        assert compiled_loop(double)(2) == 4
+    assert lines == [f"compiling {double.__module__}.{double.__qualname__}"]

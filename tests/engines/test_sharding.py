@@ -26,7 +26,7 @@ from azero_jax.tasks import linear_tasks
 space = PRESETS["linear"].space.build(features=4)
 tasks = linear_tasks(tasks=11, features=4, train_examples=10, valid_examples=5, seed=0)
 programs = random_programs(space, 300, np.random.default_rng(0))
-engine = {engine}(space, tasks, RunSettings(batch_size=256))
+engine = {engine}(space, tasks, RunSettings(batch_size=256){arguments})
 outcome = engine.evaluate(programs, record=True)
 few = engine.evaluate(programs[:3])  # fewer than devices
 setup, training = engine.trace(programs[:2])
@@ -37,7 +37,7 @@ np.savez(sys.argv[1], devices=len(jax.devices()), **arrays)
 """
 
 
-def evaluate_on(devices: int, engine: str, folder: Path) -> dict[str, np.ndarray]:
+def evaluate_on(devices: int, engine: str, folder: Path, arguments: str = "") -> dict[str, np.ndarray]:
     file = folder / f"{devices}.npz"
     environment = {
         **os.environ,
@@ -45,6 +45,7 @@ def evaluate_on(devices: int, engine: str, folder: Path) -> dict[str, np.ndarray
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
     script = SCRIPT.replace("{engine}", engine).replace("{module}", engine.removesuffix("Engine").lower())
+    script = script.replace("{arguments}", arguments and f", {arguments}")
     subprocess.run([sys.executable, "-c", script, str(file)], check=True, env=environment)
     with np.load(file) as arrays:
         return dict(arrays)

@@ -197,17 +197,6 @@ def test_a_kernel_cache_that_cannot_be_written_makes_the_engine_unavailable(
         WarpEngine(DEMO, TASKS)
 
 
-def test_batches_shrink_to_the_memory_of_the_gpu() -> None:
-    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_096_000) == 4096
-    assert device.largest_fit(0, 4096, lambda programs: 1000 * programs, free=4_095_999) == 2048
-    assert device.largest_fit(1_000_000, 4096, lambda programs: 1000 * programs, free=1_001_000) == 1
-
-
-def test_a_gpu_without_enough_memory_makes_the_engine_unavailable() -> None:
-    with pytest.raises(EngineUnavailableError, match=r"needs 2\.0 GiB of GPU memory and 1\.0 GiB are free"):
-        device.largest_fit(2**31, 4096, lambda programs: 10 * programs, free=2**30)
-
-
 def test_batches_shrink_until_everything_can_be_indexed_with_32_bits() -> None:
     tasks = linear_tasks(tasks=1, features=4, train_examples=1_000_000, valid_examples=1, seed=0)
     engine = WarpEngine(DEMO, tasks, RunSettings(batch_size=4096))

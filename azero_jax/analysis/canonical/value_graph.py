@@ -9,11 +9,10 @@ and R + 4 + k the value that live instruction k computes.
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from azero_jax.analysis.liveness import AFTER, Liveness, is_in
 from azero_jax.compiled.hashing import GOLDEN, MULTIPLIERS, mix_colour
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import allocating, inlined
 from azero_jax.compiled.tables import (
     COMMUTATIVE,
     CONSTANTS,
@@ -83,7 +82,7 @@ class ValueGraph(NamedTuple):
     state: Table
 
 
-@njit(nogil=True, forceinline=True)
+@allocating
 def make_value_graph(length: int, space: SpaceTables, liveness: Liveness) -> ValueGraph:
     """A graph for programs of `length` slots, which shares the memory of the first row of `liveness`."""
     total = space.facts[TOTAL]

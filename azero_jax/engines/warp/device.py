@@ -12,7 +12,9 @@ from typing import Any, Final
 import jax
 
 from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.warp.memory import gpu_memory, largest_fit
 from azero_jax.engines.warp.spec import KernelSpec
+from azero_jax.process.compilation import announce
 from azero_jax.process.streams import stderr_dropped
 
 LOG: Final = logging.getLogger(__name__)
@@ -66,31 +68,15 @@ def check_device(cuda: bool) -> str:
 
 
 def fit_capacity(registers: int, programs: int, batch_bytes: Callable[[int], int]) -> int:
-    """Programs of a batch that has room on the GPU that JAX uses; see `largest_fit`."""
-    device = start_warp().device_from_jax(jax.devices()[0])
-    return largest_fit(registers * device.sm_count * THREADS_PER_SM, programs, batch_bytes, device.free_memory)
-
-
-def largest_fit(registers: int, programs: int, batch_bytes: Callable[[int], int], free: int) -> int:
-    """`programs`, halved until a batch of so many fits.
-
-    Args:
-      registers: bytes of the registers of all threads that the GPU runs at a time; it keeps them for these only.
-      programs: programs of a batch.
-      batch_bytes: bytes of a batch of so many programs, and of the tasks.
-      free: bytes of GPU memory that are free.
+    """Programs of a batch that has room on the GPU that JAX uses; `registers` are bytes of a thread. See `largest_fit`.
 
     Raises:
       EngineUnavailableError: not even one program fits.
     """
-    while registers + batch_bytes(programs) > free:
-        if programs == 1:
-            raise EngineUnavailableError(
-                f"the Warp engine needs {(registers + batch_bytes(1)) / 2**30:.1f} GiB of GPU memory and"
-                f" {free / 2**30:.1f} GiB are free; use fewer addresses, features, tasks or examples"
-            )
-        programs //= 2
-    return programs
+    device = jax.devices()[0]
+    gpu = start_warp().device_from_jax(device)
+    memory = gpu_memory(device.memory_stats(), gpu.free_memory)
+    return largest_fit(registers * gpu.sm_count * THREADS_PER_SM, programs, batch_bytes, memory)
 
 
 @functools.cache
@@ -99,10 +85,10 @@ def load_kernel(spec: KernelSpec) -> Kernel:
     start_warp()
     from azero_jax.engines.warp.kernel.interpreter import make_kernel
 
-    return compile_kernel(make_kernel(spec), cuda=spec.cuda)
+    return compile_kernel(make_kernel(spec))
 
 
-def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
+def compile_kernel(kernel: Any) -> Kernel:
     """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
@@ -110,16 +96,20 @@ def compile_kernel(kernel: Any, *, cuda: bool) -> Kernel:
     """
     wp = start_warp()
     devices = [wp.device_from_jax(device) for device in jax.local_devices()]
+    on_gpu = jax.devices()[0].platform == "gpu"
+    block_dim = BLOCK_DIM if on_gpu else 1
+    if not os.path.isdir(os.path.join(wp.config.kernel_cache_dir, kernel.module.get_module_identifier(block_dim))):
+        announce("the Warp kernel")
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
     start = time.perf_counter()
     try:
-        loaded = [kernel.module.load(device, BLOCK_DIM if cuda else 1) for device in devices]
+        loaded = [kernel.module.load(device, block_dim) for device in devices]
     except Exception as error:
         raise EngineUnavailableError(f"Warp cannot compile its kernel: {_one_line(error)}") from error
     if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
-    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if cuda else None)
+    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if on_gpu else None)
 
 
 def _one_line(error: Exception) -> str:

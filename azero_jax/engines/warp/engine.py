@@ -48,6 +48,7 @@ class WarpEngine(Engine):
         *,
         order: ArrayLike | None = None,
         layout: Layout | None = None,
+        cuda: bool | None = None,
         load: Callable[[KernelSpec], Kernel] = load_kernel,
     ) -> None:
         """Loads the kernel and puts the tasks on the device; see `Engine`.
@@ -58,6 +59,8 @@ class WarpEngine(Engine):
           settings: see `Engine`.
           order: see `Engine`.
           layout: how registers lie in memory, on the CPU; None lets `choose_layout` choose.
+          cuda: whether the kernel has its form for CUDA; None has it on a GPU. A CPU can run that form too, one thread
+            after the other: for tests, on machines without a GPU.
           load: makes the kernel.
 
         Raises:
@@ -65,9 +68,10 @@ class WarpEngine(Engine):
           ValueError: tasks, order and space do not fit one another.
         """
         super().__init__(space, tasks, settings, order=order)
-        cuda = jax.devices()[0].platform == "gpu"
-        self.device = check_device(cuda)
-        self.small_calls = not cuda  # a core runs one program after the other
+        self._on_gpu = jax.devices()[0].platform == "gpu"
+        self.device = check_device(self._on_gpu)
+        self.small_calls = not self._on_gpu  # a core runs one program after the other
+        cuda = self._on_gpu if cuda is None else cuda
         layout = Layout(1) if cuda else layout or choose_layout(space, len(tasks), self.settings.precision)
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
@@ -91,7 +95,7 @@ class WarpEngine(Engine):
                 " Warp engine, which numbers them in 32 bits"
             )
         programs = min(programs, MOST_ELEMENTS // (self._groups * _room(examples)))
-        if not self._spec.cuda:
+        if not self._on_gpu:
             return programs
         return fit_capacity(self._spec.scratch * self._dtype.itemsize, programs, self.batch_bytes)
 

@@ -1,0 +1,89 @@
+"""How helpers of compiled loops are compiled: no further than to code that becomes part of each loop that calls them.
+
+Numba by itself optimises every function, with a copy of all that it calls, and makes machine code of it, at each of the
+steps from a helper up to the loop; most of the time that compiling took went there. Here that is done once, for the
+loop. This leans on parts of Numba that are not public (seen in 0.68): how it lowers and links.
+"""
+
+from typing import Any
+
+from numba.core.codegen import CodeLibrary, JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
+
+
+class _HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of one helper, and which other code it needs."""
+
+    def add_linking_library(self, library: CodeLibrary) -> None:
+        if library not in self._linking_libraries:
+            super().add_linking_library(library)
+
+    def finalize(self) -> None:
+        """No optimisation, and no machine code."""
+        self._raise_if_finalized()
+        self._final_module.verify()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerHelper(NativeLowering):  # type: ignore[misc]
+    _name = "lower_helper"
+
+    def run_pass(self, state: Any) -> bool:
+        library = _HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = library
+        state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
+        super().run_pass(state)
+        name = state.func_id.func_name
+
+        def refuse(*arguments: object) -> None:
+            raise TypeError(f"{name} is a helper of compiled loops; only they can call it")
+
+        # A caller links all that is named here: what the helper needs, and what that needs, and so on.
+        state.targetctx.insert_user_function(refuse, state.cr.fndesc, [library, *library._linking_libraries])
+        state.cr = state.cr._replace(cfunc=refuse)
+        return True
+
+
+class _LoopLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of one loop and of the helpers that it is made of, which nobody else calls."""
+
+    def _optimize_final_module(self) -> None:
+        for library in self._linking_libraries:
+            if isinstance(library, _HelperLibrary):
+                for helper in library.get_defined_functions():
+                    self._final_module.get_function(helper.name).linkage = "internal"
+        super()._optimize_final_module()
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerLoop(NativeLowering):  # type: ignore[misc]
+    _name = "lower_loop"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _LoopLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+class HelperCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's usual passes, but for the last one."""
+
+    lowering: Any = _LowerHelper
+
+    def define_pipelines(self) -> list[Any]:
+        """The one pipeline."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [
+            (self.lowering if each is NativeLowering else each, description) for each, description in passes.passes
+        ]
+        passes.finalize()
+        return [passes]
+
+
+class LoopCompiler(HelperCompiler):
+    """The same for a loop."""
+
+    lowering = _LowerLoop
