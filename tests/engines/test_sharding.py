@@ -20,13 +20,14 @@ import numpy as np
 from azero_jax.config.presets import PRESETS
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.{module}.engine import {engine}
+from azero_jax.engines.xla.forms import Grouped
 from azero_jax.mutate import random_programs
 from azero_jax.tasks import linear_tasks
 
 space = PRESETS["linear"].space.build(features=4)
 tasks = linear_tasks(tasks=11, features=4, train_examples=10, valid_examples=5, seed=0)
 programs = random_programs(space, 300, np.random.default_rng(0))
-engine = {engine}(space, tasks, RunSettings(batch_size=256))
+engine = {engine}(space, tasks, RunSettings(batch_size=256){form})
 outcome = engine.evaluate(programs, record=True)
 few = engine.evaluate(programs[:3])  # fewer than devices
 setup, training = engine.trace(programs[:2])
@@ -44,13 +45,17 @@ def evaluate_on(devices: int, engine: str, folder: Path) -> dict[str, np.ndarray
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    script = SCRIPT.replace("{engine}", engine).replace("{module}", engine.removesuffix("Engine").lower())
+    name, _, form = engine.partition(" ")
+    fields = {"engine": name, "module": name.removesuffix("Engine").lower(), "form": form and f", form={form}"}
+    script = SCRIPT
+    for field, value in fields.items():
+        script = script.replace(f"{{{field}}}", value)
     subprocess.run([sys.executable, "-c", script, str(file)], check=True, env=environment)
     with np.load(file) as arrays:
         return dict(arrays)
 
 
-@pytest.mark.parametrize("engine", ["XlaEngine", "WarpEngine"])
+@pytest.mark.parametrize("engine", ["XlaEngine", "XlaEngine Grouped(32)", "WarpEngine"])
 def test_four_devices_give_what_one_gives(engine: str, tmp_path: Path) -> None:
     if engine == "WarpEngine":
         pytest.importorskip("warp")

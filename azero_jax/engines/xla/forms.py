@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from typing import Any, ClassVar, Final
 
@@ -240,6 +241,7 @@ class Grouped(Form):
         return jax.tree.map(lambda array: lax.dynamic_index_in_dim(array, number, keepdims=False), (code, sizes))
 
 
+@functools.cache
 def branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
     """`[L, 65]`: an op's branch in each slot, 0 for NO_OP and for ops that are not allowed there."""
     branches = np.zeros((space.length, len(ops.OPS)), np.int32)

@@ -12,6 +12,7 @@ never needs more than k L entries, for which there is room.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +38,14 @@ class Schedule(NamedTuple):
     entry: NDArray[np.int32]
 
 
+@functools.cache
 def schedule_offsets(space: SearchSpace) -> tuple[int, int, int, int]:
     """First entry of Setup, Predict and Learn, and the number of all."""
     rooms = [size * len(op_groups(function_ops(space, f))) for f, size in enumerate(space.max_sizes)]
     return (0, rooms[0], sum(rooms[:2]), sum(rooms))
 
 
+@functools.cache
 def group_numbers(space: SearchSpace) -> NDArray[np.int32]:
     """`[3, 65]` number of an op's group in each function; -1 for NO_OP and for ops that are not allowed there."""
     table = np.full((3, len(ops.OPS)), -1, np.int32)
