@@ -44,7 +44,7 @@ def random_words(
 
     Args:
       seed: uint32, `RunSettings.seed`.
-      task: `[lanes]` uint32, each lane's index along the task axis.
+      task: `[lanes]` uint32, each lane's index along the task axis; lanes may be several axes.
       step: uint32, 0 in Setup, then 1, 2, ... for the training and validation examples of each epoch, run or left out.
       stream: `[lanes]` or one number, which random instruction of the program draws.
       shape: of the register without its lanes: `()`, `(F,)` or `(F, F)`.
@@ -55,6 +55,6 @@ def random_words(
     count = 1
     for size in shape:
         count *= size
-    element = jnp.arange(count, dtype=jnp.uint32).reshape(*shape, 1)
+    element = jnp.arange(count, dtype=jnp.uint32).reshape(*shape, *(1 for _ in task.shape))
     counter = (jnp.asarray(stream).astype(jnp.uint32) << STREAM_SHIFT) | element
     return threefry2x32((seed, task), (step, counter))

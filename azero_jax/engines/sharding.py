@@ -28,7 +28,7 @@ def over_devices(
         return function
     specs = tuple(PartitionSpec(PROGRAMS_AXIS) if is_sharded else PartitionSpec() for is_sharded in sharded)
     return jax.shard_map(
-        function, mesh=_mesh(devices), in_specs=specs, out_specs=PartitionSpec(PROGRAMS_AXIS), check_vma=False
+        function, mesh=device_mesh(devices), in_specs=specs, out_specs=PartitionSpec(PROGRAMS_AXIS), check_vma=False
     )
 
 
@@ -36,10 +36,11 @@ def on_devices(devices: Sequence[jax.Device], arrays: Any) -> Any:
     """A tree of arrays as JAX arrays, the same on every device; they need not be sent again with every call."""
     if len(devices) == 1:
         return jax.tree.map(jnp.asarray, arrays)
-    return jax.device_put(arrays, NamedSharding(_mesh(devices), PartitionSpec()))
+    return jax.device_put(arrays, NamedSharding(device_mesh(devices), PartitionSpec()))
 
 
-def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+def device_mesh(devices: Sequence[jax.Device]) -> Mesh:
+    """The devices as one axis of programs."""
     return Mesh(np.array(devices), (PROGRAMS_AXIS,))
 
 

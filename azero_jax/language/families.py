@@ -105,13 +105,16 @@ def _identity(a: jax.Array) -> jax.Array:
 
 
 def _set_element(old: jax.Array, i: jax.Array, x: jax.Array) -> jax.Array:
-    return jnp.where(jnp.arange(old.shape[0])[:, None] == i, x, old)
+    return jnp.where(_positions(old, 0) == i, x, old)
 
 
 def _set_matrix_element(old: jax.Array, i: jax.Array, j: jax.Array, x: jax.Array) -> jax.Array:
-    row = jnp.arange(old.shape[0])[:, None, None] == i
-    column = jnp.arange(old.shape[1])[None, :, None] == j
-    return jnp.where(row & column, x, old)
+    return jnp.where((_positions(old, 0) == i) & (_positions(old, 1) == j), x, old)
+
+
+def _positions(x: jax.Array, axis: int) -> jax.Array:
+    """Each element's position along an axis, in a shape that broadcasts with `x`."""
+    return jnp.arange(x.shape[axis]).reshape(-1, *(1 for _ in x.shape[axis + 1 :]))
 
 
 def _unit_interval(bits: jax.Array, dtype: jnp.dtype) -> jax.Array:

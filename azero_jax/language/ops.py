@@ -24,6 +24,7 @@ SCALAR: Final = "s"
 VECTOR: Final = "v"
 MATRIX: Final = "m"
 KINDS: Final = (SCALAR, VECTOR, MATRIX)
+RANKS: Final = {SCALAR: 0, VECTOR: 1, MATRIX: 2}  # axes of a register without its lanes
 KIND_NAMES: Final = {SCALAR: "scalar", VECTOR: "vector", MATRIX: "matrix"}
 
 FIRST_OUTPUT_ADDRESS: Final = {SCALAR: 1, VECTOR: 1, MATRIX: 0}  # s0 and v0 are read-only

@@ -104,7 +104,7 @@ class _Machine(NamedTuple):
             label = labels[row][..., None]  # lanes last
             name = str(self.metric.prediction)
             memory[name] = squash(self.metric, memory[name])
-            error = absolute_error(memory[name], label)[0]
+            error = absolute_error(self.metric, memory[name], label)[0]
             too_large = jnp.where(error <= max_abs_error, StopReason.NONE, StopReason.MAX_ABS_ERROR)
             stop = jnp.where(jnp.isnan(error), StopReason.NAN, too_large).astype(jnp.int8)
 

@@ -20,6 +20,7 @@ import numpy as np
 from azero_jax.config.presets import PRESETS
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.{module}.engine import {engine}
+from azero_jax.engines.xla.forms import Grouped
 from azero_jax.mutate import random_programs
 from azero_jax.tasks import linear_tasks
 
@@ -51,11 +52,13 @@ def evaluate_on(devices: int, engine: str, folder: Path, arguments: str = "") ->
         return dict(arrays)
 
 
-@pytest.mark.parametrize("engine", ["XlaEngine", "WarpEngine"])
-def test_four_devices_give_what_one_gives(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("engine", "arguments"), [("XlaEngine", ""), ("XlaEngine", "form=Grouped(32)"), ("WarpEngine", "")]
+)
+def test_four_devices_give_what_one_gives(engine: str, arguments: str, tmp_path: Path) -> None:
     if engine == "WarpEngine":
         pytest.importorskip("warp")
-    one, four = evaluate_on(1, engine, tmp_path), evaluate_on(4, engine, tmp_path)
+    one, four = evaluate_on(1, engine, tmp_path, arguments), evaluate_on(4, engine, tmp_path, arguments)
     assert (one.pop("devices"), four.pop("devices")) == (1, 4)
     assert one.keys() == four.keys()
     for name in one:

@@ -14,14 +14,17 @@ from azero_jax.engines.warp.device import start_warp
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.warp.spec import Layout
 from azero_jax.engines.xla.engine import XlaEngine
+from azero_jax.engines.xla.forms import Grouped, Select
 from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
-# XLA runs an instruction in two ways: a branch for one program at a time, a select for many side by side.
+# XLA runs an instruction in three ways: a branch for one program at a time, a select for many side by side, and, as on
+# accelerators, a branch to a group of ops that many select among.
 ENGINES: Final[dict[str, Callable[..., Any]]] = {
     "reference": ReferenceEngine,
     "xla": XlaEngine,
-    "xla_select": partial(XlaEngine, block=64),
+    "xla_select": partial(XlaEngine, form=Select(64)),
+    "xla_grouped": partial(XlaEngine, form=Grouped(64)),
 }
 
 try:

@@ -14,6 +14,7 @@ from azero_jax.analysis import number_streams
 from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.xla.engine import XlaEngine
+from azero_jax.engines.xla.forms import Branch
 from azero_jax.language import ops
 from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
@@ -91,7 +92,7 @@ def _run(
     programs: Programs, space: SearchSpace, metric: Metric, rows: Rows
 ) -> tuple[list[dict[str, NDArray[np.float64]]], Outcome]:
     tasks = make_tasks(*rows, metric)
-    engine = XlaEngine(space, tasks, RunSettings(precision="float64", seed=SEED), block=1)
+    engine = XlaEngine(space, tasks, RunSettings(precision="float64", seed=SEED), form=Branch())
     programs = number_streams(programs, space, metric)
     traced = engine.trace(programs, examples=(len(rows.y), 1))[1]
     memory = [

@@ -1,12 +1,11 @@
 """The XLA engine: programs interpreted in one jitted call, on whatever JAX runs on.
 
-Lanes, the last axis of its arrays, are tasks, or programs x tasks. One program at a time branches to each op with
-`lax.switch`; of many side by side every op runs, and each lane selects. `block_programs` chooses; see `step`.
+Lanes, the last axis of its arrays, are tasks, or programs x tasks. `forms` has the ways in which a block of programs is
+interpreted, `sizing` chooses one for the device.
 """
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -15,28 +14,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike
 
 from azero_jax.engines.base import Engine, count_compilations
 from azero_jax.engines.outcome import Memory, RawOutcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.sharding import on_devices, over_devices, program_rows
-from azero_jax.engines.xla.run import Data, Limits, Machine, State, run
-from azero_jax.engines.xla.step import Code, Registers, branch_step, select_step
+from azero_jax.engines.xla.forms import Form
+from azero_jax.engines.xla.run import BLOCKS, Data, Limits, Machine, State, run
+from azero_jax.engines.xla.sizing import choose_form
+from azero_jax.engines.xla.step import Registers
 from azero_jax.language import ops
-from azero_jax.language.program import IN1, IN2, OUT, Programs
+from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
 from azero_jax.tasks import Tasks
 
-# The select step shares one instruction loop among this many lanes (programs x tasks). More lanes spread the loop's
-# overhead over more work until the registers leave the cache.
-TARGET_LANES: Final = 1280
-# The select step runs every op, the branch step only one, at a higher fixed cost. Measured on one core with 10 tasks,
-# programs per second select / branch, by the elements that the ops together touch: 51: 1206 / 557, 77: 942 / 478,
-# 245: 293 / 444.
-SELECT_ELEMENTS: Final = 128
-LANES_MULTIPLE: Final = 64  # no vector loop has a remainder, so a program's result cannot depend on its lanes' places
-_OUTPUT_KIND: Final = np.array([ops.KINDS.index(op.output) if op.output else -1 for op in ops.OPS], np.int8)
 RECORD_MULTIPLE: Final = 32  # recorded errors are compiled for multiples of this many examples
 
 
@@ -52,7 +44,7 @@ class XlaEngine(Engine):
         settings: RunSettings | None = None,
         *,
         order: ArrayLike | None = None,
-        block: int | None = None,
+        form: Form | None = None,
     ) -> None:
         """Puts the tasks on the device; see `Engine`.
 
@@ -61,21 +53,22 @@ class XlaEngine(Engine):
           tasks: see `Engine`.
           settings: see `Engine`.
           order: see `Engine`.
-          block: how many programs run side by side; 1 branches to each op, more select among all; None lets
-            `block_programs` choose.
+          form: how programs are interpreted, and how many side by side; None lets `choose_form` choose.
 
         Raises:
           ValueError: tasks, order and space do not fit one another.
         """
         super().__init__(space, tasks, settings, order=order)
         self.device = describe_device()
-        self._branches = _branch_numbers(space)
-        self._block = block_programs(space, len(tasks)) if block is None else block
-        unit = self._block * len(self._devices)
+        devices = len(self._devices)
+        share = -(-self.settings.batch_size // devices)
+        self._form = form or choose_form(space, len(tasks), share, self._devices[0], self._dtype.itemsize)
+        unit = self._form.block * devices
         self.capacity = -(-self.settings.batch_size // unit) * unit
-        machine = Machine(space, tasks.metric, self._dtype, branch_step if self._block == 1 else select_step)
-        self._jitted_run = _compiled_run(machine, self._block, self._devices)
-        self._jitted_trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True))
+        machine = Machine(space, tasks.metric, self._dtype, self._form)
+        self._jitted_run = compiled_run(machine, self._devices)
+        one_program = dataclasses.replace(self._form, block=1)
+        self._jitted_trace = _compiled_trace(dataclasses.replace(machine, exact_memory=True, form=one_program))
         self._compiled_before = self._count_compilations()
         with self._x64():
             self._data = self._put_tasks()
@@ -93,9 +86,10 @@ class XlaEngine(Engine):
         recorded = (train_rows, _recorded_rows(valid, self.tasks.valid_examples)) if record else (0, 0)
         order = np.lexsort(programs.sizes.T)  # programs of like sizes share a block, which runs to its longest
         place = np.empty_like(order)
-        place[order] = program_rows(len(programs), self._block, len(self._devices), self.capacity)
-        blocks = np.int32(-(-len(programs) // (self._block * len(self._devices))))
-        code, sizes = self._encode(programs, place, self.capacity)
+        block, devices = self._form.block, len(self._devices)
+        place[order] = program_rows(len(programs), block, devices, self.capacity)
+        blocks = np.int32(-(-len(programs) // (block * devices)))
+        code, sizes = self._form.encode(self.space, programs, place, self.capacity, self._dtype)
         with self._x64():
             runs = self._jitted_run(recorded, code, sizes, blocks, self._data, self._limits(train, valid))
             outcome = RawOutcome(*(np.asarray(array)[place] for array in runs))
@@ -105,11 +99,26 @@ class XlaEngine(Engine):
         return outcome._replace(errors=outcome.errors[:, np.concatenate([first_epoch, train_rows + np.arange(valid)])])
 
     def _trace_program(self, program: Programs, memory: Memory, train: int, valid: int) -> tuple[Memory, Memory]:
-        code, sizes = self._encode(program, np.arange(1), 1)
+        form = dataclasses.replace(self._form, block=1)
+        code, sizes = form.encode(self.space, program, np.arange(1), 1, self._dtype)
         with self._x64():
-            start = Registers(*(jnp.asarray(np.moveaxis(array, 0, -1)) for array in memory))
+            lanes = form.lanes(len(self.tasks))
+            tasks_last = (np.moveaxis(array, 0, -1) for array in memory)
+            start = Registers(*(jnp.asarray(array.reshape(*array.shape[:-1], *lanes)) for array in tasks_last))
             after_setup, after_training = self._jitted_trace(code, sizes, self._data, self._limits(train, valid), start)
-            return _to_memory(after_setup), _to_memory(after_training)
+            return self._to_memory(after_setup), self._to_memory(after_training)
+
+    def _to_memory(self, registers: Registers) -> Memory:
+        """Registers of one program, tasks first."""
+        ranks = (ops.RANKS[kind] for kind in ops.KINDS)
+        files = (np.asarray(registers.of(kind)) for kind in ops.KINDS)
+        tasks = len(self.tasks)
+        return Memory(
+            *(
+                np.moveaxis(file.reshape(*file.shape[: 1 + rank], tasks), -1, 0)
+                for file, rank in zip(files, ranks, strict=True)
+            )
+        )
 
     def _put_tasks(self) -> Data:
         tasks = self.tasks
@@ -125,23 +134,6 @@ class XlaEngine(Engine):
             max_abs_error=jnp.asarray(self.settings.max_abs_error, self._dtype),
             seed=jnp.uint32(self.settings.seed),
         )
-
-    def _encode(self, programs: Programs, rows: NDArray[np.int64], capacity: int) -> tuple[Code, NDArray[np.int32]]:
-        """Instructions and sizes as the device takes them: programs in the given rows of `capacity`, others empty."""
-
-        def pad(array: NDArray[Any], dtype: DTypeLike) -> Any:  # NumPy, which a jitted function takes too
-            padded = np.zeros((capacity, *array.shape[1:]), dtype)
-            with np.errstate(over="ignore"):  # a constant beyond float32 is infinite
-                padded[rows] = array
-            return padded
-
-        branches = self._branches[np.arange(self.space.length), programs.opcodes]
-        in1, in2, out = (programs.addresses[..., column] for column in (IN1, IN2, OUT))
-        kinds = _OUTPUT_KIND[programs.opcodes]
-        outputs = [np.where(kinds == kind, out.astype(np.int32), -1) for kind in range(len(ops.KINDS))]
-        integers: list[NDArray[Any]] = [branches, in1, in2, *outputs]
-        constants = (pad(programs.constants[..., column], self._dtype) for column in (0, 1))
-        return Code(*(pad(array, np.int32) for array in integers), *constants), pad(programs.sizes, np.int32)
 
 
 class DeviceOutcome(NamedTuple):
@@ -159,39 +151,15 @@ def describe_device() -> str:
     return jax.devices()[0].device_kind
 
 
-def block_programs(space: SearchSpace, tasks: int) -> int:
-    """How many programs one instruction loop runs side by side: 1 where running every op would cost too much."""
-    rank = {"": 0, ops.SCALAR: 0, ops.VECTOR: 1, ops.MATRIX: 2}
-    kinds = (ops.OPS[number].inputs + ops.OPS[number].output for number in space.ops)
-    if sum(space.features ** max(rank[kind] for kind in touched) for touched in kinds) > SELECT_ELEMENTS:
-        return 1
-    multiple = LANES_MULTIPLE // math.gcd(LANES_MULTIPLE, tasks)
-    return multiple * max(1, TARGET_LANES // (tasks * multiple))
-
-
 def _recorded_rows(count: int, most: int) -> int:
     """Rows to compile for; nearby numbers of examples share a compilation."""
     return min(most, -(-count // RECORD_MULTIPLE) * RECORD_MULTIPLE)
 
 
-def _branch_numbers(space: SearchSpace) -> NDArray[np.int32]:
-    """`[L, 65]`: an op's branch in each slot, 0 for NO_OP and for ops that are not allowed there."""
-    branches = np.zeros((space.length, len(ops.OPS)), np.int32)
-    for function, offset in zip(space.functions, space.offsets, strict=True):
-        numbers = [number for number in function.ops if number != ops.NO_OP.number]
-        branches[offset : offset + function.max_size, numbers] = np.arange(1, len(numbers) + 1)
-    return branches
-
-
-def _to_memory(registers: Registers) -> Memory:
-    """Registers with lanes first."""
-    return Memory(*(np.moveaxis(np.asarray(getattr(registers, kind)), -1, 0) for kind in ops.KINDS))
-
-
 @functools.cache
-def _compiled_run(machine: Machine, block: int, devices: tuple[jax.Device, ...]) -> Callable[..., DeviceOutcome]:
+def compiled_run(machine: Machine, devices: tuple[jax.Device, ...]) -> Any:
     """The jitted run, one for all engines of the same make: what one compiled, the next experiment's uses."""
-    return jax.jit(partial(_run_on_devices, machine, block, devices), static_argnums=0)
+    return jax.jit(partial(_run_on_devices, machine, devices), static_argnums=0)
 
 
 @functools.cache
@@ -201,29 +169,28 @@ def _compiled_trace(machine: Machine) -> Callable[..., tuple[Registers, Register
 
 def _run_on_devices(
     machine: Machine,
-    block: int,
     devices: tuple[jax.Device, ...],
     recorded: tuple[int, int],
-    code: Code,
+    code: Any,
     sizes: jax.Array,
     blocks: jax.Array,
     data: Data,
     limits: Limits,
 ) -> DeviceOutcome:
     """Runs the programs, each device the first `blocks` blocks of its share."""
-    run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded), block)
+    run_share = partial(_run_blocks, dataclasses.replace(machine, recorded=recorded))
     return over_devices(run_share, devices, (True, True, False, False, False))(code, sizes, blocks, data, limits)
 
 
 def _run_blocks(
-    machine: Machine, block: int, code: Code, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
+    machine: Machine, code: Any, sizes: jax.Array, blocks: jax.Array, data: Data, limits: Limits
 ) -> DeviceOutcome:
     """Runs the first `blocks` blocks of the programs, one after the other; the others' are zeros."""
+    block, tasks = machine.form.block, data.features.shape[-1]
 
     def run_block(number: jax.Array) -> DeviceOutcome:
-        part = jax.tree.map(lambda array: lax.dynamic_slice_in_dim(array, number * block, block), (code, sizes))
-        _, state = run(machine, _with_lanes(machine, part[0], data), part[1].max(axis=0), data, limits)
-        return _device_outcome(state, data.features.shape[-1])
+        _, state = run(machine, *machine.form.take_block(code, sizes, number, tasks), data, limits)
+        return _device_outcome(machine, state, tasks)
 
     def one_block(number: jax.Array, outcome: DeviceOutcome) -> DeviceOutcome:
         return jax.tree.map(
@@ -232,32 +199,23 @@ def _run_blocks(
             run_block(number),
         )
 
-    programs, tasks = len(sizes), data.features.shape[-1]
+    programs = machine.form.programs(sizes)
     kinds = (machine.dtype, jnp.int8, jnp.int8, jnp.int32)
     errors = jnp.zeros((programs, sum(machine.recorded), tasks), machine.dtype)
     loss, stop, reason, steps = (jnp.zeros((programs, tasks), kind) for kind in kinds)
-    return lax.fori_loop(0, blocks, one_block, DeviceOutcome(loss, stop, reason, steps, errors))
+    with jax.named_scope(BLOCKS):
+        return lax.fori_loop(0, blocks, one_block, DeviceOutcome(loss, stop, reason, steps, errors))
 
 
-def _with_lanes(machine: Machine, code: Code, data: Data) -> Code:
-    """The instructions of a block as `Machine.step` takes them; a lane is a (program, task), tasks minor."""
-    if machine.step is branch_step:
-        return jax.tree.map(lambda array: array[0], code)
-    tasks = data.features.shape[-1]
-    return jax.tree.map(lambda array: jnp.repeat(jnp.moveaxis(array, 0, -1), tasks, axis=-1), code)
-
-
-def _device_outcome(state: State, tasks: int) -> DeviceOutcome:
-    lanes = state.errors.shape[-1]
-    errors = jnp.moveaxis(state.errors.reshape(-1, lanes // tasks, tasks), 0, 1)
-    fields = (state.best, state.stop, state.reason, state.steps)
-    loss, stop, reason, steps = (field.reshape(-1, tasks) for field in fields)
-    return DeviceOutcome(loss, stop, reason, steps, errors)
+def _device_outcome(machine: Machine, state: State, tasks: int) -> DeviceOutcome:
+    fields = (state.best, state.stop, state.reason, state.steps, state.errors)
+    return DeviceOutcome(*(machine.form.by_program(field, tasks) for field in fields))
 
 
 def _trace_program(
-    machine: Machine, code: Code, sizes: jax.Array, data: Data, limits: Limits, registers: Registers
+    machine: Machine, code: Any, sizes: jax.Array, data: Data, limits: Limits, registers: Registers
 ) -> tuple[Registers, Registers]:
     """Memory of one program after Setup, and when training ended or stopped."""
-    after_setup, state = run(machine, _with_lanes(machine, code, data), sizes[0], data, limits, registers)
+    code, sizes = machine.form.take_block(code, sizes, jnp.int32(0), data.features.shape[-1])
+    after_setup, state = run(machine, code, sizes, data, limits, registers)
     return after_setup, state.registers

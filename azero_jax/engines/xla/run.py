@@ -1,18 +1,24 @@
 """The run of programs on tasks: Setup, then epochs of training and validation, with early stops (lanes last)."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from azero_jax.engines.outcome import Stop, StopReason
-from azero_jax.engines.xla.step import Code, Draw, Registers, zero_registers
-from azero_jax.language import ops
+from azero_jax.engines.xla.forms import Form
+from azero_jax.engines.xla.groups import function_ops
+from azero_jax.engines.xla.step import Draw, Registers, zero_registers
 from azero_jax.language.roles import FEATURES, Metric
-from azero_jax.language.space import SearchSpace
+from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+
+# Names of the loops in the compiled program, by which its readers know them; see `hlo`.
+BLOCKS: Final = "blocks"
+EPOCHS: Final = "epochs"
+EXAMPLES: Final = "examples"
+INSTRUCTIONS: Final = FUNCTION_NAMES
 
 
 class Data(NamedTuple):
@@ -53,7 +59,7 @@ class Machine:
       space: the search space.
       metric: of the tasks.
       dtype: of the registers.
-      step: executes one instruction: (ops of the function, registers, instruction, draw) -> registers.
+      form: how programs are interpreted.
       recorded: (training, validation) errors of the first epoch to keep.
       exact_memory: whether a lane's memory stays as it was when the lane stopped, as `trace` needs.
     """
@@ -61,7 +67,7 @@ class Machine:
     space: SearchSpace
     metric: Metric
     dtype: jnp.dtype
-    step: Callable[[tuple[int, ...], Registers, Code, Draw], Registers]
+    form: Form
     recorded: tuple[int, int] = (0, 0)
     exact_memory: bool = False
 
@@ -93,14 +99,14 @@ class State(NamedTuple):
 
 
 def run(
-    machine: Machine, code: Code, sizes: jax.Array, data: Data, limits: Limits, registers: Registers | None = None
+    machine: Machine, code: Any, sizes: jax.Array, data: Data, limits: Limits, registers: Registers | None = None
 ) -> tuple[Registers, State]:
-    """Runs the lanes' programs; lane l works on task l modulo T.
+    """Runs the lanes' programs; lanes are one axis or several, as the form has them.
 
     Args:
       machine: what to compile for.
-      code: the instructions, as `machine.step` takes them.
-      sizes: `[3]` int32, instructions of Setup, Predict and Learn to execute (those of the longest program).
+      code: the instructions, as the step of `machine.form` takes them.
+      sizes: `[3]` int32, instructions, or entries of a schedule, of Setup, Predict and Learn to execute.
       data: the tasks.
       limits: how many examples, and when to stop.
       registers: memory before Setup; None means zeros.
@@ -109,12 +115,10 @@ def run(
       Memory after Setup, and the final state.
     """
     tasks = data.features.shape[-1]
-    lanes = code.branch.shape[1] if code.branch.ndim > 1 else tasks
+    lanes = machine.form.lanes(tasks)
     if registers is None:
         registers = zero_registers(machine.space, lanes, machine.dtype)
-    context = _Context(
-        machine, code, sizes, data, limits, jnp.tile(jnp.arange(tasks, dtype=jnp.uint32), lanes // tasks)
-    )
+    context = _Context(machine, code, sizes, data, limits, machine.form.spread(jnp.arange(tasks, dtype=jnp.uint32)))
     registers = context.execute(0, registers, jnp.uint32(0))
     state = State(
         registers=registers,
@@ -125,7 +129,7 @@ def run(
         steps=jnp.zeros(lanes, jnp.int32),
         loss=jnp.zeros(lanes, machine.dtype),
         best=jnp.full(lanes, jnp.inf, machine.dtype),
-        errors=jnp.full((sum(machine.recorded), lanes), -1, machine.dtype),
+        errors=jnp.full((sum(machine.recorded), *lanes), -1, machine.dtype),
     )
     last = -(-limits.train // context.train_examples) - 1
 
@@ -136,7 +140,8 @@ def run(
         epoch, state = carry
         return epoch + 1, _epoch(context, epoch, epoch == last, state)
 
-    return registers, lax.while_loop(more_epochs, one_epoch, (jnp.int32(0), state))[1]
+    with jax.named_scope(EPOCHS):
+        return registers, lax.while_loop(more_epochs, one_epoch, (jnp.int32(0), state))[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +149,7 @@ class _Context:
     """What stays the same during a run; `task` is the task number of each lane."""
 
     machine: Machine
-    code: Code
+    code: Any
     sizes: jax.Array
     data: Data
     limits: Limits
@@ -160,26 +165,23 @@ class _Context:
     ) -> Registers:
         """Executes Setup (0), Predict (1) or Learn (2), or nothing where not `enabled`."""
         space = self.machine.space
-        numbers = tuple(number for number in space.functions[function].ops if number != ops.NO_OP.number)
+        numbers = function_ops(space, function)
         if not numbers or not space.max_sizes[function]:
             return registers
-        first = space.offsets[function]
+        first = self.machine.form.offsets(space)[function]
         size = jnp.where(enabled, self.sizes[function], 0)
         draw = Draw(self.limits.seed, self.task, step)
 
         def instruction(slot: jax.Array, registers: Registers) -> Registers:
-            return self.machine.step(numbers, registers, self.code.at(slot), draw)
+            return self.machine.form.step(numbers, registers, self.code, slot, draw)
 
-        return lax.fori_loop(first, first + size, instruction, registers)
+        with jax.named_scope(INSTRUCTIONS[function]):
+            return lax.fori_loop(first, first + size, instruction, registers)
 
     def example(self, number: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Features `[F, lanes]` and label `[lanes]` or `[F, lanes]` of an example, repeated for every program."""
-        repeats = self.task.shape[0] // self.data.features.shape[-1]
-        return _tile(self.data.features[number], repeats), _tile(self.data.labels[number], repeats)
-
-
-def _tile(array: jax.Array, repeats: int) -> jax.Array:
-    return jnp.tile(array, (*(1 for _ in array.shape[:-1]), repeats))
+        """Features `[F, lanes]` and label `[lanes]` or `[F, lanes]` of an example, the same for every program."""
+        spread = self.machine.form.spread
+        return spread(self.data.features[number]), spread(self.data.labels[number])
 
 
 def _epoch(context: _Context, epoch: jax.Array, is_last: jax.Array, state: State) -> State:
@@ -200,7 +202,8 @@ def _epoch(context: _Context, epoch: jax.Array, is_last: jax.Array, state: State
         return position + 1, _run_example(context, epoch, position, train_count, state)
 
     state = state._replace(valid=state.training, loss=jnp.zeros_like(state.loss))
-    state = lax.while_loop(more, one, (jnp.int32(0), state))[1]
+    with jax.named_scope(EXAMPLES):
+        state = lax.while_loop(more, one, (jnp.int32(0), state))[1]
     is_best = state.valid & (state.loss < state.best)
     return state._replace(best=jnp.where(is_best, state.loss, state.best))
 
@@ -284,7 +287,7 @@ def _judge(
     """Memory with the prediction squashed in place (in training), the absolute error, and the loss in validation."""
     prediction = registers.read(metric.prediction)
     squashed = squash(metric, prediction)
-    error = absolute_error(squashed, label)
+    error = absolute_error(metric, squashed, label)
     if not metric.is_classification:
         return registers, error, error * error
     if metric.is_one_hot:
@@ -304,10 +307,10 @@ def squash(metric: Metric, prediction: jax.Array) -> jax.Array:
     return _sigmoid(prediction) if metric.is_classification else prediction
 
 
-def absolute_error(squashed: jax.Array, label: jax.Array) -> jax.Array:
+def absolute_error(metric: Metric, squashed: jax.Array, label: jax.Array) -> jax.Array:
     """`[lanes]` absolute error in training, the largest of a vector's; NaN if there is one."""
     error = jnp.abs(label - squashed)
-    return error if error.ndim == 1 else _largest(error)
+    return _largest(error) if metric.is_one_hot else error
 
 
 def _sigmoid(x: jax.Array) -> jax.Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from azero_jax.language.space import SearchSpace
 
 
 class Registers(NamedTuple):
-    """Memory, lanes last.
+    """Memory, lanes last; they are one axis, or several.
 
     Attributes:
       s: `[NS, lanes]` scalars.
@@ -92,13 +92,13 @@ class Draw(NamedTuple):
     step: jax.Array
 
 
-def zero_registers(space: SearchSpace, lanes: int, dtype: jnp.dtype) -> Registers:
+def zero_registers(space: SearchSpace, lanes: tuple[int, ...], dtype: jnp.dtype) -> Registers:
     """Memory before Setup."""
     f = space.features
     return Registers(
-        s=jnp.zeros((space.scalars, lanes), dtype),
-        v=jnp.zeros((space.vectors, f, lanes), dtype),
-        m=jnp.zeros((space.matrices, f, f, lanes), dtype),
+        s=jnp.zeros((space.scalars, *lanes), dtype),
+        v=jnp.zeros((space.vectors, f, *lanes), dtype),
+        m=jnp.zeros((space.matrices, f, f, *lanes), dtype),
     )
 
 
@@ -139,35 +139,60 @@ def select_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
       code: the instruction of each lane.
       draw: of random ops.
     """
-    inputs: dict[tuple[str, str], jax.Array] = {}
-
-    def read(kind: str, field: str) -> jax.Array:
-        if (kind, field) not in inputs:
-            inputs[kind, field] = _read(registers.of(kind), getattr(code, field))
-        return inputs[kind, field]
-
-    def run_op(op: ops.Op, branch: int) -> jax.Array:
-        values = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y}
-        for name, kind, field in zip("ab", op.inputs, ("in1", "in2"), strict=False):
-            values[name] = read(kind, field)
-        if op.partial_write:
-            values["old"] = read(op.output, op.output)
-        if op.random:
-            shape = registers.of(op.output).shape[1:-1]
-            values["bits0"], values["bits1"] = _words_if(code.branch == branch, draw, code.in1, shape)
-        return op.compute(*(values[name] for name in op.arguments))
-
+    lanes = LaneInstruction(registers, code, partial(_words_if, draw, code.in1))
     written = {}
     for kind in ops.KINDS:
-        file, value = registers.of(kind), None
-        for branch, number in enumerate(numbers, 1):
-            if ops.OPS[number].output == kind:
-                result = jnp.broadcast_to(run_op(ops.OPS[number], branch), file.shape[1:])
-                value = result if value is None else jnp.where(code.branch == branch, result, value)
-        if value is not None:
-            number_of = jnp.arange(file.shape[0]).reshape(-1, *(1 for _ in file.shape[1:]))
-            written[kind] = jnp.where(number_of == code.out(kind), value, file)
+        chosen = [(branch, number) for branch, number in enumerate(numbers, 1) if ops.OPS[number].output == kind]
+        if chosen:
+            written[kind] = lanes.select(kind, chosen)
     return registers._replace(**written)
+
+
+class LaneInstruction:
+    """One instruction of each lane's own program; what it reads is read once, whatever ops there are."""
+
+    def __init__(
+        self,
+        registers: Registers,
+        code: Any,
+        words: Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]],
+    ) -> None:
+        """Has read nothing yet.
+
+        Args:
+          registers: memory before.
+          code: the instruction of each lane, with the fields `branch`, `in1`, `in2`, `x`, `y`, and `out`.
+          words: the random words of registers of a shape, in the lanes that are chosen.
+        """
+        self._registers, self._code, self._words = registers, code, words
+        self._inputs: dict[tuple[str, str], jax.Array] = {}
+
+    def select(self, kind: str, chosen: Sequence[tuple[int, int]]) -> jax.Array:
+        """A register file after the instruction, if it is one of (branch, op) `chosen`, which all write that kind."""
+        file, code = self._registers.of(kind), self._code
+        value = None
+        for branch, number in chosen:
+            result = jnp.broadcast_to(self._compute(ops.OPS[number], branch), file.shape[1:])
+            value = result if value is None else jnp.where(code.branch == branch, result, value)
+        number_of = jnp.arange(file.shape[0]).reshape(-1, *(1 for _ in file.shape[1:]))
+        return jnp.where(number_of == code.out(kind), cast(jax.Array, value), file)
+
+    def _compute(self, op: ops.Op, branch: int) -> jax.Array:
+        code = self._code
+        values = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y}
+        for name, kind, address in zip("ab", op.inputs, (code.in1, code.in2), strict=False):
+            values[name] = self._read(kind, name, address)
+        if op.partial_write:
+            values["old"] = self._read(op.output, "out", code.out(op.output))
+        if op.random:
+            shape = self._registers.of(op.output).shape[1 : 1 + ops.RANKS[op.output]]
+            values["bits0"], values["bits1"] = self._words(code.branch == branch, shape)
+        return op.compute(*(values[name] for name in op.arguments))
+
+    def _read(self, kind: str, operand: str, address: jax.Array) -> jax.Array:
+        if (kind, operand) not in self._inputs:
+            self._inputs[kind, operand] = _read(self._registers.of(kind), address)
+        return self._inputs[kind, operand]
 
 
 def _read(file: jax.Array, address: jax.Array) -> jax.Array:
@@ -178,7 +203,7 @@ def _read(file: jax.Array, address: jax.Array) -> jax.Array:
     return register
 
 
-def _words_if(chosen: jax.Array, draw: Draw, stream: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+def _words_if(draw: Draw, stream: jax.Array, chosen: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
     """Random words, or zeros where no lane has use for them."""
 
     def zeros() -> tuple[jax.Array, jax.Array]:

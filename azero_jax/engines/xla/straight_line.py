@@ -12,7 +12,7 @@ of Warp's; many programs or tasks are left to the interpreters.
 """
 
 import dataclasses
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,6 @@ from azero_jax.language.program import IN1, IN2, OUT, Programs
 from azero_jax.language.space import SearchSpace
 
 Memory = dict[str, jax.Array]  # registers by name, such as "v0": `[lanes]`, `[F, lanes]` or `[F, F, lanes]`
-
-_RANKS: Final = {ops.SCALAR: 0, ops.VECTOR: 1, ops.MATRIX: 2}
 
 
 class Line(NamedTuple):
@@ -60,7 +58,7 @@ class StraightLine:
 
     def shape(self, register: str, lanes: int) -> tuple[int, ...]:
         """Shape of a register."""
-        return (*(self.features,) * _RANKS[register[0]], lanes)
+        return (*(self.features,) * ops.RANKS[register[0]], lanes)
 
     def execute(
         self, function: int, memory: Memory, constants: jax.Array, draw: Draw, always: jax.Array | bool
