@@ -75,6 +75,11 @@ RANGES: Final[dict[str, Range]] = {
     "search.initial": between("random", "empty", ("zeros",), "initial is {!r}; allowed: random, empty"),
     "search.restart_after": at_least(0, "restart_after is {}; it must be 0 or more"),
     "search.restart_gain": between(0.0, 0.999, (-0.1, 1.0), "restart_gain is {}; it must be from 0 to below 1"),
+    "search.migration_every": at_least(0, "migration_every is {}; it must be 0 or more"),
+    "search.migration_share": between(
+        0.01, 1.0, (0.0, 1.5, math.nan), "migration_share is {}; it must be above 0 and at most 1"
+    ),
+    "search.topology": between("pool", "ring", ("star",), "topology is {!r}; allowed: pool, ring"),
     "search.mutation_probability": between(
         0.0, 1.0, (-0.1, 1.5, math.nan), "mutation probability is {}; it must be from 0 to 1"
     ),
@@ -152,6 +157,10 @@ def test_every_setting_but_switches_has_a_range() -> None:
     ("values", "message"),
     [
         ({"search.population": 99}, "batch is 100; it must be at most the population, 99"),
+        (
+            {"search.migration_every": 5, "search.algorithm": "random"},
+            "migration_every is for evolution; random search has no populations: leave it 0",
+        ),
         ({"evaluator.hurdle_tasks": (0.5,)}, "hurdle_tasks has 1 stages and hurdle_examples 0; they must be as many"),
         (
             {"search.frozen": ("setup", "predict", "learn")},
