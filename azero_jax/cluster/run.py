@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from azero_jax.analysis import canonicalize
 from azero_jax.cluster.coordinator import Coordinator, Ending
 from azero_jax.cluster.messages import Job, Started
 from azero_jax.cluster.mixed import check_mixed
 from azero_jax.cluster.ray_crew import RayCrew, ray_running
-from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.language.text import format_program, parse_program
 from azero_jax.protocol import run as protocol
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.finish import Measured, Session, make_result, measure
+from azero_jax.protocol.recorded_hall import recorded_hall
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import STOP_SIGNALS, StopSignals
-from azero_jax.recording.run_directory import FRONT_FILE, HALL_FILE, RunDirectory
+from azero_jax.recording.run_directory import RunDirectory
 
 
 def conduct(prepared: protocol.Prepared, report: Callable[[Progress], None], report_seconds: float) -> SearchResult:
@@ -69,26 +64,6 @@ def search_with_workers(
         finally:
             crew.close()
     return _result(prepared, space, coordinator, ending, first, measured)
-
-
-def recorded_hall(folder: Path, space: SearchSpace, metric: Metric) -> list[tuple[str, Finalist]]:
-    """The algorithms, with canonical texts, of a run directory's hall of fame and front, which may be empty.
-
-    They are written as soon as they are found, a checkpoint only now and then.
-    """
-    texts: dict[str, dict[str, Any]] = {}
-    for name in (FRONT_FILE, HALL_FILE):
-        path = folder / name
-        try:
-            entries = json.loads(path.read_bytes()) if path.exists() else []
-            texts |= {entry["program"]: entry | {"final_fitness": None} for entry in entries}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{path}: damaged, it is not a list of programs") from None
-    found = []
-    for text, entry in sorted(texts.items(), key=lambda item: item[1]["candidates"]):
-        canonical = canonicalize(parse_program(text, space), space, metric).programs
-        found.append((format_program(canonical, 0, space), Finalist(**entry)))
-    return found
 
 
 def _result(

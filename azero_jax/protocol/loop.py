@@ -40,6 +40,7 @@ class SearchLoop:
         say: Callable[[str], None],
         stop: StopSignals,
         state: State | None = None,
+        recorded: Iterable[tuple[str, Finalist]] = (),
     ) -> None:
         """Begins the first experiment, or goes on with the one of a checkpoint.
 
@@ -51,6 +52,7 @@ class SearchLoop:
           say: is told what is going on.
           stop: may ask to stop.
           state: what `state()` gave when the checkpoint was written; None starts afresh.
+          recorded: algorithms, with canonical texts, that were found later than that.
         """
         self._task_sets, self._directory, self._say = task_sets, directory, say
         self._config, self._space = arena.config, arena.space
@@ -60,6 +62,8 @@ class SearchLoop:
         self._patience.until(self._end)
         add_event = None if directory is None else self._add_event
         self._islands = IslandLoop(arena, task_sets, seeds, say, add_event, state=state)
+        for canonical, finalist in recorded:
+            self._islands.totals.hall.add(canonical, finalist)
         if state is not None:
             say(f"going on from {self._islands.candidates():,} candidates, {self._budget.seconds():.1f} s")
 

@@ -25,6 +25,7 @@ from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
 from azero_jax.protocol.loop import SearchLoop
 from azero_jax.protocol.memory import check_memory
+from azero_jax.protocol.recorded_hall import recorded_hall
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.protocol.worker_states import state_of_one
@@ -162,7 +163,10 @@ def search_here(prepared: Prepared, report: Callable[[Progress], None], report_s
         state = None
         if directory is not None:
             state = begin_recording(directory, config, start_from, engine.name, engine.device)
-        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, None if state is None else state_of_one(state))
+        recorded = []
+        if directory is not None and state is not None and "workers" in state:
+            recorded, state = recorded_hall(directory.path, space, tasks.metric), state_of_one(state)
+        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, state, recorded)
         return loop.run(report, report_seconds, compile_seconds)
 
 
