@@ -28,6 +28,7 @@ _JOIN_SECONDS: Final = 60.0  # that joining it may take
 PLACE_SECONDS: Final = 60.0  # that a worker waits for a free core or GPU
 _FINISH_SECONDS: Final = 1.5  # that an urgent end waits for the unseen tasks
 _CONTROL: Final = "control"  # the calls that a worker takes while it is in a round
+_AUTHENTICATION: Final = "RAY_AUTH_MODE"
 # What Ray would otherwise do of itself: send home how it is used, and change which GPUs a process without one sees.
 _SETTINGS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
@@ -39,6 +40,7 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
     Raises:
       ValueError: it is not installed, or the cluster cannot be joined.
     """
+    before = {name: os.environ.get(name) for name in (*_SETTINGS, _AUTHENTICATION)}
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
@@ -54,6 +56,9 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ray.shutdown()
+            for name, text in before.items():  # what Ray sets for a cluster on this machine does not fit another one
+                os.environ.pop(name, None)
+                os.environ.update({} if text is None else {name: text})
 
 
 def _init(ray: Any, settings: ClusterConfig) -> None:
@@ -62,7 +67,8 @@ def _init(ray: Any, settings: ClusterConfig) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(AttributeError):  # Ray's own paragraph about a dead worker, on standard output
             ray._private.worker.print_to_stdstream = lambda *line, **how: None
-        ray.init(num_cpus=max(settings.workers, cores), include_dashboard=False, **options)
+        options |= {"address": "local", "num_cpus": max(settings.workers, cores), "include_dashboard": False}
+        ray.init(**options)
         return
     address = settings.ray_address
     if address != "auto":
