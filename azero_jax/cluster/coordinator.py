@@ -15,11 +15,10 @@ from typing import Final, NamedTuple
 from azero_jax.cluster.crew import Crew
 from azero_jax.cluster.merged import Merged
 from azero_jax.cluster.messages import Answer, Death, NoPlace, Numbers, Order, Report, Started
-from azero_jax.cluster.pool import deal
+from azero_jax.cluster.pool import Pool
 from azero_jax.cluster.rounds import Rounds
 from azero_jax.cluster.snapshots import Snapshots
 from azero_jax.config.tree import Config
-from azero_jax.evolve.migration import Migrants
 from azero_jax.process.state import State, without_prefix
 from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.finalist import Finalist
@@ -79,7 +78,7 @@ class Coordinator:
         """
         self._config, self._crew, self._directory, self._say, self._warn = config, crew, directory, say, warn
         self._rounds = Rounds(range(config.cluster.workers), asynchronous=config.cluster.asynchronous)
-        self._pool: dict[int, Migrants] = {}
+        self._pool = Pool(config.search.topology, config.seed)
         self._aims = dict.fromkeys(self._rounds.workers, 0)
         self._deaths = dict.fromkeys(self._rounds.workers, 0)
         self.merged = Merged(config.output.hall_of_fame, state)
@@ -169,10 +168,7 @@ class Coordinator:
             if sizes[number] <= 0:
                 return
             self._aims[worker] += sizes[number]
-            immigrants = None
-            if cluster.migrants:
-                topology, seed = self._config.search.topology, self._config.seed
-                immigrants = deal(self._pool, worker, self._rounds.workers, topology, seed, number)
+            immigrants = self._pool.take(worker, self._rounds.workers, number)
             aim, is_last, with_state = self._aims[worker], self._left() <= 0, self._snapshots.is_asked(worker)
             order = Order(number, aim, is_last, cluster.migrants, immigrants, with_state)
             self._rounds.note_order(worker, order)
@@ -211,7 +207,7 @@ class Coordinator:
                 self._directory.add_event({**event, "seconds": self._budget.seconds()})
         for report in reports:
             if report.emigrants is not None:
-                self._pool[report.worker] = report.emigrants
+                self._pool.put(report.worker, report.emigrants)
         if self._budget.report_is_due(candidates):
             self._write_metrics()
         is_known = [self._snapshots.take(report) for report in reports]
@@ -260,7 +256,7 @@ class Coordinator:
         self.merged.give_up(worker)
         self._snapshots.give_up(worker)
         del self._aims[worker]
-        self._pool.pop(worker, None)
+        self._pool.remove(worker)
 
     def _take_last_reports(self) -> None:
         """Takes in what the workers have done when they were stopped, as far as they say so in time."""

@@ -24,6 +24,7 @@ from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.tasks.sets import TaskSets
 
 ANSWER_SECONDS: Final = 10.0  # that a cluster's address has to answer
+_ATTEMPTS: Final = 3  # at starting Ray
 _JOIN_SECONDS: Final = 60.0  # that joining it may take
 PLACE_SECONDS: Final = 60.0  # that a worker waits for a free core or GPU
 _FINISH_SECONDS: Final = 1.5  # that an urgent end waits for the unseen tasks
@@ -68,7 +69,7 @@ def _init(ray: Any, settings: ClusterConfig) -> None:
         with contextlib.suppress(AttributeError):  # Ray's own paragraph about a dead worker, on standard output
             ray._private.worker.print_to_stdstream = lambda *line, **how: None
         options |= {"address": "local", "num_cpus": max(settings.workers, cores), "include_dashboard": False}
-        ray.init(**options)
+        _start_here(ray, options)
         return
     address = settings.ray_address
     if address != "auto":
@@ -81,6 +82,18 @@ def _init(ray: Any, settings: ClusterConfig) -> None:
         raise ValueError(one_line(f"no Ray cluster can be joined at {address}: {error}")) from None
     if not in_time:
         raise ValueError(f"no Ray cluster could be joined at {address} within {_JOIN_SECONDS:g} s")
+
+
+def _start_here(ray: Any, options: dict[str, Any]) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            ray.init(**options)
+        except Exception as error:  # on a machine that is busy it takes longer than Ray waits
+            ray.shutdown()
+            if attempt == _ATTEMPTS - 1:
+                raise ValueError(one_line(f"Ray does not start on this machine: {error}")) from None
+        else:
+            return
 
 
 def _check_address(address: str) -> None:
