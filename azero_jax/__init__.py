@@ -18,7 +18,7 @@ import azero_jax.evaluate
 import azero_jax.search  # noqa: F401
 from azero_jax.api import evaluate_program, explain_run, lineage, search
 from azero_jax.config.presets import load_preset
-from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
+from azero_jax.config.tree import BudgetConfig, ClusterConfig, Config, OutputConfig
 from azero_jax.data.libraries import require
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BudgetConfig",
+    "ClusterConfig",
     "Config",
     "EngineConfig",
     "EvaluatorSettings",

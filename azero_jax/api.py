@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.cluster.run import run
 from azero_jax.config.tree import Config
 from azero_jax.explain.lineage import lineage
 from azero_jax.explain.report import report_run
 from azero_jax.explain.subject import check_own_tasks, read_run
 from azero_jax.judge.run_program import judge_program
 from azero_jax.protocol.result import Progress, SearchResult
-from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
+from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display

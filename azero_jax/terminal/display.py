@@ -63,7 +63,7 @@ class Display:
             self._live.update(_panel(progress, self._curve))
         elif not self._quiet and progress.seconds >= self._next_line:
             self._next_line = progress.seconds + _PLAIN_SECONDS
-            self._console.print(Text(progress_line(progress)))
+            self._console.print(Text("\n".join([progress_line(progress), *worker_lines(progress)])))
             sys.stdout.flush()
 
     def show(self, result: SearchResult) -> None:
@@ -154,6 +154,15 @@ def progress_line(progress: Progress) -> str:
     return line
 
 
+def worker_lines(progress: Progress) -> list[str]:
+    """A line a worker, if that was asked for."""
+    return [
+        f"  worker {one.worker}: {one.candidates:,} candidates  best {one.best_fitness:.6f}"
+        f"  experiment {one.experiment}  {one.round_seconds:.2f} s a round"
+        for one in progress.workers
+    ]
+
+
 def counter_line(counters: Counters) -> str:
     """Shares of what happened to the candidates, in one line."""
     total = max(counters.candidates, 1)
@@ -185,6 +194,7 @@ def _measured(fitness: float) -> str:
 def _panel(progress: Progress, best: list[float]) -> Panel:
     lines = Group(
         Text(progress_line(progress), style="bold"),
+        *map(Text, worker_lines(progress)),
         Text(f"best fitness {curve(best)}"),
         Text(f"{counter_line(progress.counters)}, {progress.restarts} restarts", style="dim"),
         Text(progress.program, no_wrap=True, overflow="ellipsis"),
