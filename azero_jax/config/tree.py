@@ -1,6 +1,9 @@
 """The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +126,26 @@ class Config:
             raise ValueError(f"data is {named}, but {drawn}; with data the kind is one of {kinds}")
         if self.tasks.features is not None:
             self.space.build(self.tasks.features)
+
+    def replace(self, **settings: Any) -> Config:
+        """The same with other settings, by their short names, as on the command line.
+
+        Args:
+          **settings: such as `population=500` for `--population 500`; or a whole branch, such as `space=SpaceConfig()`.
+
+        Raises:
+          ValueError: an unknown name, with the nearest ones, or a value that is not allowed.
+
+        >>> config = Config().replace(population=500, max_seconds=60)
+        >>> config.search.population, config.budget.max_seconds
+        (500, 60.0)
+        >>> config.replace(popluation=500)
+        Traceback (most recent call last):
+        ValueError: unknown setting 'popluation'; did you mean population or evolution or islands?
+        """
+        from azero_jax.config.leaves import replace_settings  # which reads this tree
+
+        return replace_settings(self, settings)
 
 
 def derive_seed(config: Config, experiment: int, purpose: str) -> int:

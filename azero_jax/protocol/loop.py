@@ -9,7 +9,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -70,6 +70,7 @@ class SearchLoop:
         self._budget = Budget(self._config.budget, self._config.output.report_every, part("budget"))
         self._stop, self._patience = stop, arena.patience or Patience()
         self._patience.until(self._end)
+        self._events: list[dict[str, Any]] = []  # of a search that is not recorded
         self._totals = Totals(self._config.output.hall_of_fame, part("totals"))
         if state is not None and int(state["number"]) > 0:
             arena = self._arena(int(state["number"]))
@@ -177,6 +178,7 @@ class SearchLoop:
                 leader = n if hall.best is finalist else leader
         if not self._totals.best_select_fitness <= best_before:
             self._budget.note_gain(self._candidates())
+            self._totals.note(self._candidates())
         if leader is not None:
             self._note_ancestors(trial, leader)
 
@@ -254,6 +256,10 @@ class SearchLoop:
             counters=self._totals.counters(self._experiment),
             hall_of_fame=finalists,
             front=front,
+            curve=self._totals.curve,
+            events=tuple(self._events),
+            config=self._config,
+            task_sets=self._task_sets,
         )
         if self._directory is not None:
             self._write_best(finalists, front)
@@ -274,11 +280,10 @@ class SearchLoop:
                 self._add_event(
                     "new_best", fitness=event.fitness, mutation=event.mutation, program=program, parent=parent
                 )
+                self._totals.note(self._candidates())
 
     def _note_ancestors(self, trial: Trial, n: int) -> None:
         """Records where a program comes from that has become the best on the select tasks."""
-        if self._directory is None:
-            return
         latest, ancestors = self._experiment.algorithm.take_ancestors(trial.leaders[n])
         earlier = self._candidates() - self._experiment.algorithm.candidates  # of the experiments before
         for ancestor in ancestors:
@@ -301,10 +306,12 @@ class SearchLoop:
         )
 
     def _add_event(self, kind: str, **details: float | str | None) -> None:
+        moment = {"candidates": self._candidates(), "seconds": self._budget.seconds()}
+        event = {"event": kind, **moment, "experiment": self._experiment.arena.number + 1, **details}
         if self._directory is not None:
-            moment = {"candidates": self._candidates(), "seconds": self._budget.seconds()}
-            moment["experiment"] = self._experiment.arena.number + 1
-            self._directory.add_event({"event": kind, **moment, **details})
+            self._directory.add_event(event)
+        elif kind in ("ancestor", "best"):  # of which a lineage is made
+            self._events.append(event)
 
     def _write_metrics(self) -> None:
         if self._directory is not None:
