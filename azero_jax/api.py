@@ -178,7 +178,7 @@ def learning_curves(
 
     >>> import azero_jax as az
     >>> config = az.load_preset("linear", final_tasks=2)
-    >>> az.learning_curves("linear_regressor", config, baselines=False).examples[-1]
+    >>> az.learning_curves("linear_regressor", config, baselines=False).examples.tolist()[-1]
     1000
     """
     config = config or _natural_config(data)

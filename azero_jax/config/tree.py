@@ -141,7 +141,7 @@ class Config:
         (500, 60.0)
         >>> config.replace(popluation=500)
         Traceback (most recent call last):
-        ValueError: unknown setting 'popluation'; did you mean population or evolution or islands?
+        ValueError: unknown setting 'popluation'; did you mean population or mutations or projections?
         """
         from azero_jax.config.leaves import replace_settings  # which reads this tree
 

@@ -55,6 +55,9 @@ class Drawing(NamedTuple):
       inline: SVG for the page.
       svg: the same as a file.
       png: the same as pixels.
+
+    >>> Drawing("curve", "Fitness over candidates.", "<svg/>", "<svg/>", b"")
+    Drawing(curve: Fitness over candidates.)
     """
 
     name: str

@@ -95,7 +95,7 @@ def cell(parts: Iterable[str]) -> str:
 
 def plain_program(text: str) -> str:
     """A program where there is no style sheet."""
-    return f'<pre style="line-height: 1.4">{escape(text.rstrip())}</pre>'
+    return f'<pre style="line-height: 1.4; white-space: pre; overflow-x: auto">{escape(text.rstrip())}</pre>'
 
 
 def image(drawing: Drawing, width: int) -> str:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from azero_jax.explain import html
-from azero_jax.explain.animation import animate
+from azero_jax.explain.animation import DARK, LIGHT, animate
 from azero_jax.explain.drawing import BLUE, GREEN, INK, RED, Drawing, count_axis, finish, new_figure, plain_axes
 from azero_jax.explain.explanation import Explanation, explain
 from azero_jax.explain.ideas import recognise
@@ -36,7 +36,11 @@ _WIDTH: Final = 520  # pixels of a figure in a notebook
 
 
 class Animation(NamedTuple):
-    """A GIF, which a notebook shows."""
+    """A GIF, which a notebook shows.
+
+    >>> Animation(b"GIF89a", "two programs")
+    Animation(two programs)
+    """
 
     gif: bytes
     about: str
@@ -68,10 +72,9 @@ class Result(SearchResult):
     @functools.cached_property
     def readable(self) -> str:
         """The program simplified, with names in place of registers, and comments where the role of a line is known."""
-        pruned = prune(read_listing(self.program), self.metric)
-        if not pruned.size:
+        listing = simplify(prune(read_listing(self.program), self.metric), self.metric)
+        if not listing.size:  # its predictions are constant
             return self.program
-        listing = simplify(pruned, self.metric)
         return renamed(listing, recognise(listing, self.metric), self.metric)
 
     def plot(self) -> Drawing:
@@ -120,14 +123,19 @@ class Result(SearchResult):
         """
         return learning_curves({_TITLE: self.program}, self._tasks(), self.config, baselines=baselines)
 
-    def animate(self) -> Animation:
+    def animate(self, *, dark: bool = False) -> Animation:
         """The lineage of the program: from an initial one on, the ancestors that were fitter than all before them.
+
+        `dark` draws it on black paper.
 
         Raises:
           ValueError: no program was tried on the select tasks, or Pillow or matplotlib is not installed.
         """
         shown = simplified_steps(lineage(self), self.metric)
-        return Animation(animate(shown), f"{len(shown)} of the programs through which the search came to what it found")
+        return Animation(
+            animate(shown, DARK if dark else LIGHT),
+            f"{len(shown)} of the programs through which the search came to what it found",
+        )
 
     def __repr__(self) -> str:
         """The verdict, the program and its fitness, as text."""

@@ -51,7 +51,8 @@ class NotebookDisplay:
         from IPython.display import display
 
         text = "\n".join([*self._lines, *self._now])
-        data = {"text/plain": text, "text/html": f'<pre style="line-height: 1.4; opacity: 0.8">{escape(text)}</pre>'}
+        style = "line-height: 1.4; white-space: pre; overflow-x: auto; opacity: 0.8"
+        data = {"text/plain": text, "text/html": f'<pre style="{style}">{escape(text)}</pre>'}
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)
         else:

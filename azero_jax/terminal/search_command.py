@@ -62,10 +62,11 @@ the output was closed (| head), 143 after SIGTERM."""
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    return run_command(_command(), "python -m azero_jax.search", arguments)
+    return run_command(make_command(), "python -m azero_jax.search", arguments)
 
 
-def _command() -> click.Command:
+def make_command() -> click.Command:
+    """The command, with all its options."""
     file = partial(click.Option, type=FilePath(), metavar="FILE")
     folder = partial(file, metavar="DIR")
     program = f"A program (text file, or one of {', '.join(known_programs())})"
