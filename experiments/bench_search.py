@@ -38,7 +38,7 @@ RECORDED_ORIGINAL: Final = 33_000  # candidates/s of the original with its cache
 
 def linear_search_config() -> Config:
     """Random search on the linear space of the paper's section 4.1."""
-    demo = load_preset("linear", "any")
+    demo = load_preset("linear", candidates="any")
     return dataclasses.replace(
         demo,
         space=SpaceConfig(scalars=4, vectors=3, matrices=1, setup=(5,), predict=(1,), learn=(4,), ops=demo.space.ops),
@@ -172,7 +172,7 @@ def main(candidates: int, seeds: int, engine: str, workload: str, cores: int, as
     """Measures and shows."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
     console = Console(stderr=as_json)
-    configs = {"demo": load_preset("linear", "any"), "random": linear_search_config()}
+    configs = {"demo": load_preset("linear", candidates="any"), "random": linear_search_config()}
     results = {}
     for name, config in configs.items():
         if workload in ("all", name):

@@ -80,13 +80,13 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {
 def make_config(problem: str, condition: str, seed: int) -> az.Config:
     """The search of one line."""
     preset, _, max_candidates, max_seconds, values = PROBLEMS[problem]
-    config = az.load_preset(preset, "any" if condition == "any" else "learnable")
+    config = az.load_preset(preset, candidates="any" if condition == "any" else "learnable")
     changes = dict(CONDITIONS[condition])
     without = changes.pop("without", ())
     if without:
         changes["search.mutations"] = tuple(pair for pair in config.search.mutations if pair[0] not in without)
     if condition == "mutations of any":
-        changes["search.mutations"] = az.load_preset(preset, "any").search.mutations
+        changes["search.mutations"] = az.load_preset(preset, candidates="any").search.mutations
     limits = {"budget.max_candidates": max_candidates, "budget.max_seconds": max_seconds}
     return override(config, {**values, **limits, **changes, "seed": seed})
 

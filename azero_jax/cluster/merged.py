@@ -12,6 +12,7 @@ import numpy as np
 from azero_jax.cluster.messages import Report, Started
 from azero_jax.fitness.counters import Counters
 from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.protocol.curve import Curve
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.protocol.result import Progress, WorkerProgress
@@ -24,6 +25,7 @@ class Merged:
     Attributes:
       hall: the best distinct algorithms by select fitness.
       experiments: how many have begun.
+      curve: how the best fitness grew.
       latest: the latest report of each worker that counts.
     """
 
@@ -35,6 +37,7 @@ class Merged:
         self._done: dict[int, tuple[int, Counters]] = {}  # by each worker: candidates, and what happened to them
         self._others = (0, Counters())  # by those that are no more
         self._record = -np.inf
+        self.curve = Curve()
         self._is_all_of_first = False  # a search without workers has gone on with some
         if state is not None:
             self._restore(state)
@@ -73,6 +76,9 @@ class Merged:
                 if self.hall.admits(finalist.select_fitness, finalist.cost):
                     self.hall.add(canonical, dataclasses.replace(finalist, candidates=self.candidates()))
         events = [event for report in reports for event in self._news(report)]
+        self.curve.note(
+            self.candidates(), float(self._record), self.hall.best.select_fitness if self.hall.best else None
+        )
         return not self.best_select_fitness <= before, events
 
     def candidates(self) -> int:
@@ -131,6 +137,7 @@ class Merged:
             **with_prefix("finished", self.counters().state()),
             "finished_candidates": np.array(self.candidates()),
             "record": np.array(self._record),
+            "curve": self.curve.array(),
         }
 
     def worker_state(self, worker: int, islands: State) -> WorkerState:
@@ -160,6 +167,7 @@ class Merged:
     def _restore(self, state: State) -> None:
         self.hall.restore(without_prefix("totals.hall", state))
         self._record = float(state["totals.record"])
+        self.curve = Curve(state["totals.curve"])
         workers = worker_states(state)
         self._is_all_of_first = "workers" not in state
         self.experiments = max(int(worker["number"]) for worker in workers) + 1

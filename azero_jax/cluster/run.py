@@ -89,6 +89,9 @@ def _result(
         device=f"{config.cluster.workers} x {first.device}",
         run_directory=str(directory.path) if directory else None,
         counters=coordinator.merged.counters(),
+        curve=coordinator.merged.curve.points,
+        events=(),
+        task_sets=tasks,
     )
     result = make_result(measured, config, session)
     if directory is not None:

@@ -40,7 +40,7 @@ def read_config(path: Path, preset: str | None = None, candidates: str | None = 
     try:
         name, values = _take_preset(tree, preset), read_values(tree)
         candidates = candidates or values.get("search.candidates", "learnable")
-        return override(load_preset(name, candidates), values | {"search.candidates": candidates})
+        return override(load_preset(name, candidates=candidates), values | {"search.candidates": candidates})
     except ValueError as error:
         raise ValueError(one_line(f"{path}: {error}")) from None
 

@@ -3,18 +3,24 @@
 import dataclasses
 import difflib
 import operator
+import os
 import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from azero_jax.config.tree import Config
+from azero_jax.process.messages import one_line
 
 Value = bool | int | float | str | tuple[int | float | str | tuple[str, float], ...] | None
 """What a setting can be."""
 Kind = Any
 """The type of a setting, such as `int | None`: an expression that the type checker has no type for."""
+_TUPLES: Final = (tuple[int, ...], tuple[float, ...], tuple[str, ...])
+_NEAREST: Final = 3  # names that are suggested for an unknown one
 
 
 class Setting(NamedTuple):
@@ -76,6 +82,44 @@ def override(config: Config, values: Mapping[str, Any]) -> Config:
             changes[first] = value
     changes |= {name: override(getattr(config, name), inner) for name, inner in branches.items()}
     return dataclasses.replace(config, **changes)
+
+
+def read_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as Python code gives them, by dotted name and as the configuration holds them.
+
+    Args:
+      given: values by short name (`population`), as on the command line, or by dotted name (`search.population`). A
+        list may stand for a tuple, one thing for a tuple of one, a dictionary for names with weights, a path for its
+        text.
+
+    Raises:
+      ValueError: an unknown name, with the nearest ones, or a value that is not of the setting's type.
+
+    >>> read_settings({"population": 500, "data": "my.csv"})
+    {'search.population': 500, 'source.data': ('my.csv',)}
+    """
+    known = {name: setting for setting in all_settings() for name in (setting.path, setting.name)}
+    for name in given:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, [n for n in known if "." not in n], n=_NEAREST, cutoff=0.0)
+            raise ValueError(f"unknown setting {one_line(name, 60)!r}; did you mean {' or '.join(nearest)}?")
+    return {known[name].path: check_value(known[name], _plain(known[name], value)) for name, value in given.items()}
+
+
+def replace_settings(config: Config, given: Mapping[str, Any]) -> Config:
+    """The configuration with other settings, as `read_settings` reads them; a whole branch is replaced by its name.
+
+    Raises:
+      ValueError: an unknown name, a value of a wrong type, or one that is not allowed where it stands.
+    """
+    kinds = {field.name: type(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    branches: dict[str, Any] = {
+        name: value
+        for name, value in given.items()
+        if dataclasses.is_dataclass(value) and isinstance(value, kinds.get(name, type(None)))
+    }
+    settings = read_settings({name: value for name, value in given.items() if name not in branches})
+    return override(dataclasses.replace(config, **branches), settings)
 
 
 def parse_setting(setting: Setting, text: str) -> Value:
@@ -148,6 +192,23 @@ def check_value(setting: Setting, value: Any) -> Value:
         shown = "none" if value is None else repr(value)
         raise ValueError(f"{setting.path} is {shown}; it must be {describe_kind(setting.kind)}")
     return converted
+
+
+def _plain(setting: Setting, value: Any) -> Any:
+    """A Python value as TOML would have it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    kind, _ = _without_none(setting.kind)
+    if kind == tuple[tuple[str, float], ...]:
+        is_pairs = isinstance(value, tuple | list) and all(
+            isinstance(one, tuple | list) and len(one) == 2 for one in value
+        )
+        return dict(value) if is_pairs else value
+    if kind in _TUPLES and value is not None:
+        return list(value) if isinstance(value, tuple | list) else [value]
+    return value
 
 
 def _convert(kind: Kind, value: Any) -> tuple[bool, Any]:

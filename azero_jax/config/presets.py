@@ -2,9 +2,10 @@
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from typing import Any, Final
 
-from azero_jax.config.leaves import override
+from azero_jax.config.leaves import override, read_settings
 from azero_jax.config.tree import BudgetConfig, Config
 from azero_jax.evolve import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
@@ -214,20 +215,41 @@ DEFAULT_PRESET: Final = "linear"
 MULTICLASS_PRESET: Final = "multiclass"  # for the kind of tasks that no other preset has the ops for
 
 
-def load_preset(name: str, candidates: str = "learnable") -> Config:
-    """The configuration called `name`.
+def load_preset(name: str | None = None, /, **settings: Any) -> Config:
+    """The configuration called `name`, with other settings in place of its own.
 
     Args:
-      name: of the preset.
-      candidates: "learnable", or "any" for the settings that were measured best where programs that cannot learn are
-        run as well.
+      name: of the preset; None takes the one for the `data` that are named, `linear` where none are.
+      **settings: any setting by its short name, as on the command line: `load_preset("linear", seed=3, max_seconds=60)`
+        is `--preset linear --seed 3 --max-seconds 60`. With `candidates="any"` the preset has the settings that were
+        measured best where programs that cannot learn are run as well.
 
     Raises:
-      ValueError: there is none of that name; the nearest is suggested. Or `candidates` is another word.
+      ValueError: there is no such preset or setting, in which case the nearest are suggested; or a value is not
+        allowed.
 
     >>> load_preset("affine").tasks.kind
     'affine'
+    >>> load_preset("linear", seed=3, max_seconds=60).budget.max_seconds
+    60.0
     """
+    return choose_config(name, read_settings(settings))
+
+
+def choose_config(name: str | None, given: Mapping[str, Any]) -> Config:
+    """The preset that is named, or that fits what was given, with the settings that were given, by dotted name.
+
+    Raises:
+      ValueError: there is no such preset, or a value is not allowed.
+    """
+    data = given.get("source.data", ())
+    if name is None:
+        name = natural_preset(data[0]) if data else DEFAULT_PRESET
+    base = _find_preset(name, given.get("search.candidates", "learnable"))
+    return override(with_kind(base, given.get("tasks.kind", base.tasks.kind)), given)
+
+
+def _find_preset(name: str, candidates: str) -> Config:
     if candidates not in ("learnable", "any"):
         raise ValueError(f"candidates is {candidates!r}; allowed: learnable, any")
     presets = PRESETS if candidates == "learnable" else ANY_PRESETS
@@ -251,7 +273,7 @@ def with_kind(config: Config, kind: str) -> Config:
     """
     if kind != "multiclass" or config.tasks.kind == kind:
         return config
-    return override(load_preset(MULTICLASS_PRESET, config.search.candidates), {"source.data": config.source.data})
+    return override(_find_preset(MULTICLASS_PRESET, config.search.candidates), {"source.data": config.source.data})
 
 
 def check_predictions(space: SpaceConfig, metric: Metric) -> None:

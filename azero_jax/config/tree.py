@@ -1,7 +1,9 @@
 """The configuration of a search: one typed tree of frozen dataclasses. Presets are values of it."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -180,6 +182,26 @@ class Config:
             raise ValueError("migrants are for evolution; random search has no populations: leave it 0")
         if self.tasks.features is not None:
             self.space.build(self.tasks.features)
+
+    def replace(self, **settings: Any) -> Config:
+        """The same with other settings, by their short names, as on the command line.
+
+        Args:
+          **settings: such as `population=500` for `--population 500`; or a whole branch, such as `space=SpaceConfig()`.
+
+        Raises:
+          ValueError: an unknown name, with the nearest ones, or a value that is not allowed.
+
+        >>> config = Config().replace(population=500, max_seconds=60)
+        >>> config.search.population, config.budget.max_seconds
+        (500, 60.0)
+        >>> config.replace(popluation=500)
+        Traceback (most recent call last):
+        ValueError: unknown setting 'popluation'; did you mean population or mutations or projections?
+        """
+        from azero_jax.config.leaves import replace_settings  # which reads this tree
+
+        return replace_settings(self, settings)
 
 
 def derive_seed(config: Config, experiment: int, purpose: str) -> int:

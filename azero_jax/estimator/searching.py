@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from azero_jax.api import search
-from azero_jax.config.leaves import all_settings, check_value, override, suggest
+from azero_jax.config.leaves import override, read_settings
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
 from azero_jax.data.source import Source
@@ -74,7 +74,7 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
             "cluster.workers": effective_n_jobs(wanted.n_jobs),
             **_SEARCH,
             **limits,
-            **_checked(wanted.settings),
+            **read_settings(wanted.settings),
         },
     )
     if wanted.max_candidates is not None:
@@ -89,19 +89,6 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
         fec_valid_examples=min(evaluator.fec_valid_examples, tasks.valid_examples),
     )
     return dataclasses.replace(config, evaluator=evaluator)
-
-
-def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted name, lists as tuples.
-
-    Raises:
-      ValueError: an unknown name, or a value of the wrong type.
-    """
-    known = {setting.path: setting for setting in all_settings()}
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"settings has the unknown name {name!r}; did you mean {suggest(name, known)}?")
-    return {name: check_value(known[name], value) for name, value in settings.items()}
 
 
 def _within(config: Config, candidates: int) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from azero_jax.explain.lineage import LineageStep, changes
 
@@ -16,12 +16,27 @@ _FRAME_MILLISECONDS: Final = 900
 _LAST_MILLISECONDS: Final = 4000
 _WIDTH, _LINE, _MARGIN, _CURVE = 760, 24, 20, 140  # pixels
 _SIZE: Final = 17
-_PAPER, _INK, _DIM = (255, 255, 255), (31, 35, 40), (110, 119, 129)
-_COLOURS: Final = {"+": (218, 251, 225), "-": (255, 235, 233)}
-_BLUE: Final = (9, 105, 218)
 
 
-def animate(steps: Sequence[tuple[LineageStep, str]]) -> bytes:
+class Palette(NamedTuple):
+    """Colours, as red, green and blue; `marks` are behind lines that came or went."""
+
+    paper: tuple[int, int, int]
+    ink: tuple[int, int, int]
+    dim: tuple[int, int, int]
+    line: tuple[int, int, int]
+    marks: Mapping[str, tuple[int, int, int]]
+
+
+LIGHT: Final = Palette(
+    (255, 255, 255), (31, 35, 40), (101, 109, 118), (0, 114, 178), {"+": (206, 234, 248), "-": (253, 232, 214)}
+)
+DARK: Final = Palette(
+    (13, 17, 23), (230, 237, 243), (145, 152, 161), (86, 180, 233), {"+": (16, 54, 78), "-": (72, 42, 16)}
+)
+
+
+def animate(steps: Sequence[tuple[LineageStep, str]], palette: Palette = LIGHT) -> bytes:
     """A GIF of steps with their simplified programs; of more than `MOST_FRAMES` some are left out, evenly.
 
     Raises:
@@ -33,10 +48,10 @@ def animate(steps: Sequence[tuple[LineageStep, str]]) -> bytes:
     height = _LINE * (max(map(len, comparisons)) + 2) + 2 * _MARGIN + _CURVE
     frames = []
     for n, (step, _) in enumerate(picked):
-        frame = image.new("RGB", (_WIDTH, height), _PAPER)
+        frame = image.new("RGB", (_WIDTH, height), palette.paper)
         pen = draw_on(frame)
-        _draw_program(pen, font, step, comparisons[n])
-        _draw_curve(pen, font, [one for one, _ in picked], n, height)
+        _draw_program(pen, font, palette, step, comparisons[n])
+        _draw_curve(pen, font, palette, [one for one, _ in picked], n, height)
         frames.append(frame.convert("P", palette=image.Palette.ADAPTIVE, colors=32))
     file = io.BytesIO()
     durations = [_FRAME_MILLISECONDS] * (len(frames) - 1) + [_LAST_MILLISECONDS]
@@ -59,17 +74,17 @@ def _thinned(steps: list[tuple[LineageStep, str]]) -> list[tuple[LineageStep, st
     return [steps[round(n * (len(steps) - 1) / (MOST_FRAMES - 1))] for n in range(MOST_FRAMES)]
 
 
-def _draw_program(pen: ImageDraw, font: Any, step: LineageStep, lines: list[tuple[str, str]]) -> None:
+def _draw_program(pen: ImageDraw, font: Any, palette: Palette, step: LineageStep, lines: list[tuple[str, str]]) -> None:
     title = f"{step.candidates:,} candidates   fitness {step.fitness:.4f}   {step.mutation.replace('_', ' ')}"
-    pen.text((_MARGIN, _MARGIN), title, _DIM, font)
+    pen.text((_MARGIN, _MARGIN), title, palette.dim, font)
     for number, (mark, line) in enumerate(lines, start=2):
         top = _MARGIN + number * _LINE
-        if mark in _COLOURS:
-            pen.rectangle((_MARGIN // 2, top, _WIDTH - _MARGIN // 2, top + _LINE - 1), _COLOURS[mark])
-        pen.text((_MARGIN, top), f"{mark} {line}", _DIM if mark == "-" else _INK, font)
+        if mark in palette.marks:
+            pen.rectangle((_MARGIN // 2, top, _WIDTH - _MARGIN // 2, top + _LINE - 1), palette.marks[mark])
+        pen.text((_MARGIN, top), f"{mark} {line}", palette.dim if mark == "-" else palette.ink, font)
 
 
-def _draw_curve(pen: ImageDraw, font: Any, steps: list[LineageStep], now: int, height: int) -> None:
+def _draw_curve(pen: ImageDraw, font: Any, palette: Palette, steps: list[LineageStep], now: int, height: int) -> None:
     """The fitness of all steps, evenly apart, that of now marked."""
     top, bottom, left, right = height - _CURVE, height - 2 * _MARGIN, _MARGIN, _WIDTH - _MARGIN
     lowest, highest = min(step.fitness for step in steps), max(step.fitness for step in steps)
@@ -80,8 +95,8 @@ def _draw_curve(pen: ImageDraw, font: Any, steps: list[LineageStep], now: int, h
         return x, bottom - (bottom - top) * (steps[n].fitness - lowest) / span
 
     points = [point(n) for n in range(len(steps))]
-    pen.line(points, _DIM, 1)
-    pen.line(points[: now + 1], _BLUE, 3)
+    pen.line(points, palette.dim, 1)
+    pen.line(points[: now + 1], palette.line, 3)
     x, y = points[now]
-    pen.ellipse((x - 5, y - 5, x + 5, y + 5), _BLUE)
-    pen.text((left, bottom + 6), f"step {now + 1} of {len(steps)}", _DIM, font)
+    pen.ellipse((x - 5, y - 5, x + 5, y + 5), palette.line)
+    pen.text((left, bottom + 6), f"step {now + 1} of {len(steps)}", palette.dim, font)

@@ -1,29 +1,28 @@
-"""Figures that fit a page: one look, as SVG that takes the page's colours, and as files of their own."""
+"""Figures that fit a page: one look, as SVG that takes the page's colours, and as files of their own.
+
+As files they have no paper, and colours that are read on white and on black alike: texts in a middle grey, lines in
+colours that people tell apart whatever they see of colours (Okabe and Ito, *Color Universal Design*, 2008).
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from azero_jax.process.messages import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH: Final = 5.2  # inches; on a phone a point is about a pixel
-INK, DIM, GRID, PAPER = "#1f2328", "#656d76", "#d0d7de", "#ffffff"
-BLUE, RED, GREEN, AMBER = "#0969da", "#cf222e", "#1a7f37", "#9a6700"
+INK, DIM, GRID = "#757b82", "#7f858c", "#8a9098"
+BLUE, RED, GREEN, AMBER = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 # What these colours are called in the page's style sheet, which has them for light and for dark.
-VARIABLES: Final = {
-    INK: "ink",
-    DIM: "dim",
-    GRID: "grid",
-    PAPER: "paper",
-    BLUE: "blue",
-    RED: "red",
-    GREEN: "green",
-    AMBER: "amber",
-}
+VARIABLES: Final = {INK: "ink", DIM: "dim", GRID: "grid", BLUE: "blue", RED: "red", GREEN: "green", AMBER: "amber"}
 
 _STYLE: Final[Any] = {
     "font.size": 9,
@@ -38,15 +37,17 @@ _STYLE: Final[Any] = {
     "ytick.color": DIM,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
+    "grid.alpha": 0.35,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "svg.fonttype": "none",
 }
-_PIXELS_AN_INCH: Final = 150
+_PIXELS_AN_INCH: Final = 180
+_SHOWN_AN_INCH: Final = 110  # of them in a notebook, whose screen has more pixels than it says
 
 
 class Drawing(NamedTuple):
-    """One figure.
+    """One figure, which a notebook shows.
 
     Attributes:
       name: of its files.
@@ -54,6 +55,9 @@ class Drawing(NamedTuple):
       inline: SVG for the page.
       svg: the same as a file.
       png: the same as pixels.
+
+    >>> Drawing("curve", "Fitness over candidates.", "<svg/>", "<svg/>", b"")
+    Drawing(curve: Fitness over candidates.)
     """
 
     name: str
@@ -61,6 +65,29 @@ class Drawing(NamedTuple):
     inline: str
     svg: str
     png: bytes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes it into a file, as SVG or PNG.
+
+        Raises:
+          ValueError: the name ends otherwise, or the file cannot be written.
+        """
+        target = Path(path)
+        data = {".svg": self.svg.encode(), ".png": self.png}.get(target.suffix.lower())
+        if data is None:
+            raise ValueError(f"{one_line(str(path), 120)}: a figure is saved as .svg or .png")
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise ValueError(f"{one_line(str(path), 120)}: cannot be written: {error.strerror}") from None
+
+    def __repr__(self) -> str:
+        """What it shows."""
+        return f"Drawing({self.name}: {self.caption})"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """The figure for a notebook, and how many pixels wide it is shown."""
+        return self.png, {"width": round(WIDTH * _SHOWN_AN_INCH)}
 
 
 def new_figure(height: float, rows: int = 1, columns: int = 1, **settings: Any) -> tuple[Figure, Any]:
@@ -100,6 +127,18 @@ def plain_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
     axes.grid(True, axis="both")
     axes.set_axisbelow(True)
+
+
+def count_axis(axes: Axes) -> None:
+    """Counts along the x axis, on a logarithmic scale, written out."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    subs = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _for_page(svg: str, name: str, caption: str) -> str:

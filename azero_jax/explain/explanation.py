@@ -12,13 +12,16 @@ import numpy as np
 
 from azero_jax.config.tree import derive_seed
 from azero_jax.engines.settings import EngineConfig
+from azero_jax.explain import html
 from azero_jax.explain.ablate import Ablation, Bench, Sweep, ablate, sweep_constants
+from azero_jax.explain.drawing import Drawing
 from azero_jax.explain.export.write import write_exports
+from azero_jax.explain.figures import draw_ablation
 from azero_jax.explain.ideas import Recognised, recognise
 from azero_jax.explain.listing import Listing, Place, prune, read_listing
 from azero_jax.explain.readable import commented, renamed
 from azero_jax.explain.simplify import simplify
-from azero_jax.explain.standing import Standing, compare
+from azero_jax.explain.standing import Standing, compare, describe_metric
 from azero_jax.explain.subject import Subject
 from azero_jax.explain.tune import TRIALS, Tuning, tune
 from azero_jax.language.library import program_space
@@ -30,13 +33,14 @@ from azero_jax.tasks.sets import TaskSets
 
 FOLDER: Final = "explained"
 EXPORTS: Final = "exports"
+_WIDTH: Final = 520  # pixels of a figure in a notebook
 _SAME: Final = 1e-6  # mean fitness of two programs that are proved equal may differ by rounding
 
 Say = Callable[[str], None]
 
 
 class Explanation(NamedTuple):
-    """What was found out.
+    """What was found out, which a notebook shows.
 
     Attributes:
       subject: what is explained.
@@ -50,6 +54,11 @@ class Explanation(NamedTuple):
       tuning: what tuning them gains; None if that was not asked for, or there are none.
       standing: how it does beside baselines; empty if that was not asked for.
       notes: what a reader has to know.
+
+    >>> import azero_jax as az
+    >>> config = az.load_preset("linear", select_tasks=2, select_train_examples=50)
+    >>> az.explain_program("linear_regressor", config, baselines=False, trials=0).listing.size
+    6
     """
 
     subject: Subject
@@ -73,6 +82,47 @@ class Explanation(NamedTuple):
     def renamed(self) -> str:
         """The simplified program with names in place of registers."""
         return renamed(self.listing, self.recognised, self.metric)
+
+    @property
+    def lead(self) -> str:
+        """How long the program is, and how fit."""
+        before, after = self.pruned.size, self.listing.size
+        size = f"{after} instructions"
+        size += f", simplified from {before}, which predict the same" if after < before else ""
+        ablation = self.ablation
+        measured = (
+            f"Fitness {ablation.fitness:.4f} (mean over {ablation.tasks} fresh tasks of {self.features} features)"
+        )
+        return f"A program of {size}. {measured}; fitness is {describe_metric(self.metric)}."
+
+    def plot(self) -> Drawing:
+        """What is lost without each instruction and without each idea.
+
+        Raises:
+          ValueError: matplotlib is not installed.
+        """
+        return draw_ablation(self.ablation)
+
+    def __repr__(self) -> str:
+        """The program with its comments, and what is lost without each line and each idea."""
+        worth = [
+            f"{one.change:+.4f}  without {one.name}" for one in (*self.ablation.instructions, *self.ablation.ideas)
+        ]
+        places = [
+            f"{one.unseen:.4f}  {one.name}, unseen tasks, {one.select:.4f} on select tasks" for one in self.standing
+        ]
+        notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([self.lead, "", self.renamed, *worth, *([""] if places else []), *places, *notes])
+
+    def _repr_html_(self) -> str:
+        parts = [html.paragraph(self.lead), html.plain_program(self.renamed)]
+        rows = [(one.name, f"{one.select:.4f}", f"{one.unseen:.4f}") for one in self.standing]
+        try:
+            parts.append(html.image(self.plot(), _WIDTH))
+        except ValueError as error:  # matplotlib is not installed
+            parts.append(html.paragraph(str(error)))
+        parts.append(html.table(("mean fitness", ">select tasks", ">unseen tasks"), rows))
+        return html.cell([*parts, *(html.paragraph(f"note: {note}") for note in self.notes)])
 
 
 def explain(

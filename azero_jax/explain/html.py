@@ -1,5 +1,6 @@
 """Pieces of an HTML page; every text that goes in is escaped."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
@@ -85,3 +86,20 @@ def folded(summary: str, inside: str, *, is_open: bool = False) -> str:
 def picture(kind: str, data: str, about: str) -> str:
     """A picture in the page itself; `data` is base64."""
     return f'<img src="data:image/{kind};base64,{data}" alt="{escape(about, quote=True)}">'
+
+
+def cell(parts: Iterable[str]) -> str:
+    """The output of a notebook's cell; it takes the notebook's own colours and letters."""
+    return "\n".join(['<div style="max-width: 46rem; overflow-x: auto">', *(part for part in parts if part), "</div>"])
+
+
+def plain_program(text: str) -> str:
+    """A program where there is no style sheet."""
+    return f'<pre style="line-height: 1.4; white-space: pre; overflow-x: auto">{escape(text.rstrip())}</pre>'
+
+
+def image(drawing: Drawing, width: int) -> str:
+    """A figure as pixels, so many of the page's wide at most."""
+    data = base64.b64encode(drawing.png).decode()
+    about = escape(drawing.caption, quote=True)
+    return f'<img src="data:image/png;base64,{data}" alt="{about}" style="width: {width}px; max-width: 100%">'

@@ -51,40 +51,36 @@ class LineageStep(NamedTuple):
 
 
 def lineage(run: str | os.PathLike[str] | SearchResult) -> tuple[LineageStep, ...]:
-    """The programs through which the best of a recorded search came about, the initial one first.
+    """The programs through which the best of a search came about, the initial one first.
 
     Args:
-      run: the run directory, or the result of a search that was recorded.
+      run: the result of a search, or the run directory of one that was recorded.
 
     Raises:
-      ValueError: nothing was recorded, the directory holds no run, or there is no best program yet.
+      ValueError: the directory holds no run, or there is no best program yet.
 
-    >>> import tempfile
     >>> import azero_jax as az
-    >>> small = az.EvolutionSettings(islands=2, population=50, batch=25)
-    >>> budget = az.BudgetConfig(max_candidates=500)
-    >>> config = az.Config(space=az.load_preset("linear").space, search=small, budget=budget)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     steps = az.lineage(az.search(config, out=folder))
-    >>> steps[0].mutation
+    >>> config = az.load_preset("linear", islands=2, population=50, batch=25, max_candidates=500)
+    >>> az.lineage(az.search(config))[0].mutation
     'initial program'
     """
-    if isinstance(run, SearchResult):
-        if run.run_directory is None:
-            raise ValueError("the search was not recorded; with out= it leaves a run directory, whose lineage is known")
-        run = run.run_directory
-    path = Path(run)
+    if isinstance(run, SearchResult) and run.run_directory is None:
+        return _make(list(run.events), run.program, "the search")
+    path = Path(run.run_directory or "" if isinstance(run, SearchResult) else run)
     hall = read_overview(path).hall_of_fame
-    events = read_lines(path / EVENTS_FILE)
+    if not hall:
+        raise ValueError(f"{path / HALL_FILE}: there is no best program")
+    return _make(read_lines(path / EVENTS_FILE), hall[0]["program"], f"run directory {path}")
+
+
+def _make(events: list[dict[str, Any]], found: str, where: str) -> tuple[LineageStep, ...]:
+    """The steps to the program that was found."""
     best = next((event for event in reversed(events) if event["event"] == "best"), None)
     if best is None:
-        raise ValueError(f"run directory {path}: no program was tried on the select tasks yet, so there is no best one")
+        raise ValueError(f"{where}: no program was tried on the select tasks yet, so there is no best one")
     steps = _follow(events, best)
     if steps[-1].program != best["program"]:
         steps.append(_step(best, best["candidates"], LATER, steps[-1].program))
-    if not hall:
-        raise ValueError(f"{path / HALL_FILE}: there is no best program")
-    found = hall[0]["program"]
     if _without_constants(read_listing(found)) and _only_constants_differ(found, best["program"]):
         steps.append(_step({**best, "program": found}, best["candidates"], TUNED, best["program"]))
     return tuple(steps)

@@ -19,7 +19,6 @@ from azero_jax.explain.explanation import EXPORTS, FOLDER, Explanation, Say, exp
 from azero_jax.explain.export.write import FILES, export_program
 from azero_jax.explain.figures import draw_ablation, draw_flow, draw_front, draw_progress, draw_standing, draw_sweeps
 from azero_jax.explain.lineage import LineageStep, changes, lineage, simplified_steps
-from azero_jax.explain.standing import describe_metric
 from azero_jax.explain.subject import Run, Subject, read_run
 from azero_jax.fitness.counters import Counters
 from azero_jax.recording.environment import describe_environment
@@ -89,7 +88,7 @@ def make_page(
     title = f"azero_jax: {explanation.subject.title}"
     body = [
         f"<h1>{escape(explanation.subject.title)}</h1>",
-        html.paragraph(_lead(explanation), "lead"),
+        html.paragraph(explanation.lead, "lead"),
         *(html.paragraph(note, "note") for note in explanation.notes),
         html.section("The program", html.program(explanation.renamed), _other_forms(explanation), figures["flow"]),
         html.section("As code", _exports(explanation)),
@@ -130,16 +129,6 @@ def _draw(explanation: Explanation, steps: Sequence[LineageStep]) -> dict[str, D
     if explanation.standing:
         drawings.append(draw_standing(explanation.standing))
     return {drawing.name: drawing for drawing in drawings}
-
-
-def _lead(explanation: Explanation) -> str:
-    before, after = explanation.pruned.size, explanation.listing.size
-    size = f"{after} instructions" + (f", simplified from {before}, which predict the same" if after < before else "")
-    ablation = explanation.ablation
-    measured = (
-        f"Fitness {ablation.fitness:.4f} (mean over {ablation.tasks} fresh tasks of {explanation.features} features)"
-    )
-    return f"A program of {size}. {measured}; fitness is {describe_metric(explanation.metric)}."
 
 
 def _other_forms(explanation: Explanation) -> str:

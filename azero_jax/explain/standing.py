@@ -50,6 +50,11 @@ def describe_metric(metric: Metric) -> str:
     return "accuracy" if metric.is_classification else "1 - (2 / pi) arctan(root mean squared error)"
 
 
+def metric_label(metric: Metric) -> str:
+    """What an axis of fitness is called."""
+    return "accuracy" if metric.is_classification else "fitness (1: no error)"
+
+
 def _baseline(
     model: Baseline, select: Tasks, final: Tasks, epochs: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,13 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from azero_jax.config.tree import Config
 from azero_jax.fitness.counters import Counters
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.process.patience import Patience
+from azero_jax.protocol.curve import CurvePoint
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.finalists import measure_finalists, tune_best
 from azero_jax.protocol.front import Front, pareto
@@ -44,6 +45,9 @@ class Session(NamedTuple):
     device: str
     run_directory: str | None
     counters: Counters
+    curve: tuple[CurvePoint, ...]
+    events: tuple[dict[str, Any], ...]
+    task_sets: TaskSets
 
 
 def measure(
@@ -86,6 +90,7 @@ def make_result(measured: Measured, config: Config, session: Session) -> SearchR
         precision=config.engine.precision,
         hall_of_fame=measured.finalists,
         front=measured.front,
+        config=config,
         **session._asdict(),
     )
 

@@ -135,7 +135,10 @@ class IslandLoop:
                 leader = n if hall.best is finalist else leader
         if leader is not None:
             self._note_ancestors(trial, leader)
-        return not self.totals.best_select_fitness <= best_before
+        has_grown = not self.totals.best_select_fitness <= best_before
+        if has_grown:
+            self.totals.note(self.candidates())
+        return has_grown
 
     def emigrants(self, count: int) -> Migrants | None:
         """Copies of some programs, for the islands of others; None of an algorithm without populations."""
@@ -156,6 +159,7 @@ class IslandLoop:
                 parent = None if event.parent is None else format_program(event.parent, 0, self._space)
                 program = format_program(event.program, 0, self._space)
                 self._note("new_best", fitness=event.fitness, mutation=event.mutation, program=program, parent=parent)
+                self.totals.note(self.candidates())
 
     def progress(self, seconds: float) -> Progress:
         """How far it has come in so many seconds."""

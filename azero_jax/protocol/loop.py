@@ -60,8 +60,8 @@ class SearchLoop:
         self._budget = Budget(self._config.budget, self._config.output.report_every, spent)
         self._stop, self._patience = stop, arena.patience or Patience()
         self._patience.until(self._end)
-        add_event = None if directory is None else self._add_event
-        self._islands = IslandLoop(arena, task_sets, seeds, say, add_event, state=state)
+        self._events: list[dict[str, Any]] = []  # of a search that is not recorded
+        self._islands = IslandLoop(arena, task_sets, seeds, say, self._add_event, state=state)
         for canonical, finalist in recorded:
             self._islands.totals.hall.add(canonical, finalist)
         if state is not None:
@@ -170,6 +170,9 @@ class SearchLoop:
             device=self._arena.engine.device,
             run_directory=str(self._directory.path) if self._directory else None,
             counters=self._islands.totals.counters(self._islands.experiment),
+            curve=self._islands.totals.curve.points,
+            events=tuple(self._events),
+            task_sets=self._task_sets,
         )
         result = make_result(measured, self._config, session)
         if self._directory is not None:
@@ -180,6 +183,8 @@ class SearchLoop:
     def _add_event(self, event: dict[str, Any]) -> None:
         if self._directory is not None:
             self._directory.add_event({**event, "seconds": self._budget.seconds()})
+        elif event["event"] in ("ancestor", "best"):  # of which a lineage is made
+            self._events.append({**event, "seconds": self._budget.seconds()})
 
     def _write_metrics(self) -> None:
         if self._directory is not None:

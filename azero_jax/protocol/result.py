@@ -4,11 +4,14 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
+from azero_jax.config.tree import Config
 from azero_jax.fitness.counters import Counters
 from azero_jax.language.roles import Metric
 from azero_jax.learner.learner import Learner
+from azero_jax.protocol.curve import CurvePoint
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.front import Front
+from azero_jax.tasks.sets import TaskSets
 
 
 class WorkerProgress(NamedTuple):
@@ -100,6 +103,10 @@ class SearchResult:
       counters: what happened to all candidates.
       hall_of_fame: the best distinct algorithms, the one above first.
       front: the Pareto front of select fitness against cost, the fittest first; printed, it is a table.
+      curve: how the best fitness grew.
+      events: of a search that was not recorded, those that a lineage is made of, as `events.jsonl` would have them.
+      config: everything that decided the search.
+      task_sets: where its tasks came from; None after it has been pickled, as they may hold all of the data.
 
     >>> text, budget = "def Setup(): ...", "max_candidates"
     >>> best = Finalist(text, text, 0.9, 0.8, 0.7, candidates=1000, experiment=1, cost=3.7)
@@ -129,17 +136,47 @@ class SearchResult:
     counters: Counters
     hall_of_fame: tuple[Finalist, ...]
     front: Front
+    curve: tuple[CurvePoint, ...] = ()
+    events: tuple[dict[str, Any], ...] = dataclasses.field(default=(), compare=False, repr=False)
+    config: Config = dataclasses.field(default=Config(), compare=False, repr=False)
+    task_sets: TaskSets | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    @property
+    def candidates_per_second(self) -> float:
+        """Candidates a second of search."""
+        return self.candidates / max(self.seconds, 1e-9)
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is solved, and after what, in one line."""
+        verdict = "solved" if self.solved else f"not solved ({self.stopped_by.replace('_', ' ')})"
+        return (
+            f"{verdict} after {self.candidates:,} candidates in {self.seconds:.1f} s"
+            f" ({self.candidates_per_second:,.0f} a second), {self.experiments} experiment(s), seed {self.seed},"
+            f" engine {self.engine}"
+        )
 
     def learner(self) -> Learner:
         """The program as something that learns from rows, in the precision and with as many passes as in the search."""
         return Learner(self.program, self.metric, epochs=self.epochs, seed=self.seed, precision=self.precision)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as plain values, for JSON, None where nothing was measured; hall and front have files."""
-        apart = ("hall_of_fame", "front")
-        values = dataclasses.asdict(dataclasses.replace(self, hall_of_fame=(), front=Front()))
+        """The result as plain values, for JSON, None where nothing was measured; without what has files of its own."""
+        apart: dict[str, Any] = {
+            "hall_of_fame": (),
+            "front": Front(),
+            "curve": (),
+            "events": (),
+            "config": None,
+            "task_sets": None,
+        }
+        values = dataclasses.asdict(dataclasses.replace(self, **apart))
         return {
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in values.items()
             if name not in apart
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the tasks."""
+        return {**self.__dict__, "task_sets": None}

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
@@ -33,6 +33,7 @@ from azero_jax.protocol.worker_states import state_of_one
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
 from azero_jax.tasks.load import load_task_sets
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets, fingerprint
+from azero_jax.tasks.settings import DATA_KINDS
 
 REPORT_SECONDS: Final = 1.0  # between two reports
 
@@ -103,8 +104,10 @@ def run(
         return (conduct or search_here)(prepared, report or (lambda progress: None), report_seconds)
 
 
-def make_task_sets(config: Config, say: Callable[[str], None], asked: Collection[str] = ()) -> TaskSets:
-    """The tasks that a configuration describes: drawn at random, or of the user's data.
+def make_task_sets(
+    config: Config, say: Callable[[str], None], asked: Collection[str] = (), data: Any = None
+) -> TaskSets:
+    """The tasks that a configuration describes: drawn at random, or of the user's data, which may be in memory.
 
     Of the user's data there are fewer examples than it says where there are not so many, apart from the numbers that
     were `asked` for, by name.
@@ -112,10 +115,16 @@ def make_task_sets(config: Config, say: Callable[[str], None], asked: Collection
     Raises:
       ValueError: the data cannot be read, or do not make such tasks, or no program of the space could predict them.
     """
+    if data is not None and not config.tasks.of_data:
+        kinds = ", ".join(DATA_KINDS)
+        raise ValueError(
+            f"data are given, but tasks of kind {config.tasks.kind} are drawn at random; take one of {kinds}"
+        )
     if not config.tasks.of_data:
         return GeneratedTasks(config.tasks)
     cache_dir, progress = default_cache_dir(), spoken(say)
-    tasks = load_task_sets(config.tasks, config.source, cache_dir=cache_dir, progress=progress, asked=asked)
+    reading: dict[str, Any] = {"cache_dir": cache_dir, "progress": progress, "asked": asked, "data": data}
+    tasks = load_task_sets(config.tasks, config.source, **reading)
     check_predictions(config.space, tasks.metric)
     return tasks
 

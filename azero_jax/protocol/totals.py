@@ -4,6 +4,7 @@ import numpy as np
 
 from azero_jax.fitness.counters import Counters
 from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.protocol.curve import Curve
 from azero_jax.protocol.experiment import Experiment
 from azero_jax.protocol.hall_of_fame import HallOfFame
 
@@ -13,6 +14,7 @@ class Totals:
 
     Attributes:
       hall: the best distinct algorithms by select fitness.
+      curve: how the best fitness grew.
     """
 
     def __init__(self, hall_size: int, state: State | None = None) -> None:
@@ -21,11 +23,13 @@ class Totals:
         self._finished = Counters()  # of the experiments before
         self._finished_candidates = 0
         self._record = -np.inf  # best search fitness of all experiments
+        self.curve = Curve()
         if state is not None:
             self.hall.restore(without_prefix("hall", state))
             self._finished.restore(without_prefix("finished", state))
             self._finished_candidates = int(state["finished_candidates"])
             self._record = float(state["record"])
+            self.curve = Curve(state["curve"])
 
     def candidates(self, experiment: Experiment) -> int:
         """Candidates of all experiments, of the one that is running too."""
@@ -50,6 +54,10 @@ class Totals:
             self._record = fitness
         return is_record
 
+    def note(self, candidates: int) -> None:
+        """Takes down the best fitness, if it has grown."""
+        self.curve.note(candidates, float(self._record), self.hall.best.select_fitness if self.hall.best else None)
+
     @property
     def best_select_fitness(self) -> float:
         """Of the hall of fame; NaN before the first trial."""
@@ -62,4 +70,5 @@ class Totals:
             **with_prefix("finished", self._finished.state()),
             "finished_candidates": np.array(self._finished_candidates),
             "record": np.array(self._record),
+            "curve": self.curve.array(),
         }

@@ -25,6 +25,7 @@ def load_task_sets(
     cache_dir: Path | None = None,
     progress: Progress = no_progress,
     asked: Collection[str] | None = None,
+    data: Any = None,
 ) -> TaskSets:
     """Reads the user's data, and deals them out to search, select and unseen tasks.
 
@@ -35,11 +36,12 @@ def load_task_sets(
       progress: called while something slow goes on.
       asked: numbers of examples, by name, that somebody asked for; others are taken as far as there are so many, which
         is said. None stands for all.
+      data: what `source.data` would name, in memory: whatever `azero_jax.data.load_source` takes.
 
     Raises:
       ValueError: no data are named, they cannot be read, or they do not make such tasks; one line says why.
     """
-    sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress)
+    sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress, data=data)
     if tasks.kind == "table":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} tables; tasks of kind table are made of one")
@@ -82,18 +84,19 @@ def _narrow(source: Source, features: int | None, seed: int) -> Source:
 
 
 def read_sources(
-    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None, progress: Progress
+    tasks: TaskConfig, source: SourceConfig, *, cache_dir: Path | None, progress: Progress, data: Any = None
 ) -> list[Source]:
-    """The data that settings name.
+    """The data that settings name, or those in memory.
 
     Raises:
       ValueError: none are named, or they cannot be read.
     """
-    if not source.data:
+    named = source.data if data is None else (data,)
+    if not named:
         raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
     reading: dict[str, Any] = {"label": source.label, "regression": source.regression, "missing": source.missing}
     slow: dict[str, Any] = {"download": source.download, "cache_dir": cache_dir, "progress": progress}
-    return [load_source(name, **reading, **slow) for name in source.data]
+    return [load_source(one, **reading, **slow) for one in named]
 
 
 def tell(notes: Iterable[str], progress: Progress) -> None:

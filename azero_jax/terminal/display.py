@@ -12,15 +12,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from azero_jax.explain.sparkline import sparkline
 from azero_jax.fitness.counters import Counters
 from azero_jax.judge.comparison import Comparison, describe_fitness
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import STOP_SIGNALS
 
 _PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
-_CURVE_WIDTH = 60  # characters
 _GAP = 4  # characters between two programs side by side
-_BARS = " ▁▂▃▄▅▆▇█"
 
 
 class Display:
@@ -71,12 +70,8 @@ class Display:
         if self._live is not None:
             self._live.stop()
         console = self._console
-        verdict = "solved" if result.solved else f"not solved ({result.stopped_by.replace('_', ' ')})"
-        console.print(
-            f"\n[bold]{verdict}[/bold] after {result.candidates:,} candidates in {result.seconds:.1f} s"
-            f" ({result.candidates / max(result.seconds, 1e-9):,.0f} a second), {result.experiments} experiment(s),"
-            f" seed {result.seed}, engine {result.engine}"
-        )
+        verdict, mark, about = result.verdict.partition(" after ")
+        console.print(f"\n[bold]{verdict}[/bold]{mark}{about}")
         show_programs(console, result.program, result.raw_program)
         console.print(
             f"mean fitness: {_measured(result.search_fitness)} on search tasks,"
@@ -180,13 +175,6 @@ def counter_line(counters: Counters) -> str:
     return ", ".join(parts)
 
 
-def curve(values: list[float], width: int = _CURVE_WIDTH) -> str:
-    """A small curve of fitnesses (0 to 1), the latest at the right; all of them, thinned out to `width` characters."""
-    step = max(len(values) / width, 1.0)
-    picked = [values[int(n * step)] for n in range(min(len(values), width))]
-    return "".join(_BARS[round(min(max(value, 0.0), 1.0) * (len(_BARS) - 1))] for value in picked)
-
-
 def _measured(fitness: float) -> str:
     return "not measured (no time was left)" if math.isnan(fitness) else f"{fitness:.6f}"
 
@@ -195,7 +183,7 @@ def _panel(progress: Progress, best: list[float]) -> Panel:
     lines = Group(
         Text(progress_line(progress), style="bold"),
         *map(Text, worker_lines(progress)),
-        Text(f"best fitness {curve(best)}"),
+        Text(f"best fitness {sparkline(best)}"),
         Text(f"{counter_line(progress.counters)}, {progress.restarts} restarts", style="dim"),
         Text(progress.program, no_wrap=True, overflow="ellipsis"),
     )

@@ -78,10 +78,11 @@ _DEFAULTS: Final = override(
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    return run_command(_command(), "python -m azero_jax.evaluate", arguments)
+    return run_command(make_command(), "python -m azero_jax.evaluate", arguments)
 
 
-def _command() -> click.Command:
+def make_command() -> click.Command:
+    """The command, with all its options."""
     return click.Command(
         "evaluate",
         params=[

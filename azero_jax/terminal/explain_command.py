@@ -62,10 +62,11 @@ _SETTINGS: Final = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    return run_command(_command(), "python -m azero_jax.explain", arguments)
+    return run_command(make_command(), "python -m azero_jax.explain", arguments)
 
 
-def _command() -> click.Command:
+def make_command() -> click.Command:
+    """The command, with all its options."""
     return click.Command(
         "explain",
         params=[

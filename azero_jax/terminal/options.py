@@ -73,12 +73,12 @@ class SectionedCommand(click.Command):
 
     def __init__(self, *arguments: Any, sections: Mapping[str, Sequence[str]], **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._sections = sections
+        self.sections = sections
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections."""
         parameters = {parameter.name: parameter for parameter in self.get_params(ctx)}
-        for title, names in self._sections.items():
+        for title, names in self.sections.items():
             records = [record for name in names if (record := parameters.pop(name).get_help_record(ctx))]
             with formatter.section(title):
                 formatter.write_dl(records)

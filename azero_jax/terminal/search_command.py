@@ -11,7 +11,7 @@ import click
 from azero_jax.cluster.run import run
 from azero_jax.config.file import read_config
 from azero_jax.config.leaves import override
-from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset, natural_preset, with_kind
+from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, choose_config, load_preset
 from azero_jax.config.tree import Config
 from azero_jax.explain.report import report_run
 from azero_jax.judge.comparison import COMPARISON_SECONDS, Comparison, compare_with_linear
@@ -63,10 +63,11 @@ the output was closed (| head), 143 after SIGTERM."""
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    return run_command(_command(), "python -m azero_jax.search", arguments)
+    return run_command(make_command(), "python -m azero_jax.search", arguments)
 
 
-def _command() -> click.Command:
+def make_command() -> click.Command:
+    """The command, with all its options."""
     file = partial(click.Option, type=FilePath(), metavar="FILE")
     folder = partial(file, metavar="DIR")
     program = f"A program (text file, or one of {', '.join(known_programs())})"
@@ -130,7 +131,7 @@ def _run(
         out = RUNS / name
     given = given_settings(words)
     given.update({"source.data": absolute_data(given["source.data"])} if "source.data" in given else {})
-    resolved = override(_base_config(preset, config, resume, given), given)
+    resolved = _resolve(preset, config, resume, given)
     programs = {path: read_program(path) for path in start_from}
     texts = tuple(program.text for program in programs.values())
     if resume is not None and (out is not None or programs):
@@ -179,19 +180,15 @@ def exit_code(result: SearchResult) -> int:
     return SOLVED if result.solved else EXIT_CODES.get(result.stopped_by, NOT_SOLVED)
 
 
-def _base_config(preset: str | None, config: Path | None, resume: Path | None, given: Mapping[str, Any]) -> Config:
-    """What the settings that were given take the place in."""
+def _resolve(preset: str | None, config: Path | None, resume: Path | None, given: Mapping[str, Any]) -> Config:
+    """The configuration, with the settings that were given in place of its own."""
     if resume is not None:
         if preset is not None or config is not None:
             raise ValueError("--resume cannot go with --preset or --config; a run goes on with its own settings")
-        return read_run_config(resume)
+        return override(read_run_config(resume), given)
     if config is not None:
-        return read_config(config, preset, given.get("search.candidates"))
-    data = given.get("source.data", ())
-    if data and preset is None:
-        preset = natural_preset(data[0])
-    base = load_preset(preset or DEFAULT_PRESET, given.get("search.candidates", "learnable"))
-    return with_kind(base, given.get("tasks.kind", base.tasks.kind))
+        return override(read_config(config, preset, given.get("search.candidates")), given)
+    return choose_config(preset, given)
 
 
 def _check_programs(programs: Mapping[Path, ReadProgram], space: SearchSpace) -> None:

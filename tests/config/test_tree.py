@@ -37,11 +37,11 @@ def test_the_presets_for_any_candidates_are_as_many() -> None:
 
 
 def test_candidates_decide_which_settings_of_a_preset_are_taken(tmp_path: Path) -> None:
-    assert read_config(write(tmp_path, "[search]\ncandidates = 'any'")) == load_preset("linear", "any")
+    assert read_config(write(tmp_path, "[search]\ncandidates = 'any'")) == load_preset("linear", candidates="any")
     file = write(tmp_path, "preset = 'affine'")
-    assert read_config(file, candidates="any") == load_preset("affine", "any")
+    assert read_config(file, candidates="any") == load_preset("affine", candidates="any")
     with pytest.raises(ValueError, match=r"^candidates is 'all'; allowed: learnable, any$"):
-        load_preset("linear", "all")
+        load_preset("linear", candidates="all")
 
 
 def test_the_original_preset_is_the_release_s_demo() -> None:

@@ -58,9 +58,12 @@ def test_random_search_finds_its_best_without_ancestors(tmp_path: Path) -> None:
     assert [step.mutation for step in lineage(result)] == [INITIAL]
 
 
-def test_what_was_not_recorded_has_no_lineage(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="was not recorded"):
-        az.lineage(az.search(tiny(budget__max_candidates=200)))
+def test_a_search_that_was_not_recorded_has_the_same_lineage(tmp_path: Path) -> None:
+    config = tiny(budget__max_candidates=1000)
+    assert az.lineage(az.search(config)) == az.lineage(az.search(config, out=tmp_path / "run"))
+
+
+def test_where_there_is_no_run_there_is_no_lineage(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no run"):
         az.lineage(tmp_path)
 

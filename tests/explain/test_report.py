@@ -11,7 +11,7 @@ import pytest
 
 import azero_jax as az
 from azero_jax.explain import explanation, html
-from azero_jax.explain.drawing import finish, new_figure
+from azero_jax.explain.drawing import BLUE, finish, new_figure
 from azero_jax.explain.export.write import FILES
 from azero_jax.explain.figures import draw_front
 from azero_jax.explain.subject import read_run
@@ -73,10 +73,10 @@ def test_texts_are_escaped() -> None:
 
 def test_a_figure_takes_the_page_s_colours() -> None:
     figure, axes = new_figure(1.0)
-    axes.plot([0, 1], [0, 1], color="#0969da")
+    axes.plot([0, 1], [0, 1], color=BLUE)
     drawing = finish(figure, "some", 'a "line" & more')
     assert "var(--blue)" in drawing.inline
-    assert "#0969da" in drawing.svg
+    assert BLUE in drawing.svg
     assert 'aria-label="a &quot;line&quot; &amp; more"' in drawing.inline
     assert drawing.png.startswith(b"\x89PNG")
 

@@ -11,7 +11,7 @@ from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
 
 TINY: Final = override(
-    load_preset("linear", "any"),
+    load_preset("linear", candidates="any"),
     {
         "space.vectors": 2,
         "space.setup": (3,),

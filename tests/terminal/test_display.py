@@ -9,17 +9,10 @@ import pytest
 from rich.console import Console
 
 import azero_jax as az
+from azero_jax.explain.sparkline import sparkline
 from azero_jax.fitness.counters import Counters
 from azero_jax.protocol.result import WorkerProgress
-from azero_jax.terminal.display import (
-    Display,
-    counter_line,
-    curve,
-    how_to_go_on,
-    progress_line,
-    show_programs,
-    worker_lines,
-)
+from azero_jax.terminal.display import Display, counter_line, how_to_go_on, progress_line, show_programs, worker_lines
 
 PROGRESS = az.Progress(
     candidates=2_000_000,
@@ -69,7 +62,7 @@ def test_counters_in_one_line() -> None:
     [([], ""), ([0.0, 0.5, 1.0], " ▄█"), ([-1.0, 2.0], " █"), ([0.0] * 50 + [1.0] * 50, " " * 5 + "█" * 5)],
 )
 def test_a_curve_in_one_line(values: list[float], expected: str) -> None:
-    assert curve(values, width=10) == expected
+    assert sparkline(values, width=10) == expected
 
 
 def test_a_stopped_run_says_how_to_go_on() -> None:
