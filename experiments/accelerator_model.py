@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from azero_jax.engines.xla.absent import GPUS, Gpu, gpu_devices, tpu_devices
 from azero_jax.engines.xla.ahead import TaskShape, compile_ahead
 from azero_jax.engines.xla.forms import Form, Grouped
-from azero_jax.engines.xla.groups import function_ops, op_groups
+from azero_jax.engines.xla.groups import function_groups, function_ops
 from azero_jax.engines.xla.hlo import Instruction, Module, parse_module
 from azero_jax.engines.xla.sizing import choose_form, grouped_block
 from azero_jax.language.program import Programs
@@ -120,7 +120,7 @@ def count(form: Form, workload: Workload, programs: Programs, train: int, valid:
     code, sizes = form.encode(space, programs, np.arange(len(programs)), capacity, np.float32)
     if isinstance(form, Grouped):
         kinds, rounds = code.group, sizes
-        widths = [len(op_groups(function_ops(space, function))) for function in range(3)]
+        widths = [len(function_groups(space, function)) for function in range(3)]
     else:
         kinds = code.branch
         rounds = sizes.reshape(-1, form.block, 3).max(axis=1)

@@ -85,6 +85,7 @@ def gpu_devices(name: str, count: int = 1) -> tuple[Any, ...]:
 
     JAX's CUDA plug-in has to be (`pip install jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12`).
     """
+    os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")  # whether CUDA's libraries could run anything
     config = _GPU_CONFIG.format(**GPUS[name]._asdict())
     topology = topologies.get_topology_desc(
         platform="cuda", topology_name=name, topology=f"1x1x{count}", target_config=config
