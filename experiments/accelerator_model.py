@@ -2,11 +2,11 @@
 
     python experiments/accelerator_model.py [--workloads demo neural_net full_table] [--out FILE]
 
-The engine is compiled ahead of time for a TPU v5e (`pip install libtpu`). The compiled program's text has its
-operations, their bytes, its loops and branches. How often loops run and which branches are taken comes from the
-encoded programs. An operation of the TPU takes as many cycles as its compiler estimates; one of a GPU, for which the
-same operations stand in (they are not compiled for it), a launch, then what its bytes or its arithmetic take. A loop
-and a branch cost time of their own.
+The engine is compiled ahead of time: for a TPU v5e (`pip install libtpu`), and for GPUs of NVIDIA's where JAX's CUDA
+plug-in is installed (`pip install jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12`). The compiled program's
+text has its operations, their bytes, its loops and branches. How often loops run and which branches are taken comes
+from the encoded programs. An operation of the TPU takes as many cycles as its compiler estimates; one of a GPU a
+launch, then what its bytes or its arithmetic take. A loop and a branch cost time of their own.
 
 `cpu form` is the form that a CPU has, which was the only one before there was a form for accelerators.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +25,10 @@ import numpy as np
 from bench_engines import WORKLOADS, Workload
 from numpy.typing import NDArray
 
-from azero_jax.engines.settings import RunSettings
-from azero_jax.engines.xla.ahead import TaskShape, compile_ahead, tpu_topology
+from azero_jax.engines.xla.absent import GPUS, Gpu, gpu_devices, tpu_devices
+from azero_jax.engines.xla.ahead import TaskShape, compile_ahead
 from azero_jax.engines.xla.forms import Form, Grouped
-from azero_jax.engines.xla.groups import function_ops, op_groups
+from azero_jax.engines.xla.groups import function_groups, function_ops
 from azero_jax.engines.xla.hlo import Instruction, Module, parse_module
 from azero_jax.engines.xla.sizing import choose_form, grouped_block
 from azero_jax.language.program import Programs
@@ -67,16 +68,14 @@ class Device:
 
 # That a kernel takes 3 microseconds and a decision that the host has to read 10 are assumptions about XLA on GPUs, as
 # is half a microsecond for a jump of the TPU's scalar unit.
-_GPU: Final = {"operation": 3e-6, "loop": 10e-6, "branch": 10e-6, "clock": 0.0}
-_TPU: Final = {"operation": 0.0, "loop": 0.5e-6, "branch": 0.5e-6}
 _V5E_SOURCE: Final = "Google Cloud's page on TPU v5e; 8 x 128 lanes of 4 ALUs at 1.5 GHz: jax-ml.github.io/scaling-book"
-DEVICES: Final = (
-    Device("TPU v5e", 16e9, 819e9, 6.1e12, **_TPU, clock=1.5e9, source=_V5E_SOURCE),
-    Device("T4", 16e9, 320e9, 8.1e12, **_GPU, source="NVIDIA T4 data sheet"),
-    Device("L4", 24e9, 300e9, 30.3e12, **_GPU, source="NVIDIA L4 data sheet"),
-    Device("A100", 40e9, 1555e9, 19.5e12, **_GPU, source="NVIDIA A100 40 GB data sheet"),
-    Device("H100", 80e9, 3350e9, 67e12, **_GPU, source="NVIDIA H100 SXM data sheet"),
-)  # fmt: skip
+TPU: Final = Device("TPU v5e", 16e9, 819e9, 6.1e12, 0.0, 0.5e-6, 0.5e-6, 1.5e9, _V5E_SOURCE)
+
+
+def describe_gpu(gpu: Gpu) -> Device:
+    """What a prediction needs of a GPU; a multiply-add is two operations."""
+    arithmetic = 2e9 * gpu.clock_ghz * gpu.cores * gpu.units
+    return Device(gpu.name, gpu.memory, gpu.bandwidth, arithmetic, 3e-6, 10e-6, 10e-6, 0.0, "NVIDIA's data sheet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +120,7 @@ def count(form: Form, workload: Workload, programs: Programs, train: int, valid:
     code, sizes = form.encode(space, programs, np.arange(len(programs)), capacity, np.float32)
     if isinstance(form, Grouped):
         kinds, rounds = code.group, sizes
-        widths = [len(op_groups(function_ops(space, function))) for function in range(3)]
+        widths = [len(function_groups(space, function)) for function in range(3)]
     else:
         kinds = code.branch
         rounds = sizes.reshape(-1, form.block, 3).max(axis=1)
@@ -165,28 +164,27 @@ def _operation_seconds(module: Module, computation: str, instruction: Instructio
     return device.operation + max(moved, module.arithmetic(instruction) / device.arithmetic)
 
 
-def predict(workload: Workload, form: Form, programs: Programs, topology: Any) -> dict[str, Any]:
-    """Predictions for one workload in one form."""
+def predict(workload: Workload, form: Form, programs: Programs, device: Device, compile_for: Any) -> dict[str, Any]:
+    """The prediction for one workload, in one form, on one device."""
     tasks = workload.make_tasks(TASKS)
     shape = TaskShape(TASKS, tasks.train_examples, tasks.valid_examples, tasks.metric)
-    compiled = compile_ahead(workload.space, shape, form, len(programs), topology.devices[:1])
+    compiled = compile_ahead(workload.space, shape, form, len(programs), [compile_for])
     module = parse_module(compiled.as_text())
     counts = count(form, workload, programs, tasks.train_examples, tasks.valid_examples)
     memory = compiled.memory_analysis()
-    rates = {device.name: len(programs) / seconds(module, module.entry, counts, device) for device in DEVICES}
+    rate = len(programs) / seconds(module, module.entry, counts, device)
+    loops = {name: module.loops(name) for name in FUNCTION_NAMES}
     return {
         "workload": workload.name,
+        "device": device.name,
         "form": form.name,
         "block": form.block,
         "programs": len(programs),
         "tasks": TASKS,
         "rounds": [round(rounds, 1) for rounds in counts.rounds],
-        "operations": {
-            name: max((module.operations(loop.called[1]) for loop in module.loops(name)), default=0)
-            for name in FUNCTION_NAMES
-        },
+        "operations": {name: module.operations(found[0].called[1]) for name, found in loops.items()},
         "memory_mb": round((memory.temp_size_in_bytes + memory.argument_size_in_bytes) / 1e6, 1),
-        "predicted_programs_per_second": {name: float(f"{rate:.3g}") for name, rate in rates.items()},
+        "predicted_programs_per_second": float(f"{rate:.3g}"),
     }
 
 
@@ -197,17 +195,21 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=BATCH, help="of a call")
     parser.add_argument("--out", type=Path, help="a file for the predictions as JSON")
     arguments = parser.parse_args()
-    topology = tpu_topology("v5e:2x2")
+    devices = [(TPU, tpu_devices()[0])]
+    if importlib.util.find_spec("jax_plugins.xla_cuda12"):
+        devices += [(describe_gpu(gpu), gpu_devices(name)[0]) for name, gpu in GPUS.items()]
     rows = []
     for workload in (WORKLOADS[name]() for name in arguments.workloads):
         programs = workload.make_programs(arguments.programs, workload.make_tasks(TASKS))
-        block = grouped_block(workload.space, TASKS, len(programs), LANE_BYTES, int(DEVICES[0].memory))
-        on_cpu = choose_form(workload.space, TASKS, RunSettings().batch_size, jax.devices("cpu")[0], LANE_BYTES)
-        for name, form in (("cpu form", on_cpu), ("accelerator form", Grouped(block))):
-            rows.append({"case": name, **predict(workload, form, programs, topology)})
-            print(json.dumps(rows[-1]), flush=True)
-    table = {"prediction": True, "devices": [dataclasses.asdict(device) for device in DEVICES], "rows": rows}
+        on_cpu = choose_form(workload.space, TASKS, len(programs), jax.devices("cpu")[0], LANE_BYTES)
+        for device, compile_for in devices:
+            block = grouped_block(workload.space, TASKS, len(programs), LANE_BYTES, int(device.memory))
+            for name, form in (("cpu form", on_cpu), ("accelerator form", Grouped(block))):
+                rows.append({"case": name, **predict(workload, form, programs, device, compile_for)})
+                print(json.dumps(rows[-1]), flush=True)
+    described = [dataclasses.asdict(device) for device, _ in devices]
     if arguments.out:
+        table = {"prediction": True, "devices": described, "rows": rows}
         arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 

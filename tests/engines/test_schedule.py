@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from azero_jax.engines.xla.groups import function_ops, op_groups
+from azero_jax.engines.xla.groups import function_groups, function_ops
 from azero_jax.engines.xla.schedule import group_numbers, make_schedule, schedule_offsets
 from azero_jax.language import ops
 from azero_jax.language.program import Programs, empty_programs
@@ -48,15 +50,25 @@ def test_programs_alike_need_no_entry_more_than_one_of_them() -> None:
 
 def test_there_is_room_for_programs_that_share_nothing() -> None:
     """Two groups in turn, and the same the other way round, in a block with all that is longest."""
+    space = dataclasses.replace(DEMO, features=64)
     scalar, vector = ops.op_number("SCALAR_DIFF"), ops.op_number("VECTOR_SUM")
-    programs = empty_programs(BLOCK, DEMO)
+    programs = empty_programs(BLOCK, space)
     for n in range(BLOCK):
-        programs.opcodes[n] = np.where((np.arange(DEMO.length) * n // 7 + n) % 2, scalar, vector)
-    programs.sizes[:] = DEMO.max_sizes
-    schedule = make_schedule(programs, blocks_of(programs), 1, DEMO)
-    rooms = np.diff(schedule_offsets(DEMO))
+        programs.opcodes[n] = np.where((np.arange(space.length) * n // 7 + n) % 2, scalar, vector)
+    programs.sizes[:] = space.max_sizes
+    schedule = make_schedule(programs, blocks_of(programs), 1, space)
+    rooms = np.diff(schedule_offsets(space))
     assert (schedule.counts[0] <= rooms).all()
-    assert_array_equal(rooms, [2 * size for size in DEMO.max_sizes])
+    assert_array_equal(rooms, [2 * size for size in space.max_sizes])
+
+
+def test_small_vectors_share_every_entry_with_scalars() -> None:
+    programs = some_programs(DEMO, BLOCK, seed=4)
+    schedule = make_schedule(programs, blocks_of(programs), 1, DEMO)
+    assert [len(function_groups(DEMO, function)) for function in range(3)] == [1, 1, 1]
+    assert_array_equal(schedule.counts[0], programs.sizes.max(axis=0))
+    large = dataclasses.replace(DEMO, features=64)
+    assert [len(function_groups(large, function)) for function in range(3)] == [2, 2, 2]
 
 
 def test_a_schedule_is_shorter_than_going_from_slot_to_slot() -> None:
@@ -71,11 +83,11 @@ def test_a_schedule_is_shorter_than_going_from_slot_to_slot() -> None:
     assert (schedule.counts[0] < 0.8 * np.array(by_slots)).all()
 
 
-def test_a_group_writes_one_kind_and_has_every_op_once() -> None:
-    space = full_space(4)
+def test_a_group_of_large_vectors_writes_one_kind_and_has_every_op_once() -> None:
+    space = full_space(16)
     for function in range(3):
         numbers = function_ops(space, function)
-        groups = op_groups(numbers)
+        groups = function_groups(space, function)
         assert sorted(pair for group in groups for pair in group) == list(enumerate(numbers, 1))
         for group in groups:
             members = [ops.OPS[number] for _, number in group]

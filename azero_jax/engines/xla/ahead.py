@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.experimental import topologies
 from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from azero_jax.engines.sharding import PROGRAMS_AXIS, device_mesh
@@ -18,24 +16,6 @@ from azero_jax.engines.xla.run import Data, Limits, Machine
 from azero_jax.language.program import empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-
-# What libtpu looks for on a TPU's host, and what lets several processes load it where there is none.
-_WITHOUT_TPU: Final = {
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-1",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-}
-
-
-def tpu_topology(name: str) -> Any:
-    """TPUs that need not be there, such as "v5e:2x2"; their `devices` are what can be compiled for.
-
-    It needs libtpu (`pip install libtpu`), of which a process loads one.
-    """
-    for variable, value in _WITHOUT_TPU.items():
-        os.environ.setdefault(variable, value)
-    return topologies.get_topology_desc(platform="tpu", topology_name=name)
 
 
 class TaskShape(NamedTuple):
@@ -70,7 +50,7 @@ def compile_ahead(
       shape: of the tasks.
       form: how programs are interpreted.
       batch: programs of a call; rounded up to whole blocks on every device.
-      devices: for which it is compiled, such as those of `jax.experimental.topologies.get_topology_desc`.
+      devices: for which it is compiled, such as those of `tpu_devices` or `gpu_devices`.
       dtype: of the registers.
       epochs: passes over the training examples.
     """

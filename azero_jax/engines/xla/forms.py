@@ -25,7 +25,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import DTypeLike, NDArray
 
-from azero_jax.engines.xla.groups import Entries, group_step
+from azero_jax.engines.xla.groups import Entries, group_step, written_number
 from azero_jax.engines.xla.schedule import make_schedule, schedule_offsets
 from azero_jax.engines.xla.step import Code, Draw, Registers, branch_step, select_step
 from azero_jax.language import ops
@@ -226,7 +226,7 @@ class Grouped(Form):
             branch=spread(branch_numbers(space)[slot, programs.opcodes[program, slot]], np.int32),
             in1=spread(addresses[:, IN1], np.int32),
             in2=spread(addresses[:, IN2], np.int32),
-            written=spread(addresses[:, OUT], np.int32, -1),
+            written=spread(written_number(programs.opcodes[program, slot], addresses[:, OUT]), np.int32, -1),
             x=spread(constants[:, 0], dtype),
             y=spread(constants[:, 1], dtype),
         )

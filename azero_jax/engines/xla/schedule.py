@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.engines.xla.groups import function_ops, op_groups
+from azero_jax.engines.xla.groups import function_groups
 from azero_jax.language import ops
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
@@ -41,7 +41,7 @@ class Schedule(NamedTuple):
 @functools.cache
 def schedule_offsets(space: SearchSpace) -> tuple[int, int, int, int]:
     """First entry of Setup, Predict and Learn, and the number of all."""
-    rooms = [size * len(op_groups(function_ops(space, f))) for f, size in enumerate(space.max_sizes)]
+    rooms = [size * len(function_groups(space, f)) for f, size in enumerate(space.max_sizes)]
     return (0, rooms[0], sum(rooms[:2]), sum(rooms))
 
 
@@ -50,7 +50,7 @@ def group_numbers(space: SearchSpace) -> NDArray[np.int32]:
     """`[3, 65]` number of an op's group in each function; -1 for NO_OP and for ops that are not allowed there."""
     table = np.full((3, len(ops.OPS)), -1, np.int32)
     for function in range(3):
-        for number, group in enumerate(op_groups(function_ops(space, function))):
+        for number, group in enumerate(function_groups(space, function)):
             table[function, [op for _, op in group]] = number
     return table
 
@@ -74,7 +74,7 @@ def make_schedule(programs: Programs, block_of: NDArray[np.int64], blocks: int, 
         slots = slice(first, first + size)
         groups = table[function, programs.opcodes[:, slots]]
         groups[np.arange(size) >= programs.sizes[:, function, None]] = -1
-        width = len(op_groups(function_ops(space, function)))
+        width = len(function_groups(space, function))
         if width and size and len(programs):
             chosen, entry = _merge(groups, block_of, blocks, width)
             entries.group[:, offsets[function] : offsets[function] + chosen.shape[1]] = np.maximum(chosen, 0)
