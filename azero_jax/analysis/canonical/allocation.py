@@ -26,7 +26,7 @@ from azero_jax.analysis.canonical.value_graph import (
     ValueGraph,
 )
 from azero_jax.analysis.liveness import AFTER, is_in
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import called
 from azero_jax.compiled.tables import END, FEATURES, FIRST, FIRST_OUTPUT, FIXED, LEARN, SETUP, TOTAL, SpaceTables
 from azero_jax.language.program import OUT
 from azero_jax.language.roles import SCALAR_LABEL
@@ -36,7 +36,7 @@ _LABEL_ADDRESS: Final = SCALAR_LABEL.address
 _ALWAYS: Final = 1 << 30  # a place after every instruction
 
 
-@inlined
+@called
 def allocate(space: SpaceTables, graph: ValueGraph) -> bool:
     """Gives every web a register; False if there are too few for this order of instructions.
 
@@ -60,7 +60,7 @@ def allocate(space: SpaceTables, graph: ValueGraph) -> bool:
     return True
 
 
-@inlined
+@called
 def rename_by_first_use(space: SpaceTables, graph: ValueGraph) -> None:
     """Only renames whole registers; this fits where registers keep the order in which they are read and written."""
     registers, facts = space.registers, space.facts
@@ -78,7 +78,7 @@ def rename_by_first_use(space: SpaceTables, graph: ValueGraph) -> None:
 _NEXT: Final = CLAIMED_AT  # of a kind's first register, while naming: the next free register of that kind
 
 
-@inlined
+@called
 def _reset_places(space: SpaceTables, graph: ValueGraph) -> None:
     registers, facts = space.registers, space.facts
     webs, state = graph.webs, graph.state
@@ -96,7 +96,7 @@ def _reset_places(space: SpaceTables, graph: ValueGraph) -> None:
             state[first, _NEXT] = max(state[first, _NEXT], register + 1)
 
 
-@inlined
+@called
 def _name(carrier: int, first: int, graph: ValueGraph) -> None:
     """Gives a web the next free register of the kind whose first register is `first`, unless it has one."""
     webs, state = graph.webs, graph.state
@@ -105,7 +105,7 @@ def _name(carrier: int, first: int, graph: ValueGraph) -> None:
         state[first, _NEXT] += 1
 
 
-@inlined
+@called
 def _name_carriers(space: SpaceTables, graph: ValueGraph) -> None:
     """Places of the webs that carry values between functions, and of the zeros that Predict and Learn read."""
     registers, facts = space.registers, space.facts
@@ -127,7 +127,7 @@ def _name_carriers(space: SpaceTables, graph: ValueGraph) -> None:
             webs[web, PLACE] = NOWHERE if webs[web, EXIT] == no_web else webs[webs[web, EXIT], PLACE]
 
 
-@inlined
+@called
 def _occupy(function: int, space: SpaceTables, graph: ValueGraph) -> None:
     """Finds out when the registers that carry values into and out of a function are taken in it.
 
@@ -156,7 +156,7 @@ def _occupy(function: int, space: SpaceTables, graph: ValueGraph) -> None:
         state[target, BUSY_UNTIL] = _ALWAYS if passes else webs[register, LAST_USE]
 
 
-@inlined
+@called
 def _allocate_function(function: int, space: SpaceTables, graph: ValueGraph) -> bool:
     begin, code, webs, state = graph.begin, graph.code, graph.webs, graph.state
     no_web = space.facts[TOTAL] + 3
@@ -182,7 +182,7 @@ def _allocate_function(function: int, space: SpaceTables, graph: ValueGraph) -> 
     return True
 
 
-@inlined
+@called
 def _lowest_clean(old: int, space: SpaceTables, graph: ValueGraph) -> int:
     for register in range(space.registers[old, FIRST], space.registers[old, END]):
         if graph.state[register, CLEAN]:
@@ -190,7 +190,7 @@ def _lowest_clean(old: int, space: SpaceTables, graph: ValueGraph) -> int:
     return NOWHERE
 
 
-@inlined
+@called
 def _lowest_free(web: int, position: int, old: int, space: SpaceTables, graph: ValueGraph) -> int:
     webs, state = graph.webs, graph.state
     for register in range(space.registers[old, FIRST_OUTPUT], space.registers[old, END]):

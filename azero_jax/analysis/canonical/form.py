@@ -37,7 +37,7 @@ from azero_jax.analysis.canonical.value_graph import (
 )
 from azero_jax.analysis.liveness import IS_LIVE, Liveness, find_live, list_live, make_liveness
 from azero_jax.compiled.hashing import Signed, mix_colour
-from azero_jax.compiled.inline import compiled_loop, inlined
+from azero_jax.compiled.inline import called, compiled_loop
 from azero_jax.compiled.tables import COMMUTATIVE, CONSTANTS, IN1_USED, KEEPS, RANDOM, SpaceTables, Table, space_tables
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs, empty_programs
 from azero_jax.language.roles import Metric
@@ -120,7 +120,7 @@ def _canonicalize_batch(
         hashes[n] = _write_data(digest, programs, n, space, graph, canonical)
 
 
-@inlined
+@called
 def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays) -> Signed:
     """Writes sizes, ops and registers of one canonical program, and returns their hash."""
     op_table, begin, code = space.ops, graph.begin, graph.code
@@ -145,7 +145,7 @@ def _write_code(n: int, space: SpaceTables, graph: ValueGraph, canonical: Progra
     return digest
 
 
-@inlined
+@called
 def _write_data(
     digest: Signed, programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph, canonical: ProgramArrays
 ) -> Signed:
@@ -170,7 +170,7 @@ def _write_data(
     return digest
 
 
-@inlined
+@called
 def _number_streams(
     programs: ProgramArrays,
     n: int,

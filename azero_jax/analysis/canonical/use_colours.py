@@ -33,7 +33,7 @@ from azero_jax.analysis.canonical.value_graph import (
 )
 from azero_jax.analysis.liveness import AFTER, BEFORE, is_in
 from azero_jax.compiled.hashing import mix_colour
-from azero_jax.compiled.inline import inlined
+from azero_jax.compiled.inline import called
 from azero_jax.compiled.tables import KIND, LEARN, PREDICT, PREDICTION, SETUP, TOTAL, SpaceTables
 from azero_jax.language.program import IN1, IN2, OUT
 
@@ -41,7 +41,7 @@ _PREDICTED, _MARK = 7, 8  # the use of the prediction; what marks the first of s
 _FIRST_OPERAND, _SECOND_OPERAND, _KEPT = 1, 2, 3  # roles of the registers of an instruction
 
 
-@inlined
+@called
 def tell_apart(space: SpaceTables, graph: ValueGraph) -> None:
     """Refines colours, with operands of commutative ops in their order, until there are no twins.
 
@@ -54,7 +54,7 @@ def tell_apart(space: SpaceTables, graph: ValueGraph) -> None:
     _settle(False, space, graph)
 
 
-@inlined
+@called
 def tell_apart_by_name(has_twins: bool, space: SpaceTables, graph: ValueGraph) -> None:
     """The same for a program whose registers stay as they are, whether or not it has twins.
 
@@ -72,7 +72,7 @@ def tell_apart_by_name(has_twins: bool, space: SpaceTables, graph: ValueGraph) -
     _settle(True, space, graph)
 
 
-@inlined
+@called
 def _settle(by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
     code, state = graph.code, graph.state
     for register in range(space.facts[TOTAL]):
@@ -90,7 +90,7 @@ def _settle(by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
         idle = idle + 1 if pairs == before else 0
 
 
-@inlined
+@called
 def _find_twins(graph: ValueGraph) -> tuple[int, int]:
     """How many pairs of twins there are, and the first of those of the smallest colour in the first function."""
     begin, code = graph.begin, graph.code
@@ -108,7 +108,7 @@ def _find_twins(graph: ValueGraph) -> tuple[int, int]:
     return pairs, twin
 
 
-@inlined
+@called
 def _refine(by_name: bool, space: SpaceTables, graph: ValueGraph) -> bool:
     """Colours every instruction by its colour, the uses of its result, and then by its operands.
 
@@ -142,7 +142,7 @@ def _refine(by_name: bool, space: SpaceTables, graph: ValueGraph) -> bool:
     return is_open | colour_loop(space, graph)
 
 
-@inlined
+@called
 def _walk_back(function: int, by_name: bool, space: SpaceTables, graph: ValueGraph) -> None:
     """Finds how results are used: SEED becomes the hash of an instruction's colour and of that.
 

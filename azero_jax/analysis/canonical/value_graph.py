@@ -12,7 +12,7 @@ import numpy as np
 
 from azero_jax.analysis.liveness import AFTER, Liveness, is_in
 from azero_jax.compiled.hashing import GOLDEN, MULTIPLIERS, mix_colour
-from azero_jax.compiled.inline import allocating, inlined
+from azero_jax.compiled.inline import allocating, called
 from azero_jax.compiled.tables import (
     COMMUTATIVE,
     CONSTANTS,
@@ -96,7 +96,7 @@ def make_value_graph(length: int, space: SpaceTables, liveness: Liveness) -> Val
     )
 
 
-@inlined
+@called
 def collect_live(programs: ProgramArrays, n: int, space: SpaceTables, graph: ValueGraph) -> None:
     """Gathers the live instructions of program `n`, numbered in their order.
 
@@ -128,7 +128,7 @@ def collect_live(programs: ProgramArrays, n: int, space: SpaceTables, graph: Val
                 code[k, SEED] = mix_colour(code[k, SEED], k)
 
 
-@inlined
+@called
 def colour_code(space: SpaceTables, graph: ValueGraph) -> bool:
     """Colours every instruction by how it is computed; again, and deeper, where colours leave an order open.
 
@@ -156,7 +156,7 @@ def colour_code(space: SpaceTables, graph: ValueGraph) -> bool:
     return _has_twins(graph)
 
 
-@inlined
+@called
 def colour_loop(space: SpaceTables, graph: ValueGraph) -> bool:
     """Runs Predict and Learn on colours, as `colour_function` does."""
     registers, facts = space.registers, space.facts
@@ -175,7 +175,7 @@ def colour_loop(space: SpaceTables, graph: ValueGraph) -> bool:
     return is_open
 
 
-@inlined
+@called
 def colour_function(function: int, graph: ValueGraph) -> bool:
     """Runs a function on colours; operands of commutative ops are swapped into the order of their colours.
 
@@ -199,7 +199,7 @@ def colour_function(function: int, graph: ValueGraph) -> bool:
     return is_open
 
 
-@inlined
+@called
 def _has_twins(graph: ValueGraph) -> bool:
     begin, code = graph.begin, graph.code
     for function in range(3):
@@ -211,7 +211,7 @@ def _has_twins(graph: ValueGraph) -> bool:
     return False
 
 
-@inlined
+@called
 def link_values(function: int, space: SpaceTables, graph: ValueGraph) -> None:
     """Finds which web each instruction of a function reads and writes, and which instructions it has to wait for.
 
@@ -267,7 +267,7 @@ def link_values(function: int, space: SpaceTables, graph: ValueGraph) -> None:
             code[head, WAITS] |= webs[register, USERS] & ~(1 << (head - begin[function]))
 
 
-@inlined
+@called
 def wait_for_registers(function: int, graph: ValueGraph) -> None:
     """Makes each instruction of a function wait as if every register stayed as it is named, once allocation failed."""
     begin, code = graph.begin, graph.code
@@ -281,7 +281,7 @@ def wait_for_registers(function: int, graph: ValueGraph) -> None:
         code[k, WAITS] = waits
 
 
-@inlined
+@called
 def schedule(function: int, graph: ValueGraph) -> None:
     """Orders a function: again and again, of the instructions that wait for nobody, the one of the smallest colour."""
     begin, code = graph.begin, graph.code
