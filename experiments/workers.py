@@ -208,7 +208,9 @@ def page(figures: dict[str, Any]) -> str:
         f"* **Checkpoint.** The states: at 1 GB/s they take {gigabytes['states']:.0f} s to write. Above some hundred",
         "  workers states should stay on the workers' machines, and a lost machine's islands be filled by immigrants.",
         "  That is not built.",
-        "* **Synchronous rounds** last as long as the slowest of 10,000 workers takes: `--asynchronous true`.",
+        "* **Synchronous rounds** last as long as the slowest of 10,000 workers takes; `--asynchronous true` waits for",
+        "  none, but there the totals and the pool are put together anew at every report, so that the work grows with",
+        "  the square of the workers. From about a thousand on that would have to be changed.",
         "",
     ]
     return "\n".join(lines)

@@ -31,7 +31,7 @@ _POLL_SECONDS: Final = 0.2  # between two looks at the clock
 _HALL_SECONDS: Final = 1.0  # between two times that the hall of fame is written
 _LAST_REPORTS_SECONDS: Final = 1.2  # that stopped workers have to say how far they have come
 _FIRST_CHECKPOINT_SECONDS: Final = 1.0
-_MOST_DEATHS: Final = 3  # of a worker, one after the other, without a round in between
+_MOST_DEATHS: Final = 10  # of a worker, one after the other, without a round in between
 
 
 class Ending(NamedTuple):

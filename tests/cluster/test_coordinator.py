@@ -11,6 +11,7 @@ import pytest
 import azero_jax as az
 from azero_jax.cluster.coordinator import Coordinator
 from azero_jax.config.tree import Config
+from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from tests.support.local_crew import LocalCrew, coordinate
 from tests.support.tiny import tiny
@@ -178,3 +179,33 @@ def test_a_worker_that_finds_no_place_any_more_is_given_up(tmp_path: Path) -> No
     other = coordinate(config, tmp_path / "run", crew, warnings)
     assert other.merged.candidates() >= 4000
     assert "worker 1 is given up: the cluster had no free core for it within 60 s; 2 go on" in warnings
+
+
+def test_a_time_limit_ends_all_rounds(tmp_path: Path) -> None:
+    config = with_workers(2, budget__max_candidates=None, budget__max_seconds=0.5)
+    crew = LocalCrew(config)
+    ended = coordinate(config, tmp_path / "run", crew)
+    assert crew.ending is not None
+    assert (crew.ending.reason, crew.ending.is_urgent) == ("max_seconds", True)
+    assert len(found(ended)) > 0
+    assert ended.merged.counters().candidates == ended.merged.candidates()
+
+
+def test_whoever_stops_a_search_at_once_gets_a_program(tmp_path: Path) -> None:
+    config, stop = with_workers(2), StopSignals()
+    crew = LocalCrew(config)
+    stop.ask("interrupt")
+    ended = coordinate(config, tmp_path / "run", crew, stop=stop)
+    assert crew.ending is not None
+    assert crew.ending.reason == "interrupt"
+    assert len(found(ended)) > 0
+
+
+def test_no_worker_that_dies_again_and_again_is_started_for_ever(tmp_path: Path) -> None:
+    config, warnings = with_workers(2), list[str]()
+    crew = LocalCrew(config, deaths=dict.fromkeys(range(3, 40), 1))
+    other = coordinate(config, tmp_path / "run", crew, warnings)
+    assert (
+        "worker 1 is given up: it died 11 times in a row, the last time because its process ended; 1 go on" in warnings
+    )
+    assert other.merged.candidates() >= 4000

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from pathlib import Path
 
-from azero_jax.cluster.coordinator import Coordinator
+from azero_jax.cluster.coordinator import Coordinator, Ending
 from azero_jax.cluster.messages import Answer, Death, Job, NoPlace, Numbers, Order
 from azero_jax.cluster.worker import Worker
 from azero_jax.config.tree import Config
@@ -30,6 +30,7 @@ class LocalCrew:
         self.orders: dict[int, deque[Order]] = {}
         self.news: list[Answer] = []
         self.random, self.deaths, self.rounds = random.Random(seed), deaths or {}, 0
+        self.ending: Ending | None = None
         self.lost: set[int] = set()  # workers that will find no place when they are replaced
 
     def start(self, worker: int, numbers: Numbers, state: State | None) -> None:
@@ -71,7 +72,13 @@ class LocalCrew:
 
 
 def coordinate(
-    config: Config, folder: Path, crew: LocalCrew, warnings: list[str] | None = None, *, resume: bool = False
+    config: Config,
+    folder: Path,
+    crew: LocalCrew,
+    warnings: list[str] | None = None,
+    *,
+    resume: bool = False,
+    stop: StopSignals | None = None,
 ) -> Coordinator:
     """A search with workers of a `LocalCrew`, recorded in a folder."""
     warn = (warnings if warnings is not None else []).append
@@ -80,5 +87,5 @@ def coordinate(
         state = begin_recording(directory, config, (), "auto", "workers")
         coordinator = Coordinator(config, crew, directory, lambda line: None, warn, state, hall)
         coordinator.await_start()
-        coordinator.search(StopSignals(), lambda progress: None, 1.0)
+        crew.ending = coordinator.search(stop or StopSignals(), lambda progress: None, 1.0)
     return coordinator
