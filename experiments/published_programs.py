@@ -35,7 +35,8 @@ from azero_jax.judge.baselines import Baseline, evaluate_baseline, linear_model,
 from azero_jax.judge.pairs import accuracy_by_pair
 from azero_jax.judge.run_program import Judge
 from azero_jax.judge.tune import tune_constants
-from azero_jax.language.library import load_program, parse_known
+from azero_jax.language.library import load_program, program_space
+from azero_jax.language.text import parse_program
 from azero_jax.recording.environment import describe_environment
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
@@ -78,9 +79,10 @@ class Judgement(NamedTuple):
     tuning: float
 
 
-def evaluate_known(name: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> Judgement:
-    """A known program on the test tasks, with its constants tuned on the others."""
-    space, program = parse_known(name, tune.features)
+def evaluate_text(text: str, tune: Tasks, test: Tasks, sizes: Sizes, seed: int, engine: str) -> Judgement:
+    """A program on the test tasks, with its constants tuned on the others."""
+    space = program_space(text, tune.features)
+    program = parse_program(text, space)
     runs = EngineConfig(engine=engine)
     judge = Judge(space, tune, runs, seed=seed, batch_size=sizes.trials)
     tuned = tune_constants(judge, program, sizes.trials, seed, rounds=sizes.rounds)
@@ -204,6 +206,10 @@ def save(path: Path, cells: list[dict[str, Any]]) -> None:
 @click.option("--rounds", default=1, type=click.IntRange(min=1), help="Rounds of successive halving while tuning.")
 @click.option("--tune-on", default="random", type=click.Choice(TUNE_ON), help="Which search pairs to tune on.")
 @click.option("--only", default="", help="Comma-separated names of the contestants; all if empty.")
+@click.option(
+    "--program", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with another program, which is called by its name; may be repeated.",
+)  # fmt: skip
 @click.option("--engine", default="auto", help="auto, warp or xla.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), default=None, help="Cache folder; else the user's.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("published_programs.json"), help="Results file.")
@@ -219,6 +225,7 @@ def main(
     rounds: int,
     tune_on: str,
     only: str,
+    files: tuple[Path, ...],
     engine: str,
     cache_dir: Path | None,
     out: Path,
@@ -226,7 +233,8 @@ def main(
     """Prints the table of published programs on projected images."""
     cache_dir = cache_dir or default_cache_dir()
     sizes = Sizes(trials, tune_tasks, test_tasks, train_examples, tune_examples, rounds, tune_on)
-    contestants = tuple(name.strip() for name in only.split(",")) if only else (*PROGRAMS, *BASELINES)
+    others = {file.stem: file.read_text() for file in files}
+    contestants = tuple(name.strip() for name in only.split(",")) if only else (*others, *PROGRAMS, *BASELINES)
     cells = load(out)
     known = [{name: value for name, value in cell.items() if name not in RESULTS} for cell in cells]
     try:
@@ -245,7 +253,8 @@ def main(
                         if contestant in BASELINES:
                             judgement = evaluate_tuned_baseline(contestant, sets.tune, sets.test, sizes, seed)
                         else:
-                            judgement = evaluate_known(contestant, sets.tune, sets.test, sizes, seed, engine)
+                            text = others.get(contestant) or load_program(contestant).text
+                            judgement = evaluate_text(text, sets.tune, sets.test, sizes, seed, engine)
                         result = result_of(judgement, sets.test_pairs, time.perf_counter() - start)
                         cells.append({**column, "contestant": contestant, **result})
                         save(out, cells)

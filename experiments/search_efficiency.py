@@ -11,14 +11,12 @@ of the search, without compiling.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
+from searches import append_line, describe_machine, hold_to_one_core, read_lines
 
 import azero_jax as az
 from azero_jax.config.leaves import override
@@ -38,7 +36,7 @@ class Problem(NamedTuple):
 
 
 # Two-layer teachers in a space with the ops of a net: 4 features, up to 6/4/11 instructions.
-_TEACHER: Final = {
+TEACHER_SPACE: Final[dict[str, Any]] = {
     "tasks.features": 4,
     "space.scalars": 4,
     "space.vectors": 7,
@@ -65,7 +63,7 @@ PROBLEMS: Final = {
     "linear": Problem("linear", 24, 5_000_000, 60.0, {}),
     "affine": Problem("affine", 24, 20_000_000, 60.0, {}),
     "affine, sizes 6/2/6": Problem("affine", 24, 20_000_000, 60.0, _LEAST_SIZES),
-    "teacher, 4 features": Problem("teacher", 10, 20_000_000, None, _TEACHER),
+    "teacher, 4 features": Problem("teacher", 10, 20_000_000, None, TEACHER_SPACE),
 }
 # What is changed in the preset for learnable candidates; "any" is the preset for any.
 CONDITIONS: Final[dict[str, dict[str, Any]]] = {
@@ -107,19 +105,8 @@ def search(problem: str, condition: str, seed: int) -> dict[str, Any]:
         "select_fitness": result.select_fitness,
         "final_fitness": result.final_fitness,
         "program": result.program,
-        "machine": f"{platform.machine()}, {_processor()}, one core",
+        "machine": describe_machine(),
     }
-
-
-def _processor() -> str:
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
-
-
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """All lines that there are."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -194,24 +181,23 @@ def main(
     path: Path,
 ) -> None:
     """Runs what is missing, then prints the table and draws the plot."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [sorted(os.sched_getaffinity(0))[-1] if core is None else core])
-    done = {(line["problem"], line["condition"], line["seed"]) for line in read_results(path)}
+    hold_to_one_core(core)
+    done = {(line["problem"], line["condition"], line["seed"]) for line in read_lines(path)}
     for problem in problems or PROBLEMS:
         for condition in conditions or CONDITIONS:
             for seed in range(FIRST_SEED, FIRST_SEED + (seeds or PROBLEMS[problem].seeds)):
                 if report or (problem, condition, seed) in done:
                     continue
                 line = search(problem, condition, seed)
-                with path.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                append_line(path, line)
                 about = "solved" if line["solved"] else "not solved"
                 click.echo(
                     f"{problem}, {condition}, seed {seed}: {about}, {line['candidates']:,} candidates,"
                     f" {line['seconds']:.1f} s, search {line['search_fitness']:.3f}, unseen {line['final_fitness']:.4f}"
                 )
-    click.echo(table(read_results(path)))
-    plot(read_results(path), path.with_suffix(".png"))
+    click.echo(table(read_lines(path)))
+    if lines := read_lines(path):
+        plot(lines, path.with_suffix(".png"))
 
 
 if __name__ == "__main__":
