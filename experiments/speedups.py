@@ -67,7 +67,7 @@ NICHES: Final[dict[str, Any]] = {
 
 def searches_of(values: dict[str, Any], steps: int = STEPS) -> az.Config:
     """The basic search with other settings, of so many training steps."""
-    preset = az.load_preset("cifar10", "any")
+    preset = az.load_preset("cifar10", candidates="any")
     return override(preset, {**BASIC, "budget.max_train_steps": steps, **values})
 
 
