@@ -68,4 +68,5 @@ def state_of_one(state: State) -> State:
         **with_prefix("totals.finished", finished.state()),
         "totals.finished_candidates": np.array(candidates),
         "totals.record": state["totals.record"],
+        "totals.curve": state["totals.curve"],
     }
