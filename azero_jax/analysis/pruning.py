@@ -22,7 +22,7 @@ def prune(programs: Programs, space: SearchSpace, metric: Metric) -> Programs:
       ValueError: the metric needs registers that the space does not have.
     """
     pruned = empty_programs(len(programs), space)
-    _prune_batch(programs.arrays(), space_tables(space, metric), pruned.arrays())
+    _prune_batch(programs.bits(), space_tables(space, metric), pruned.bits())
     return pruned
 
 

@@ -8,7 +8,7 @@ loop. This leans on parts of Numba that are not public (seen in 0.68): how it lo
 from typing import Any
 
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
@@ -68,10 +68,36 @@ class _LowerLoop(NativeLowering):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
+class _Flags(Flags):  # type: ignore[misc]
+    """What a function is compiled with."""
+
+    def copy(self) -> Flags:
+        """What Numba keeps at hand while it compiles the function, and compares with others at each of its calls."""
+        return _FixedFlags(self)
+
+
+class _FixedFlags(Flags):  # type: ignore[misc]
+    """The same, which nobody changes any more: what is compared is put together once."""
+
+    def __init__(self, flags: Flags) -> None:
+        super().__init__(flags)
+        self._fixed = super().values()
+
+    def values(self) -> dict[str, Any]:
+        return self._fixed
+
+    def copy(self) -> Flags:
+        return Flags(self)
+
+
 class HelperCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's usual passes, but for the last one."""
 
     lowering: Any = _LowerHelper
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.state.flags = _Flags(self.state.flags)
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""

@@ -44,10 +44,12 @@ class Engine(abc.ABC):
       capacity: most programs of one jitted call; larger batches are split.
       patience: when it is over, programs that have not run yet are left out; None waits for everything.
       small_calls: whether a call takes as long as its programs, so that small ones cost nothing.
+      idle_tasks: how many more tasks would cost nothing, because what would run them idles.
     """
 
     patience: Patience | None = None
     small_calls: bool = False
+    idle_tasks: int = 0
     name: ClassVar[str]
     device: str
     capacity: int

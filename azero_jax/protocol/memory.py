@@ -13,6 +13,7 @@ _COPIES_OF_PROGRAMS: Final = 2  # while the initial population is put together
 _COPIES_OF_TASKS: Final = 3  # as they are drawn, as they are kept, and as an engine arranges them
 _CACHE_ENTRY: Final = 32  # bytes
 _REGISTER: Final = 4  # bytes
+_XLA_INSTRUCTION: Final = 2 * 8 * 4  # bytes, on the host and on the device
 
 
 def check_memory(config: Config, space: SearchSpace, processes: int = 1) -> None:
@@ -43,6 +44,9 @@ def memory_needs(config: Config, space: SearchSpace) -> dict[str, float]:
         f"fec_size = {config.evaluator.fec_size}": config.evaluator.fec_size * _CACHE_ENTRY,
         f"features = {space.features}, vectors = {space.vectors}, matrices = {space.matrices}": registers * _REGISTER,
     }
+    if config.engine.engine == "xla":  # which pads each call
+        batch = float(config.engine.batch_size)
+        needs[f"batch_size = {config.engine.batch_size}"] = batch * space.length * _XLA_INSTRUCTION
     for name, (count, train, valid, _) in zip(("search", "select", "final"), tasks.stages, strict=True):
         if train is not None and valid is not None and not tasks.of_data:
             size = f"{name}_tasks = {count} of {train} + {valid} examples"

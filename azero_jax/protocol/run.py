@@ -168,6 +168,9 @@ def search_here(prepared: Prepared, report: Callable[[Progress], None], report_s
         arena = Arena(config, tasks, space, 0, say, Patience())
         engine = arena.engine
         say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
+        if engine.idle_tasks:
+            count = len(engine.tasks)
+            say(f"note: search_tasks is {count}; up to {count + engine.idle_tasks} take as long on {engine.device}")
         compile_seconds = arena.warm_up()
     say(f"compiled in {compile_seconds:.1f} s")
     with StopSignals() as stop:

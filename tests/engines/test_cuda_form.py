@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 
 pytest.importorskip("warp")
 
+from azero_jax import search
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp.engine import WARP_SIZE, WarpEngine
 from azero_jax.language.roles import Metric
@@ -23,6 +24,7 @@ from tests.engines import test_agreement, test_golden
 from tests.engines.test_sharding import evaluate_on
 from tests.support.engines import ENGINES
 from tests.support.spaces import DEMO, some_programs
+from tests.support.tiny import tiny
 
 NAME: Final = "warp_cuda"
 SETTINGS: Final = RunSettings(precision="float64", batch_size=32, epochs=3)
@@ -65,6 +67,7 @@ def test_the_tasks_that_fill_a_warp_change_nothing(count: int) -> None:
     tasks = linear_tasks(tasks=WARP_SIZE + 1, features=4, train_examples=20, valid_examples=7, seed=0)
     programs = some_programs(DEMO, 40, seed=0)
     engines = make_cuda_form(DEMO, tasks.first(count), SETTINGS), make_cuda_form(DEMO, tasks, SETTINGS)
+    assert engines[0].idle_tasks == -count % WARP_SIZE
     few, all_tasks = (engine.evaluate(programs, record=True) for engine in engines)
     for field, actual, expected in zip(few._fields, few, all_tasks, strict=True):
         assert_array_equal(actual, expected[..., :count], err_msg=field)
@@ -88,3 +91,17 @@ def test_four_devices_give_what_one_gives(tmp_path: Path) -> None:
     assert (one.pop("devices"), four.pop("devices")) == (1, 4)
     for name in one:
         assert_array_equal(four[name], one[name], err_msg=name)
+
+
+def test_a_search_says_how_many_tasks_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azero_jax.engines.warp.engine.WarpEngine.__init__", _init_cuda_form)
+    lines: list[str] = []
+    search(tiny(budget__max_candidates=40, engine__engine="warp"), say=lines.append)
+    assert any(line.startswith("note: search_tasks is 4; up to 32 take as long on") for line in lines)
+
+
+_init: Final = WarpEngine.__init__
+
+
+def _init_cuda_form(engine: WarpEngine, *arguments: Any, **named: Any) -> None:
+    _init(engine, *arguments, **named, cuda=True)

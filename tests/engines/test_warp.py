@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -195,6 +196,12 @@ def test_a_kernel_cache_that_cannot_be_written_makes_the_engine_unavailable(
     monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path / "missing"))
     with pytest.raises(EngineUnavailableError, match=r"kernel cache .* cannot be written"):
         WarpEngine(DEMO, TASKS)
+
+
+def test_on_a_tpu_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.jax, "devices", lambda: [SimpleNamespace(platform="tpu", device_kind="TPU v5 lite")])
+    with pytest.raises(EngineUnavailableError, match="runs on CPUs and NVIDIA GPUs, not on TPU v5 lite"):
+        device.check_device(cuda=False)
 
 
 def test_batches_shrink_until_everything_can_be_indexed_with_32_bits() -> None:

@@ -142,11 +142,24 @@ def run_python(*arguments, **environment):
     )
 
 
-def test_a_platform_that_is_not_there_is_one_line():
-    done = run_python("-m", "azero_jax.search", JAX_PLATFORMS="cuda")
+@pytest.mark.parametrize(
+    ("command", "platform"),
+    [(["azero_jax.search"], "cuda"), (["azero_jax.evaluate", "linear_regressor", "--data", "digits"], "nowhere")],
+    ids=["search", "evaluate"],
+)
+def test_a_platform_that_is_not_there_is_one_line(command, platform):
+    done = run_python("-m", *command, JAX_PLATFORMS=platform)
     assert done.returncode == 2
-    assert "JAX_PLATFORMS=cuda" in done.stderr.splitlines()[-1]
+    assert f"JAX_PLATFORMS={platform}" in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()[-1]) <= 300
     assert "Traceback" not in done.stderr
+
+
+def test_a_batch_beyond_the_memory_is_one_line(capsys):
+    assert main(["--engine", "xla", "--engine.batch-size", "1000000000000"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "most of it" in error
+    assert "for batch_size = 1000000000000" in error
 
 
 def test_without_docstrings_there_is_less_help_but_no_error():

@@ -75,6 +75,7 @@ class WarpEngine(Engine):
         layout = Layout(1) if cuda else layout or choose_layout(space, len(tasks), self.settings.precision)
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
+        self.idle_tasks = self._groups - len(tasks) if cuda else 0  # the threads of a warp run the same instruction
         self._spec = make_spec(space, tasks, self.settings, layout, cuda=cuda)
         self._fuses = bool(self._spec.fusions)
         share = self._fit_share(-(-self.settings.batch_size // len(self._devices)))
