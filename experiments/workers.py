@@ -11,6 +11,8 @@ Each writes its part of `results/workers.json`; `cost` also writes `results/ten_
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import pickle
@@ -41,19 +43,36 @@ HERE: Final = {"cluster.ray_address": "auto"}  # the Ray that this script has st
 
 
 class Watch:
-    """Reports of a search, with the processor time of this process, the coordinator's."""
+    """Reports of a search, with the processor times of this process, the coordinator's, and of its workers'."""
 
     def __init__(self) -> None:
-        self.times: list[tuple[float, float]] = []
+        self.said: list[str] = []
+        self.times: list[tuple[float, float, int, float]] = []
 
     def __call__(self, progress: az.Progress) -> None:
         """Takes note of a report."""
-        self.times.append((progress.seconds, time.process_time()))
+        used = sum(_processor_seconds(process) for process in processes(self.said))
+        self.times.append((progress.seconds, time.process_time(), progress.counters.candidates, used))
 
     def share(self) -> float:
         """Of a core that this process took between the first and the last report."""
-        (begin, used_before), (end, used) = self.times[0], self.times[-1]
+        (begin, used_before, _, _), (end, used, _, _) = self.times[0], self.times[-1]
         return (used - used_before) / (end - begin)
+
+    def efficiency(self) -> float:
+        """Candidates for each second of the workers' processor time, between the same two."""
+        (_, _, before, used_before), (_, _, after, used) = self.times[0], self.times[-1]
+        return (after - before) / (used - used_before)
+
+
+def processes(said: list[str]) -> list[int]:
+    """Of the workers, as far as they have said who they are."""
+    return [int(line.split("process ")[1].split()[0]) for line in said if "process" in line and "worker" in line]
+
+
+def _processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -64,48 +83,61 @@ def ray_here(workers: int) -> Iterator[None]:
 
 
 def speed() -> dict[str, Any]:
-    """Candidates per second of the demo among any programs, median of five."""
+    """Candidates of the demo among any programs, a second and a second of processor time, median of five."""
     rates: dict[int, list[float]] = {1: [], 2: []}
+    efficiencies: dict[int, list[float]] = {1: [], 2: []}
     shares = []
     with ray_here(2):
         for repeat in range(5):
             for workers in rates:
-                budget = {"budget.sufficient_fitness": 1.0, "budget.max_candidates": 1_500_000 * workers}
-                settings = {"seed": repeat, "cluster.workers": workers, **budget, **HERE}
+                settings = {
+                    "seed": repeat,
+                    "cluster.workers": workers,
+                    "cluster.worker_lines": True,
+                    "budget.sufficient_fitness": 1.0,
+                    "budget.max_candidates": 1_500_000 * workers,
+                    **HERE,
+                }
                 watch = Watch()
-                result = az.search(override(az.load_preset("linear", "any"), settings), report=watch)
+                config = override(az.load_preset("linear", "any"), settings)
+                result = az.search(config, report=watch, say=watch.said.append)
                 rates[workers].append(result.candidates / result.seconds)
+                efficiencies[workers].append(watch.efficiency())
                 if workers == 2:
                     shares.append(watch.share())
     one, two = (statistics.median(rates[workers]) for workers in (1, 2))
-    figures = {
-        "one_worker": one,
-        "two_workers": two,
-        "ratio": two / one,
+    lone, shared = (statistics.median(efficiencies[workers]) for workers in (1, 2))
+    return {
+        "candidates_per_second": {"one_worker": one, "two_workers": two, "ratio": two / one},
+        "candidates_per_processor_second": {"one_worker": lone, "two_workers": shared, "ratio": 2 * shared / lone},
         "coordinator_share": statistics.median(shares),
+        "all": {"rates": rates, "efficiencies": efficiencies, "coordinator_shares": shares},
     }
-    return {**figures, "rates": rates, "coordinator_shares": shares}
 
 
-def affine() -> dict[str, Any]:
-    """How many of ten seeds four workers solve within equal candidates, with migration and without."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def affine(minutes: float) -> dict[str, Any]:
+    """How many of ten seeds four workers solve within equal candidates, with migration and without.
+
+    What there is already is not run again; after so many minutes no other search begins.
+    """
+    end, searches = time.monotonic() + 60 * minutes, read().get("affine", {}).get("searches", {})
     with ray_here(4):
-        for seed in range(8000, 8010):
-            for migrants in (0, 50):
-                settings = {
-                    "seed": seed,
-                    "cluster.workers": 4,
-                    "cluster.migrants": migrants,
-                    "cluster.round_candidates": 2_000,
-                    "budget.max_candidates": 400_000,
-                }
-                result = az.search(override(az.load_preset("affine"), settings), report=lambda progress: None)
-                line = {"seed": seed, "solved": result.solved, "candidates": result.candidates}
-                found.setdefault(f"migrants {migrants}", []).append(line)
-                print(migrants, line, flush=True)
-    solved = {name: sum(line["solved"] for line in lines) for name, lines in found.items()}
-    return {"solved_of_10": solved, "searches": found}
+        for seed, migrants in itertools.product(range(8000, 8010), (0, 50)):
+            lines = searches.setdefault(f"migrants {migrants}", [])
+            if time.monotonic() > end or any(line["seed"] == seed for line in lines):
+                continue
+            settings = {
+                "seed": seed,
+                "cluster.workers": 4,
+                "cluster.migrants": migrants,
+                "cluster.round_candidates": 2_000,
+                "budget.max_candidates": 400_000,
+            }
+            result = az.search(override(az.load_preset("affine"), settings), report=lambda progress: None)
+            lines.append({"seed": seed, "solved": result.solved, "candidates": result.candidates})
+            print(migrants, lines[-1], flush=True)
+    solved = {name: f"{sum(line['solved'] for line in lines)} of {len(lines)}" for name, lines in searches.items()}
+    return {"solved": solved, "searches": searches}
 
 
 def kills() -> dict[str, Any]:
@@ -113,13 +145,9 @@ def kills() -> dict[str, Any]:
     generator, said, warnings, killed = random.Random(0), list[str](), list[str](), list[float]()
     over = threading.Event()
 
-    def processes() -> list[int]:
-        """Of the workers, as far as they have said who they are."""
-        return [int(line.split("process ")[1].split()[0]) for line in said if "process" in line and "worker" in line]
-
     def kill() -> None:
         while len(killed) < 10 and not over.wait(generator.uniform(0.5, 4.0)):
-            there = [process for process in processes() if Path(f"/proc/{process}").exists()]
+            there = [process for process in processes(said) if Path(f"/proc/{process}").exists()]
             if there:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(generator.choice(there), signal.SIGKILL)
@@ -221,14 +249,19 @@ def _machine() -> str:
     return f"{model.partition(': ')[2] or platform.machine()}, {len(os.sched_getaffinity(0))} cores"
 
 
+def read() -> dict[str, Any]:
+    """What has been measured."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
 @click.command(help=__doc__)
 @click.argument("what", type=click.Choice(["speed", "affine", "kills", "cost"]))
-def main(what: str) -> None:
+@click.option("--minutes", default=1e9, help="Of affine: begin no search after so many.")
+def main(what: str, minutes: float) -> None:
     """Measures, and writes down."""
-    found = {"speed": speed, "affine": affine, "kills": kills, "cost": cost}[what]()
-    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    known[what] = {**found, "machine": _machine(), "day": time.strftime("%Y-%m-%d")}
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    measure = {"speed": speed, "affine": functools.partial(affine, minutes), "kills": kills, "cost": cost}[what]
+    found = {**measure(), "machine": _machine(), "day": time.strftime("%Y-%m-%d")}
+    RESULTS.write_text(json.dumps({**read(), what: found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
 

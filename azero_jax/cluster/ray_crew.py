@@ -30,8 +30,13 @@ PLACE_SECONDS: Final = 60.0  # that a worker waits for a free core or GPU
 _FINISH_SECONDS: Final = 1.5  # that an urgent end waits for the unseen tasks
 _CONTROL: Final = "control"  # the calls that a worker takes while it is in a round
 _AUTHENTICATION: Final = "RAY_AUTH_MODE"
-# What Ray would otherwise do of itself: send home how it is used, and change which GPUs a process without one sees.
-_SETTINGS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# What Ray would otherwise do of itself: send home how it is used, change which GPUs a process without one sees, and let
+# every other process on the machine go first.
+_SETTINGS: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",
+}
 
 
 @contextlib.contextmanager
