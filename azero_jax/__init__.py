@@ -18,7 +18,7 @@ import azero_jax.evaluate
 import azero_jax.search  # noqa: F401
 from azero_jax.api import evaluate_program, explain_program, explain_run, learning_curves, lineage, load_tasks, search
 from azero_jax.config.presets import load_preset
-from azero_jax.config.tree import BudgetConfig, Config, OutputConfig
+from azero_jax.config.tree import BudgetConfig, ClusterConfig, Config, OutputConfig
 from azero_jax.data.libraries import require
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
@@ -33,10 +33,10 @@ from azero_jax.language.library import load_program
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.learner.learner import Learner
+from azero_jax.protocol.curve import CurvePoint
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.front import Front
 from azero_jax.protocol.result import Progress, SearchResult
-from azero_jax.protocol.totals import CurvePoint
 from azero_jax.tasks import FixedTasks, Tasks, TaskSets, affine_tasks, linear_tasks, make_tasks, teacher_tasks
 from azero_jax.tasks.settings import SourceConfig, TaskConfig
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Animation",
     "BudgetConfig",
+    "ClusterConfig",
     "Config",
     "CurvePoint",
     "Drawing",

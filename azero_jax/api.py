@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.cluster.run import run
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
 from azero_jax.explain.explanation import Explanation, explain
@@ -22,7 +23,7 @@ from azero_jax.explain.tune import TRIALS
 from azero_jax.judge.run_program import judge_program
 from azero_jax.learner.reading import program_source
 from azero_jax.protocol.result import Progress
-from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
+from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.notebook import NotebookDisplay, in_notebook

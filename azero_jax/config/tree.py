@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from azero_jax.evolve import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.tasks.settings import DATA_KINDS, SourceConfig, TaskConfig
+
+_SMALLEST_ROUND: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,56 @@ class OutputConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClusterConfig:
+    """Who searches: this process alone, or workers side by side on this machine or on a Ray cluster.
+
+    Attributes:
+      workers: processes that search side by side, each on a GPU or a core of its own; 1 searches in this process. More
+        need the package ray.
+      ray_address: HOST:PORT of a Ray cluster to search on, or `auto` for the one that this machine belongs to; none
+        keeps to this machine.
+      device: what each worker gets: "gpu", "cpu" (one core), or "auto" for a GPU where the cluster has some.
+      asynchronous: workers wait for nobody, which suits uneven machines; what is found then depends on their speed.
+      round_candidates: candidates of each worker from one exchange with the others to the next; none takes
+        `check_every`, or 10,000 if that is more.
+      migrants: programs that each worker gives away then, and gets of others, by `search.topology`; 0 exchanges none.
+      mixed: the workers search on the sources of data in turn, each on one, and select by all of them.
+      worker_lines: show a line a worker.
+
+    >>> ClusterConfig(workers=4).round_size(check_every=2000)
+    10000
+    """
+
+    workers: int = 1
+    ray_address: str | None = None
+    device: str = "auto"
+    asynchronous: bool = False
+    round_candidates: int | None = None
+    migrants: int = 0
+    mixed: bool = False
+    worker_lines: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; it must be at least 1")
+        if self.device not in ("auto", "cpu", "gpu"):
+            raise ValueError(f"device is {self.device!r}; allowed: auto, cpu, gpu")
+        if self.round_candidates is not None and self.round_candidates < 1:
+            raise ValueError(f"round_candidates is {self.round_candidates}; it must be at least 1 (or none)")
+        if self.migrants < 0:
+            raise ValueError(f"migrants is {self.migrants}; it must be 0 or more")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there are workers at all."""
+        return self.workers > 1 or self.ray_address is not None
+
+    def round_size(self, check_every: int) -> int:
+        """Candidates of a worker in a round; a round should take a tenth of a second or more."""
+        return max(check_every, _SMALLEST_ROUND) if self.round_candidates is None else self.round_candidates
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """Everything that decides a search.
 
@@ -101,6 +153,7 @@ class Config:
       engine: what runs them.
       budget: when the search ends.
       output: what a run directory gets.
+      cluster: who searches.
 
     >>> config = Config(seed=7, tasks=TaskConfig(kind="affine"), budget=BudgetConfig(max_seconds=60.0))
     >>> config.tasks.features, config.search.population
@@ -116,6 +169,7 @@ class Config:
     engine: EngineConfig = EngineConfig()
     budget: BudgetConfig = BudgetConfig()
     output: OutputConfig = OutputConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -124,6 +178,8 @@ class Config:
             drawn = f"tasks of kind {self.tasks.kind} are drawn at random"
             named, kinds = ",".join(self.source.data), ", ".join(DATA_KINDS)
             raise ValueError(f"data is {named}, but {drawn}; with data the kind is one of {kinds}")
+        if self.cluster.migrants > 0 and self.search.algorithm == "random":
+            raise ValueError("migrants are for evolution; random search has no populations: leave it 0")
         if self.tasks.features is not None:
             self.space.build(self.tasks.features)
 

@@ -235,7 +235,7 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
       epochs: passes over the rows.
       precision: "float32" or "float64", of the search and of the training: a program may do well in one only.
       settings: further settings of the search by dotted name, such as `{"search.islands": 8}`.
-      n_jobs: how many searches run side by side, each in a process of its own; the best of them counts.
+      n_jobs: how many workers search side by side, as scikit-learn counts jobs; more than one need the package ray.
       verbose: 1 prints how far the search has come, 2 also what else is going on.
       program: a program to train in place of a search: its text, a file, or the name of a known program.
       tolerance: of the programs that were found the cheapest is taken whose fitness on select tasks is at most so much

@@ -47,19 +47,12 @@ class Wanted(NamedTuple):
 
 
 def find_program(source: Source, wanted: Wanted, generator: np.random.RandomState) -> SearchResult:
-    """The best of as many searches as run side by side, by their fitness on select tasks.
+    """What a search finds, with as many workers as jobs are wanted.
 
     Raises:
       ValueError: parameters that do not fit one another or the rows.
     """
-    from joblib import Parallel, delayed, effective_n_jobs
-
-    count = effective_n_jobs(wanted.n_jobs)
-    seeds = generator.randint(np.iinfo(np.int32).max, size=count).tolist()
-    if count == 1:
-        return _search(source, wanted, seeds[0])
-    results = Parallel(n_jobs=count)(delayed(_search)(source, wanted, seed) for seed in seeds)
-    return max(results, key=lambda result: result.select_fitness)
+    return _search(source, wanted, int(generator.randint(np.iinfo(np.int32).max)))
 
 
 def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
@@ -68,6 +61,8 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
     Raises:
       ValueError: an unknown preset or setting, or a value out of range.
     """
+    from joblib import effective_n_jobs  # 1 in a process that is one of several jobs itself
+
     config = load_preset(wanted.preset)
     limits = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
     config = override(
@@ -76,6 +71,7 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
             "seed": seed,
             "tasks.epochs": wanted.epochs,
             "engine.precision": wanted.precision,
+            "cluster.workers": effective_n_jobs(wanted.n_jobs),
             **_SEARCH,
             **limits,
             **read_settings(wanted.settings),

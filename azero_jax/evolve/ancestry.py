@@ -87,7 +87,13 @@ class Ancestry:
         if state is not None:
             self._restore(state)
 
-    def begin(self, slots: slice, programs: Programs, fitness: NDArray[np.float64], born: int) -> None:
+    def move(self, slots: NDArray[np.int64], sources: NDArray[np.int64]) -> None:
+        """Takes note that programs have changed places: slots `[n]` get what was in `sources` `[n]`, a permutation."""
+        self._step[slots], self._peak[slots] = self._step[sources], self._peak[sources]
+
+    def begin(
+        self, slots: slice | NDArray[np.int64], programs: Programs, fitness: NDArray[np.float64], born: int
+    ) -> None:
         """Takes in initial programs `[n]` of fitness `[n]`, which fill some slots."""
         self._step[slots] = NO_STEP
         facts = np.tile(np.array([NO_STEP, born, -1]), (len(programs), 1))

@@ -6,7 +6,8 @@ island and a batch of one child a step this is the original's loop; larger batch
 population before any of their children is in it.
 
 The islands work in two halves: while the children of one are evaluated, those of the other are bred. An island sees
-nothing of the others, but for the best of all being spared from restarts.
+nothing of the others, but for the best of all being spared from restarts, and for migration, where that is on. Programs
+only change islands while no children are on their way.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Res
 from azero_jax.evolve.ancestry import Ancestor, Ancestry
 from azero_jax.evolve.breeding import breed, breed_learnable, replace_oldest
 from azero_jax.evolve.initial import initial_programs
+from azero_jax.evolve.migration import Migrants, draw_emigrants, exchange, niches_of, slots_for
 from azero_jax.evolve.settings import EvolutionSettings
+from azero_jax.evolve.stagnation import Stagnation
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
@@ -74,12 +77,14 @@ class Evolution:
         self._odds = settings.mutation_policy().odds()
         self._kinds = np.array([kind_bits(kinds) for kinds in settings.learned_kinds()])
         self._frozen = np.array(settings.is_frozen)
+        self._niches = niches_of(settings.learned_kinds())
+        self._immigrants: Migrants | None = None
         self.timings = Timings()
         self._events: list[Event] = []
         start = self._begin() if state is None else _restore(state, generator)
         self.programs, self.fitness = start.programs, start.fitness
-        self.oldest, self.candidates, self.restarts = start.counts
-        self._best, self._since_gain, self._record = start.best, start.since_gain, start.record
+        self.oldest, self.candidates, self.restarts, self._since_migration = start.counts
+        self._stagnation, self._record = Stagnation(settings, start.fitness.max(axis=1), state), start.record
         self._halves = self._make_halves()
         slots = len(self.programs)
         self._ancestry = Ancestry(space, slots, None if state is None else without_prefix("ancestry", state))
@@ -96,18 +101,36 @@ class Evolution:
         islands, population = self._settings.islands, self._settings.population
         programs = concatenate([self._initial_programs(island) for island in range(islands)])
         fitness = self._evaluate.submit(programs).take().reshape(islands, population)
-        since_gain = np.zeros(islands, np.int64)
-        return _Start(programs, fitness, fitness.max(axis=1), since_gain, -np.inf, [0, islands * population, 0])
+        return _Start(programs, fitness, -np.inf, [0, islands * population, 0, 0])
 
     def step(self) -> None:
         """One batch on every island: each half is bred while the other one's children are evaluated."""
         *ahead, last = self._halves
+        self._since_migration += self._settings.batch
+        is_due = 0 < self._settings.migration_every <= self._since_migration
+        migrates = is_due or self._immigrants is not None
         self._breed(last)
         for half in ahead:
             self._age(half)
-            self._breed(half)
+            if not migrates:
+                self._breed(half)
         self._age(last)
         self.oldest = (self.oldest + self._settings.batch) % self._settings.population
+        if migrates:
+            self._migrate(is_due)
+            for half in ahead:
+                self._breed(half)
+
+    def emigrants(self, count: int) -> Migrants:
+        """Copies of `count` programs of all islands, for another search with the same space and settings."""
+        return draw_emigrants(self.programs, self._niches, count, self._generator)
+
+    def take_in(self, immigrants: Migrants) -> None:
+        """Takes in programs of another search at the end of the next step, after which `state` may be asked again.
+
+        They are evaluated, which counts, and take the place of programs drawn at random.
+        """
+        self._immigrants = immigrants
 
     def leaders(self) -> tuple[Programs, NDArray[np.float64]]:
         """The best current program of each island, `[I]`, and their fitnesses."""
@@ -137,10 +160,9 @@ class Evolution:
         state = {
             **with_prefix("programs", programs_state(self.programs)),
             "fitness": self.fitness,
-            "best": self._best,
-            "since_gain": self._since_gain,
+            **self._stagnation.state(),
             "record": np.array(self._record),
-            "counts": np.array([self.oldest, self.candidates, self.restarts]),
+            "counts": np.array([self.oldest, self.candidates, self.restarts, self._since_migration]),
             "generator": generator_state(self._generator),
             **with_prefix("ancestry", self._ancestry.state()),
         }
@@ -202,7 +224,9 @@ class Evolution:
             replace_oldest(half.programs.arrays(), half.fitness, half.children.arrays(), newest, self.oldest)
         self.candidates += len(fitness)
         if self._settings.restart_after > 0:
-            self._restart_stuck(half.islands, newest.max(axis=1))
+            self._stagnation.note(half.islands, newest.max(axis=1), self._settings.batch)
+            for island in self._stagnation.stuck(half.islands):
+                self._restart(island)
 
     def _note_ancestry(self, half: _Half, fitness: NDArray[np.float64]) -> None:
         """Notes where the children of a half come from, before they replace the oldest programs."""
@@ -230,19 +254,33 @@ class Evolution:
     def _initial_programs(self, island: int) -> Programs:
         return initial_programs(self._space, self._metric, self._settings, self._seeds, island, self._generator)
 
-    def _restart_stuck(self, islands: slice, newest: NDArray[np.float64]) -> None:
-        best = self._best[islands]
-        gained = newest > best + (1 - best) * self._settings.restart_gain
-        self._best[islands] = np.where(gained, newest, best)
-        self._since_gain[islands] = np.where(gained, 0, self._since_gain[islands] + self._settings.batch)
-        stuck = self._since_gain >= self._settings.restart_after
-        stuck[self._best.argmax()] = False
-        for island in range(islands.start, islands.stop):
-            if stuck[island]:
-                self._restart(island)
+    def _migrate(self, is_due: bool) -> None:
+        """Moves programs between the islands if that is due, and takes in those that have come from elsewhere."""
+        population, generator = self._settings.population, self._generator
+        if is_due:
+            self._since_migration = 0
+            share, topology = self._settings.migration_share, self._settings.topology
+            slots, sources = exchange(self._niches, population, share, topology, generator)
+            self.programs.put(slots, self.programs[sources])
+            self.fitness.reshape(-1)[slots] = self.fitness.reshape(-1)[sources]
+            self._ancestry.move(slots, sources)
+        if self._immigrants is not None:
+            programs, niches = self._immigrants
+            self._immigrants = None
+            fitness = self._evaluate.submit(programs).take()
+            slots = slots_for(niches, self._niches, population, generator)
+            slots[fitness < 0] = -1  # they cannot learn here, or were not run
+            programs, fitness, slots = programs[slots >= 0], fitness[slots >= 0], slots[slots >= 0]
+            self.programs.put(slots, programs)
+            self.fitness.reshape(-1)[slots] = fitness
+            self._ancestry.begin(slots, programs, fitness, self.candidates)
+            if len(slots):
+                self._note_new_best(programs, fitness)
+            self.candidates += len(niches)
+        self._stagnation.note(slice(0, len(self._niches)), self.fitness.max(axis=1), 0)
 
     def _restart(self, island: int) -> None:
-        self._events.append(Restart(self.candidates, island, float(self._best[island])))
+        self._events.append(Restart(self.candidates, island, float(self._stagnation.best[island])))
         population = self._settings.population
         fresh = self._initial_programs(island)
         self.programs.put(slice(island * population, (island + 1) * population), fresh)
@@ -251,8 +289,7 @@ class Evolution:
         self._ancestry.begin(slots, fresh, self.fitness[island], self.candidates)
         self.candidates += population
         self._note_new_best(fresh, self.fitness[island])
-        self._best[island] = self.fitness[island].max()
-        self._since_gain[island] = 0
+        self._stagnation.begin(island, self.fitness[island].max())
         self.restarts += 1
 
 
@@ -263,16 +300,12 @@ class _Start:
     Attributes:
       programs: `[I * P]`.
       fitness: `[I, P]`.
-      best: `[I]` fitness that each island has to better by `restart_gain`.
-      since_gain: `[I]` candidates of each island since its last gain.
       record: the best fitness so far.
-      counts: `oldest`, `candidates` and `restarts`.
+      counts: `oldest`, `candidates`, `restarts`, and candidates of each island since it took part in migration.
     """
 
     programs: Programs
     fitness: NDArray[np.float64]
-    best: NDArray[np.float64]
-    since_gain: NDArray[np.int64]
     record: float
     counts: list[int]
 
@@ -283,8 +316,6 @@ def _restore(state: State, generator: np.random.Generator) -> _Start:
     return _Start(
         restore_programs(without_prefix("programs", state)),
         fitness=state["fitness"].copy(),
-        best=state["best"].copy(),
-        since_gain=state["since_gain"].copy(),
         record=float(state["record"]),
         counts=state["counts"].tolist(),
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from azero_jax.evolve.migration import TOPOLOGIES
 from azero_jax.language.ops import KIND_NAMES, KINDS
 from azero_jax.language.space import FUNCTION_NAMES
 from azero_jax.mutate import MutationPolicy
@@ -29,6 +30,9 @@ class EvolutionSettings:
       restart_after: an island starts again from new initial programs once its best fitness has not gained
         `restart_gain` for so many of its own candidates; the best of all islands is spared. 0 never restarts.
       restart_gain: share of the distance to fitness 1 by which the best must come nearer to count as a gain.
+      migration_every: islands exchange programs after so many candidates of each; 0 never.
+      migration_share: share of its population that an island gives away then, and gets of others.
+      topology: "pool" deals out at random what all islands give, "ring" gives what an island gives to the next one.
       mutation_probability: that a child is mutated at all; the others are copies of their parent.
       mutations: relative frequency of each mutation, such as `alter_param=1,randomize_instruction=2`.
 
@@ -52,6 +56,9 @@ class EvolutionSettings:
     initial: str = "random"
     restart_after: int = 0
     restart_gain: float = 0.01
+    migration_every: int = 0
+    migration_share: float = 0.5
+    topology: str = "pool"
     mutation_probability: float = MutationPolicy.probability
     mutations: tuple[tuple[str, float], ...] = MutationPolicy.weights
 
@@ -60,6 +67,7 @@ class EvolutionSettings:
             "algorithm": ("evolution", "random"),
             "candidates": ("learnable", "any"),
             "initial": ("random", "empty"),
+            "topology": TOPOLOGIES,
         }
         for name, allowed in words.items():
             if getattr(self, name) not in allowed:
@@ -71,6 +79,12 @@ class EvolutionSettings:
             raise ValueError(f"batch is {self.batch}; it must be at most the population, {self.population}")
         if self.restart_after < 0:
             raise ValueError(f"restart_after is {self.restart_after}; it must be 0 or more")
+        if self.migration_every < 0:
+            raise ValueError(f"migration_every is {self.migration_every}; it must be 0 or more")
+        if self.migration_every > 0 and self.algorithm == "random":
+            raise ValueError("migration_every is for evolution; random search has no populations: leave it 0")
+        if not 0 < self.migration_share <= 1:
+            raise ValueError(f"migration_share is {self.migration_share}; it must be above 0 and at most 1")
         if not 0 <= self.restart_gain < 1:
             raise ValueError(f"restart_gain is {self.restart_gain}; it must be from 0 to below 1")
         if self.candidates == "learnable" and self.initial == "empty" and self.algorithm == "evolution":

@@ -51,12 +51,19 @@ class Counters:
         for name, value in state.items():
             setattr(self, name, value.tolist())
 
+    def subtract(self, other: Counters) -> None:
+        """Takes away totals that were added before."""
+        self._add(other, -1)
+
     def add(self, other: Counters) -> None:
         """Adds the totals of a batch, or of another evaluator."""
+        self._add(other, 1)
+
+    def _add(self, other: Counters, sign: int) -> None:
         hurdles = max(len(self.stopped_at_hurdle), len(other.stopped_at_hurdle))
         self.stopped_at_hurdle += [0] * (hurdles - len(self.stopped_at_hurdle))
         for hurdle, count in enumerate(other.stopped_at_hurdle):
-            self.stopped_at_hurdle[hurdle] += count
+            self.stopped_at_hurdle[hurdle] += sign * count
         for field in dataclasses.fields(self):
             if field.name != "stopped_at_hurdle":
-                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+                setattr(self, field.name, getattr(self, field.name) + sign * getattr(other, field.name))

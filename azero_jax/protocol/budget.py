@@ -52,10 +52,6 @@ class Budget:
             self._next_report = candidates + max(self._report_every, candidates // _REPORT_SHARE)
         return is_due
 
-    def experiment_is_over(self, candidates: int) -> bool:
-        """Whether an experiment has evaluated its share of candidates."""
-        return 0 < self._settings.experiment_candidates <= candidates
-
     def note_gain(self, candidates: int) -> None:
         """Takes note that the best select fitness has grown."""
         self._last_gain = candidates

@@ -49,6 +49,7 @@ class Arena:
       engine: runs candidates on the search tasks.
       evaluator: their fitness.
       patience: when it is over, programs are left out; None waits for everything.
+      one_core: whether all work is done in the thread that asks for it.
     """
 
     def __init__(
@@ -59,15 +60,17 @@ class Arena:
         number: int,
         say: Callable[[str], None] | None = None,
         patience: Patience | None = None,
+        *,
+        one_core: bool = False,
     ) -> None:
         """Makes tasks, engines and empty caches; `say` is told why an engine was passed over."""
-        self.patience = patience
+        self.patience, self.one_core = patience, one_core
         self.config, self._task_sets, self.space, self.number = config, task_sets, space, number
         self.engine = self._make_engine(task_sets.search(self.seed("search")), say)
         self._judge = select_judge(config, task_sets, space, number, "select", patience)
         self._settings = _fitting_probe(config, self.engine.tasks, say)
         has_halves = config.search.algorithm == "random" or config.search.islands > 1
-        self.evaluator = self._make_evaluator(None if has_halves else False)
+        self.evaluator = self._make_evaluator(None if has_halves and not one_core else False)
 
     def close(self, *, wait: bool = True) -> None:
         """Ends the evaluation and gives back the engines; `wait`: for what the other thread is running just now."""

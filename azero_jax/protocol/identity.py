@@ -16,6 +16,7 @@ CHANGEABLE: Final = (
     "budget.no_improvement_candidates",
     "budget.tune_trials",
     "output",
+    "cluster",
     "engine.engine",
     "source.data",  # where it lies; that it is the same is seen from the tasks
 )

@@ -15,14 +15,14 @@ _CACHE_ENTRY: Final = 32  # bytes
 _REGISTER: Final = 4  # bytes
 
 
-def check_memory(config: Config, space: SearchSpace) -> None:
+def check_memory(config: Config, space: SearchSpace, processes: int = 1) -> None:
     """Refuses a search that this machine has no memory for, before anything is allocated.
 
     Raises:
       ValueError: it needs more than is free; the settings that ask for most are named.
     """
     free = free_memory()
-    needs = memory_needs(config, space)
+    needs = {name: need * processes for name, need in memory_needs(config, space).items()}
     total = sum(needs.values())
     if free is not None and total > free:
         settings = max(needs, key=lambda name: needs[name])

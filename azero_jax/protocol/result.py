@@ -8,10 +8,28 @@ from azero_jax.config.tree import Config
 from azero_jax.fitness.counters import Counters
 from azero_jax.language.roles import Metric
 from azero_jax.learner.learner import Learner
+from azero_jax.protocol.curve import CurvePoint
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.front import Front
-from azero_jax.protocol.totals import CurvePoint
 from azero_jax.tasks.sets import TaskSets
+
+
+class WorkerProgress(NamedTuple):
+    """How far one of the workers of a search has come.
+
+    Attributes:
+      worker: its number, from 0.
+      candidates: programs that it has evaluated.
+      round_seconds: its latest round took.
+      best_fitness: its best current program's fitness on its search tasks.
+      experiment: which one it is running, from 1.
+    """
+
+    worker: int
+    candidates: int
+    round_seconds: float
+    best_fitness: float
+    experiment: int
 
 
 class Progress(NamedTuple):
@@ -28,6 +46,7 @@ class Progress(NamedTuple):
       restarts: islands that started again in this experiment.
       counters: what happened to the candidates of all experiments.
       program: text of the best current program.
+      workers: each worker's, if that was asked for; of several workers means are those of their means.
 
     >>> progress = Progress(1000, 2.0, 0.9, 0.5, 0.4, 0.8, 1, 0, Counters(candidates=1000), "def Setup(): ...")
     >>> progress.metrics()["candidates_per_second"]
@@ -44,11 +63,12 @@ class Progress(NamedTuple):
     restarts: int
     counters: Counters
     program: str
+    workers: tuple[WorkerProgress, ...] = ()
 
     def metrics(self) -> dict[str, Any]:
         """One line of `metrics.jsonl`: plain values, None before the first trial on select tasks."""
         values = self._asdict()
-        del values["program"]
+        del values["program"], values["workers"]
         if self.select_fitness != self.select_fitness:
             values["select_fitness"] = None
         values["candidates_per_second"] = self.candidates / max(self.seconds, 1e-9)

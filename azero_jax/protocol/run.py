@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
@@ -20,18 +20,45 @@ from azero_jax.language.text import read_programs
 from azero_jax.process.forks import check_not_forked
 from azero_jax.process.patience import Patience
 from azero_jax.process.progress import spoken
+from azero_jax.process.state import State
 from azero_jax.protocol.experiment import Arena
 from azero_jax.protocol.identity import check_same_search, search_identity
 from azero_jax.protocol.loop import SearchLoop
 from azero_jax.protocol.memory import check_memory
+from azero_jax.protocol.recorded_hall import recorded_hall
 from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import StopSignals
+from azero_jax.protocol.worker_states import state_of_one
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
 from azero_jax.tasks.load import load_task_sets
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets, fingerprint
 from azero_jax.tasks.settings import DATA_KINDS
 
 REPORT_SECONDS: Final = 1.0  # between two reports
+
+
+class Prepared(NamedTuple):
+    """A search that is ready to begin.
+
+    Attributes:
+      config: everything that decides it.
+      tasks: where tasks come from.
+      start_from: texts of the programs to start from.
+      directory: where to record it; None for nowhere.
+      say: is told what is going on.
+      warn: is told of trouble.
+    """
+
+    config: Config
+    tasks: TaskSets
+    start_from: tuple[str, ...]
+    directory: RunDirectory | None
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+
+
+Conduct = Callable[[Prepared, Callable[[Progress], None], float], SearchResult]
+"""Searches: what is prepared, what is told how far it has come, and the seconds between two times."""
 
 
 def run(
@@ -44,8 +71,12 @@ def run(
     report_seconds: float,
     say: Callable[[str], None] | None,
     warn: Callable[[str], None] | None,
+    conduct: Conduct | None = None,
 ) -> SearchResult:
-    """Evolves a program; arguments, result and errors are those of `azero_jax.search`."""
+    """Evolves a program; arguments, result and errors are those of `azero_jax.search`.
+
+    `conduct` does the search itself, once all is prepared; None does it in this process.
+    """
     check_not_forked()
     say = say or (lambda line: None)
     warn = warn or (lambda line: warnings.warn(line, stacklevel=3))
@@ -68,7 +99,8 @@ def run(
             identity = search_identity(config, start_from, own_tasks)
             directory = RunDirectory(Path(path), config.output, identity, warn, resume=resume is not None)
             stack.enter_context(directory)
-        return _search(config, tasks, start_from, directory, report or (lambda progress: None), report_seconds, say)
+        prepared = Prepared(config, tasks, start_from, directory, say, warn)
+        return (conduct or search_here)(prepared, report or (lambda progress: None), report_seconds)
 
 
 def make_task_sets(
@@ -96,8 +128,22 @@ def make_task_sets(
     return tasks
 
 
-def _check_start(search: EvolutionSettings, seeds: Programs | None, space: SearchSpace, metric: Metric) -> None:
-    """Checks that a search can begin.
+def check_start(prepared: Prepared, processes: int = 1) -> tuple[SearchSpace, Programs | None]:
+    """The search space and the programs to start from, after a check that a search can begin, in so many processes.
+
+    Raises:
+      ValueError: it cannot.
+    """
+    config, tasks = prepared.config, prepared.tasks
+    space = config.space.build(tasks.features)
+    check_memory(config, space, processes)
+    seeds = read_programs(prepared.start_from, space) if prepared.start_from else None
+    _check_programs(config.search, seeds, space, tasks.metric)
+    return space, seeds
+
+
+def _check_programs(search: EvolutionSettings, seeds: Programs | None, space: SearchSpace, metric: Metric) -> None:
+    """Checks that a search can begin with some programs.
 
     Raises:
       ValueError: no program can learn, or functions are frozen of nothing, or given programs would not be used.
@@ -113,20 +159,10 @@ def _check_start(search: EvolutionSettings, seeds: Programs | None, space: Searc
             raise ValueError(f"of the programs to start from none can learn; start from others{hint}")
 
 
-def _search(
-    config: Config,
-    tasks: TaskSets,
-    start_from: tuple[str, ...],
-    directory: RunDirectory | None,
-    report: Callable[[Progress], None],
-    report_seconds: float,
-    say: Callable[[str], None],
-) -> SearchResult:
-    """Compiles what will run, and searches."""
-    space = config.space.build(tasks.features)
-    check_memory(config, space)
-    seeds = read_programs(start_from, space) if start_from else None
-    _check_start(config.search, seeds, space, tasks.metric)
+def search_here(prepared: Prepared, report: Callable[[Progress], None], report_seconds: float) -> SearchResult:
+    """Compiles what will run, and searches in this process."""
+    config, tasks, start_from, directory, say, _ = prepared
+    space, seeds = check_start(prepared)
     arena = Arena(config, tasks, space, 0, say, Patience())
     engine = arena.engine
     say(f"engine {engine.name} on {engine.device}; compiling (what was compiled before is reused)")
@@ -135,8 +171,18 @@ def _search(
     with StopSignals() as stop:
         state = None
         if directory is not None:
-            about = {"engine": engine.name, "device": engine.device, "seed": config.seed}
-            used = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=engine.name))
-            state = directory.begin(used, start_from, about)
-        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, state)
+            state = begin_recording(directory, config, start_from, engine.name, engine.device)
+        recorded = []
+        if directory is not None and state is not None and "workers" in state:
+            recorded, state = recorded_hall(directory.path, space, tasks.metric), state_of_one(state)
+        loop = SearchLoop(arena, tasks, seeds, directory, say, stop, state, recorded)
         return loop.run(report, report_seconds, compile_seconds)
+
+
+def begin_recording(
+    directory: RunDirectory, config: Config, start_from: tuple[str, ...], engine: str, device: str
+) -> State | None:
+    """Writes down what is about to run, on which engine; returns the latest checkpoint's state."""
+    about = {"engine": engine, "device": device, "seed": config.seed, "workers": config.cluster.workers}
+    used = dataclasses.replace(config, engine=dataclasses.replace(config.engine, engine=engine))
+    return directory.begin(used, start_from, about)

@@ -1,30 +1,12 @@
 """What all experiments of a search amount to."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from azero_jax.fitness.counters import Counters
 from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.protocol.curve import Curve
 from azero_jax.protocol.experiment import Experiment
 from azero_jax.protocol.hall_of_fame import HallOfFame
-
-
-class CurvePoint(NamedTuple):
-    """The best fitness so far.
-
-    Attributes:
-      candidates: programs evaluated, over all experiments.
-      search_fitness: the best on search tasks, of all experiments.
-      select_fitness: that of the best program on select tasks; None before the first trial.
-
-    >>> CurvePoint(1000, 0.9, 0.8).candidates
-    1000
-    """
-
-    candidates: int
-    search_fitness: float
-    select_fitness: float | None
 
 
 class Totals:
@@ -32,6 +14,7 @@ class Totals:
 
     Attributes:
       hall: the best distinct algorithms by select fitness.
+      curve: how the best fitness grew.
     """
 
     def __init__(self, hall_size: int, state: State | None = None) -> None:
@@ -40,16 +23,13 @@ class Totals:
         self._finished = Counters()  # of the experiments before
         self._finished_candidates = 0
         self._record = -np.inf  # best search fitness of all experiments
-        self._curve: list[CurvePoint] = []
+        self.curve = Curve()
         if state is not None:
             self.hall.restore(without_prefix("hall", state))
             self._finished.restore(without_prefix("finished", state))
             self._finished_candidates = int(state["finished_candidates"])
             self._record = float(state["record"])
-            self._curve = [
-                CurvePoint(int(candidates), search, None if np.isnan(select) else select)
-                for candidates, search, select in state["curve"].tolist()
-            ]
+            self.curve = Curve(state["curve"])
 
     def candidates(self, experiment: Experiment) -> int:
         """Candidates of all experiments, of the one that is running too."""
@@ -76,15 +56,7 @@ class Totals:
 
     def note(self, candidates: int) -> None:
         """Takes down the best fitness, if it has grown."""
-        select = self.hall.best.select_fitness if self.hall.best else None
-        now = CurvePoint(candidates, float(self._record), select)
-        if not self._curve or self._curve[-1][1:] != now[1:]:
-            self._curve.append(now)
-
-    @property
-    def curve(self) -> tuple[CurvePoint, ...]:
-        """How the best fitness grew; nothing from before the first program ran."""
-        return tuple(point for point in self._curve if np.isfinite(point.search_fitness))
+        self.curve.note(candidates, self._record, self.hall.best)
 
     @property
     def best_select_fitness(self) -> float:
@@ -98,5 +70,5 @@ class Totals:
             **with_prefix("finished", self._finished.state()),
             "finished_candidates": np.array(self._finished_candidates),
             "record": np.array(self._record),
-            "curve": np.array(self._curve, np.float64).reshape(-1, len(CurvePoint._fields)),
+            "curve": self.curve.rows(),
         }

@@ -62,7 +62,7 @@ class Display:
             self._live.update(_panel(progress, self._curve))
         elif not self._quiet and progress.seconds >= self._next_line:
             self._next_line = progress.seconds + _PLAIN_SECONDS
-            self._console.print(Text(progress_line(progress)))
+            self._console.print(Text("\n".join([progress_line(progress), *worker_lines(progress)])))
             sys.stdout.flush()
 
     def show(self, result: SearchResult) -> None:
@@ -149,6 +149,15 @@ def progress_line(progress: Progress) -> str:
     return line
 
 
+def worker_lines(progress: Progress) -> list[str]:
+    """A line a worker, if that was asked for."""
+    return [
+        f"  worker {one.worker}: {one.candidates:,} candidates  best {one.best_fitness:.6f}"
+        f"  experiment {one.experiment}  {one.round_seconds:.2f} s a round"
+        for one in progress.workers
+    ]
+
+
 def counter_line(counters: Counters) -> str:
     """Shares of what happened to the candidates, in one line."""
     total = max(counters.candidates, 1)
@@ -173,6 +182,7 @@ def _measured(fitness: float) -> str:
 def _panel(progress: Progress, best: list[float]) -> Panel:
     lines = Group(
         Text(progress_line(progress), style="bold"),
+        *map(Text, worker_lines(progress)),
         Text(f"best fitness {sparkline(best)}"),
         Text(f"{counter_line(progress.counters)}, {progress.restarts} restarts", style="dim"),
         Text(progress.program, no_wrap=True, overflow="ellipsis"),

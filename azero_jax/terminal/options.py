@@ -18,6 +18,7 @@ _TITLES: Final = {
     "engine": "Engine: what runs them",
     "budget": "Budget: when the search ends",
     "output": "Output: what a run directory gets",
+    "cluster": "Cluster: who searches",
 }
 
 

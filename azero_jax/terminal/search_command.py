@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import click
 
+from azero_jax.cluster.run import run
 from azero_jax.config.file import read_config
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, choose_config, load_preset
@@ -20,7 +21,7 @@ from azero_jax.language.text import parse_program
 from azero_jax.process.patience import Patience
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.result import SearchResult
-from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets, run
+from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets
 from azero_jax.protocol.signals import EXIT_CODES
 from azero_jax.recording.overview import list_runs, read_overview
 from azero_jax.recording.run_directory import read_run_config

@@ -75,6 +75,11 @@ RANGES: Final[dict[str, Range]] = {
     "search.initial": between("random", "empty", ("zeros",), "initial is {!r}; allowed: random, empty"),
     "search.restart_after": at_least(0, "restart_after is {}; it must be 0 or more"),
     "search.restart_gain": between(0.0, 0.999, (-0.1, 1.0), "restart_gain is {}; it must be from 0 to below 1"),
+    "search.migration_every": at_least(0, "migration_every is {}; it must be 0 or more"),
+    "search.migration_share": between(
+        0.01, 1.0, (0.0, 1.5, math.nan), "migration_share is {}; it must be above 0 and at most 1"
+    ),
+    "search.topology": between("pool", "ring", ("star",), "topology is {!r}; allowed: pool, ring"),
     "search.mutation_probability": between(
         0.0, 1.0, (-0.1, 1.5, math.nan), "mutation probability is {}; it must be from 0 to 1"
     ),
@@ -120,11 +125,15 @@ RANGES: Final[dict[str, Range]] = {
     "output.report_every": at_least(1, "report_every is {}; it must be at least 1"),
     "output.checkpoint_seconds": Range((0.0,), (-1.0, math.nan), "checkpoint_seconds is {:g}; it must be 0 or more"),
     "output.keep_checkpoints": at_least(1, "keep_checkpoints is {}; it must be at least 1"),
+    "cluster.workers": at_least(1, "workers is {}; it must be at least 1"),
+    "cluster.device": between("auto", "gpu", ("tpu",), "device is {!r}; allowed: auto, cpu, gpu"),
+    "cluster.round_candidates": at_least(1, "round_candidates is {}; it must be at least 1 (or none)"),
+    "cluster.migrants": at_least(0, "migrants is {}; it must be 0 or more"),
     "output.hall_of_fame": at_least(1, "hall_of_fame is {}; it must be at least 1"),
 }
 
 # Any value will do, or what it must be is known only where the data are.
-UNBOUNDED: Final = {"source.data", "source.label", "source.pairs", "source.missing"}
+UNBOUNDED: Final = {"cluster.ray_address", "source.data", "source.label", "source.pairs", "source.missing"}
 
 INSIDE: Final = [(path, value) for path, range_ in RANGES.items() for value in range_.inside]
 OUTSIDE: Final = [(path, value) for path, range_ in RANGES.items() for value in range_.outside]
@@ -152,6 +161,14 @@ def test_every_setting_but_switches_has_a_range() -> None:
     ("values", "message"),
     [
         ({"search.population": 99}, "batch is 100; it must be at most the population, 99"),
+        (
+            {"search.migration_every": 5, "search.algorithm": "random"},
+            "migration_every is for evolution; random search has no populations: leave it 0",
+        ),
+        (
+            {"cluster.migrants": 5, "search.algorithm": "random"},
+            "migrants are for evolution; random search has no popul",
+        ),
         ({"evaluator.hurdle_tasks": (0.5,)}, "hurdle_tasks has 1 stages and hurdle_examples 0; they must be as many"),
         (
             {"search.frozen": ("setup", "predict", "learn")},

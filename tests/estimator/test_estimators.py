@@ -23,6 +23,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import azero_jax as az
 from azero_jax.estimator import searching
+from azero_jax.estimator.rows import row_source
 
 ESTIMATORS = [az.EvolvedClassifier, az.EvolvedRegressor]
 SMALL = {"max_candidates": 60, "random_state": 0}
@@ -218,3 +219,11 @@ def test_without_scikit_learn_one_line_says_what_is_missing(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ValueError, match=r'needs scikit-learn: pip install "azero-jax\[data\]"'):
         az.__getattr__("EvolvedRegressor")
+
+
+def test_jobs_are_workers_of_one_search() -> None:
+    x, y = load_iris(return_X_y=True)
+    wanted = searching.Wanted("table", None, 1000, (), 1, "float32", {}, 3, 0)
+    source = row_source(x, y, ("a", "b", "c"))
+    assert searching.search_config(source, wanted, 0).cluster.workers == 3
+    assert searching.search_config(source, wanted._replace(n_jobs=None), 0).cluster.workers == 1

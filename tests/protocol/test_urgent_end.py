@@ -55,7 +55,7 @@ def test_a_limit_is_kept_in_the_initial_population(table, slow):
 
 
 def test_what_was_not_measured_is_none_in_json(table, slow, monkeypatch):
-    monkeypatch.setattr("azero_jax.protocol.loop._FINISH_SECONDS", 0.0)
+    monkeypatch.setattr("azero_jax.protocol.loop.FINISH_SECONDS", 0.0)
     result = az.search(limited(0.2), tasks=table)
     assert math.isnan(result.final_fitness)
     assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["final_fitness"] is None

@@ -11,7 +11,8 @@ from rich.console import Console
 import azero_jax as az
 from azero_jax.explain.sparkline import sparkline
 from azero_jax.fitness.counters import Counters
-from azero_jax.terminal.display import Display, counter_line, how_to_go_on, progress_line, show_programs
+from azero_jax.protocol.result import WorkerProgress
+from azero_jax.terminal.display import Display, counter_line, how_to_go_on, progress_line, show_programs, worker_lines
 
 PROGRESS = az.Progress(
     candidates=2_000_000,
@@ -36,6 +37,14 @@ def test_progress_in_one_line() -> None:
     assert "best 0.750000" in line
     assert "select" not in line
     assert "select 0.900000" in progress_line(PROGRESS._replace(select_fitness=0.9))
+
+
+def test_workers_have_a_line_each_where_that_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert worker_lines(PROGRESS) == []
+    workers = (WorkerProgress(0, 1000, 0.5, 0.7, 1), WorkerProgress(1, 12_000, 0.25, 0.8, 2))
+    with Display() as display:
+        display.report(PROGRESS._replace(workers=workers))
+    assert "  worker 1: 12,000 candidates  best 0.800000  experiment 2  0.25 s a round" in capsys.readouterr().out
 
 
 def test_counters_in_one_line() -> None:

@@ -1,0 +1,1 @@
+"""Workers: one search in several processes, on one machine or on a Ray cluster."""

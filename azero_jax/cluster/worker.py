@@ -1,0 +1,144 @@
+"""A worker: the island loop of a search, driven in rounds. It knows nothing of how orders reach it."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from typing import Any
+
+from azero_jax.cluster.messages import Job, Numbers, Order, Report, Started
+from azero_jax.fitness.counters import Counters
+from azero_jax.language.text import read_programs
+from azero_jax.process.patience import Patience
+from azero_jax.process.state import State, with_prefix, without_prefix
+from azero_jax.protocol.budget import Budget
+from azero_jax.protocol.experiment import Arena
+from azero_jax.protocol.finalist import Finalist
+from azero_jax.protocol.finish import Measured, measure
+from azero_jax.protocol.hall_of_fame import HallOfFame
+from azero_jax.protocol.island_loop import IslandLoop
+from azero_jax.protocol.loop import FINISH_SECONDS, GRACE_SECONDS
+from azero_jax.tasks.sets import TaskSets
+
+
+class Worker:
+    """One of the workers of a search."""
+
+    def __init__(
+        self, number: int, job: Job, task_sets: TaskSets, numbers: Numbers, state: State | None = None
+    ) -> None:
+        """Compiles what will run.
+
+        Args:
+          number: of the worker, from 0.
+          job: the search.
+          task_sets: where its tasks come from.
+          numbers: its experiments.
+          state: of its island loop; None begins afresh.
+
+        Raises:
+          ValueError: the search cannot begin here.
+        """
+        self._number, self._config, self._task_sets, self._numbers = number, job.config, task_sets, numbers
+        self._space = job.config.space.build(task_sets.features)
+        self._seeds = read_programs(job.start_from, self._space) if job.start_from else None
+        self._patience, self._stop_moment, self._tries_at_stop = Patience(), math.inf, False
+        self._patience.until(lambda: self._stop_moment)
+        self._found: list[tuple[str, Finalist]] = []
+        self._events: list[dict[str, Any]] = []
+        first = numbers.first if state is None else int(state["number"])
+        self._arena = Arena(job.config, task_sets, self._space, first, patience=self._patience, one_core=job.one_core)
+        self._compile_seconds = self._arena.warm_up()
+        self._islands = None if state is None else self._make_islands(state)
+        spent = None if state is None else without_prefix("budget", state)
+        self._budget = Budget(job.config.budget, job.config.output.report_every, spent)
+
+    def started(self) -> Started:
+        """What is to be known of it."""
+        engine, counters, candidates = self._arena.engine, Counters(), 0
+        if self._islands is not None:
+            counters.add(self._islands.totals.counters(self._islands.experiment))
+            candidates = self._islands.candidates()
+        place = f"process {os.getpid()} on {platform.node()}"
+        seconds = self._compile_seconds
+        return Started(self._number, place, os.getpid(), engine.name, engine.device, seconds, candidates, counters)
+
+    def round(self, order: Order) -> Report:
+        """Does a round of work, or as much of it as there is time for."""
+        start = time.perf_counter()
+        self._found.clear()
+        self._events.clear()
+        islands = self._islands = self._islands or self._make_islands(None)
+        if order.immigrants is not None:
+            islands.take_in(order.immigrants)
+        while not self._is_stopped():
+            if not islands.advance():
+                islands.try_leaders()
+                islands.begin_next()
+            islands.note_events()
+            if self._budget.check_is_due(islands.candidates()):
+                islands.try_leaders()
+            if islands.candidates() >= order.aim:
+                break
+        is_complete = not self._is_stopped()
+        if not is_complete:
+            self._patience.for_seconds(FINISH_SECONDS)
+        if order.is_last if is_complete else self._tries_at_stop:
+            islands.try_leaders(best_first=not is_complete)
+        return self._report(islands, order, is_complete, time.perf_counter() - start)
+
+    def stop(self, *, try_leaders: bool) -> None:
+        """Ends the round that is under way, from another thread; `try_leaders` once more, if there is time."""
+        self._tries_at_stop = try_leaders
+        self._stop_moment = time.monotonic() + GRACE_SECONDS
+
+    def candidates(self) -> int:
+        """How far it has come; from another thread."""
+        return 0 if self._islands is None else self._islands.candidates()
+
+    def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured:
+        """Tunes and measures what all workers have found."""
+        if is_urgent:
+            self._patience.for_seconds(FINISH_SECONDS)
+        else:
+            self._patience.until(lambda: math.inf)
+        places = self._config, self._task_sets, self._space
+        return measure(hall, hall.front, *places, lambda line: None, self._patience, tune=tune)
+
+    def _make_islands(self, state: State | None) -> IslandLoop:
+        return IslandLoop(
+            self._arena,
+            self._task_sets,
+            self._seeds,
+            lambda line: None,
+            self._events.append,
+            lambda canonical, finalist: self._found.append((canonical, finalist)),
+            self._numbers.stride,
+            self._numbers.next_number,
+            state,
+        )
+
+    def _is_stopped(self) -> bool:
+        return self._stop_moment < math.inf or self._patience.gave_up
+
+    def _state(self, islands: IslandLoop) -> State:
+        return {**islands.state(), **with_prefix("budget", self._budget.state())}
+
+    def _report(self, islands: IslandLoop, order: Order, is_complete: bool, seconds: float) -> Report:
+        counters = Counters()
+        counters.add(islands.totals.counters(islands.experiment))
+        return Report(
+            worker=self._number,
+            round=order.round,
+            is_complete=is_complete,
+            candidates=islands.candidates() - islands.experiment.not_run,
+            counters=counters,
+            progress=islands.progress(0.0),
+            found=tuple(self._found),
+            events=tuple(self._events),
+            emigrants=islands.emigrants(order.emigrants) if is_complete and order.emigrants else None,
+            state=self._state(islands) if is_complete and order.with_state else None,
+            seconds=seconds,
+        )
