@@ -10,7 +10,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from azero_jax.cluster.crew import Crew
 from azero_jax.cluster.merged import Merged
@@ -53,6 +53,7 @@ class Coordinator:
 
     Attributes:
       merged: what they amount to.
+      events: of a search that is not recorded, those that a lineage is made of.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Coordinator:
         self._aims = dict.fromkeys(self._rounds.workers, 0)
         self._deaths = dict.fromkeys(self._rounds.workers, 0)
         self.merged = Merged(config.output.hall_of_fame, state)
+        self.events: list[dict[str, Any]] = []
         for canonical, finalist in hall:
             self.merged.hall.add(canonical, finalist)
         self._hall_is_new = True
@@ -203,8 +205,11 @@ class Coordinator:
         if has_gained:
             self._budget.note_gain(candidates)
         for event in events:
+            event |= {"seconds": self._budget.seconds()}
             if self._directory is not None:
-                self._directory.add_event({**event, "seconds": self._budget.seconds()})
+                self._directory.add_event(event)
+            elif event["event"] in ("ancestor", "best"):  # of which a lineage is made
+                self.events.append(event)
         for report in reports:
             if report.emigrants is not None:
                 self._pool.put(report.worker, report.emigrants)

@@ -25,8 +25,8 @@ class Merged:
     Attributes:
       hall: the best distinct algorithms by select fitness.
       experiments: how many have begun.
-      curve: how the best fitness grew.
       latest: the latest report of each worker that counts.
+      curve: how the best fitness grew.
     """
 
     def __init__(self, hall_size: int, state: State | None = None) -> None:
@@ -76,9 +76,7 @@ class Merged:
                 if self.hall.admits(finalist.select_fitness, finalist.cost):
                     self.hall.add(canonical, dataclasses.replace(finalist, candidates=self.candidates()))
         events = [event for report in reports for event in self._news(report)]
-        self.curve.note(
-            self.candidates(), float(self._record), self.hall.best.select_fitness if self.hall.best else None
-        )
+        self.curve.note(self.candidates(), self._record, self.hall.best)
         return not self.best_select_fitness <= before, events
 
     def candidates(self) -> int:
@@ -137,7 +135,7 @@ class Merged:
             **with_prefix("finished", self.counters().state()),
             "finished_candidates": np.array(self.candidates()),
             "record": np.array(self._record),
-            "curve": self.curve.array(),
+            "curve": self.curve.rows(),
         }
 
     def worker_state(self, worker: int, islands: State) -> WorkerState:

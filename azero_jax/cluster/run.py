@@ -90,7 +90,7 @@ def _result(
         run_directory=str(directory.path) if directory else None,
         counters=coordinator.merged.counters(),
         curve=coordinator.merged.curve.points,
-        events=(),
+        events=tuple(coordinator.events),
         task_sets=tasks,
     )
     result = make_result(measured, config, session)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.protocol.finalist import Finalist
+
 
 class CurvePoint(NamedTuple):
     """The best fitness so far.
@@ -24,35 +26,26 @@ class CurvePoint(NamedTuple):
 
 
 class Curve:
-    """The points at which it grew.
+    """Points, one whenever the best fitness has grown."""
 
-    >>> curve = Curve()
-    >>> curve.note(100, 0.5, None)
-    >>> curve.note(200, 0.5, None)
-    >>> len(Curve(curve.array()).points)
-    1
-    """
+    def __init__(self, rows: NDArray[np.float64] | None = None) -> None:
+        """No points yet, or what `rows()` gave."""
+        self._points = [
+            CurvePoint(int(candidates), search, None if np.isnan(select) else select)
+            for candidates, search, select in ([] if rows is None else rows.tolist())
+        ]
 
-    def __init__(self, points: NDArray[np.float64] | None = None) -> None:
-        """No point yet, or what `array()` gave."""
-        self._points: list[CurvePoint] = []
-        if points is not None:
-            self._points = [
-                CurvePoint(int(candidates), search, None if np.isnan(select) else select)
-                for candidates, search, select in points.tolist()
-            ]
-
-    def note(self, candidates: int, search_fitness: float, select_fitness: float | None) -> None:
-        """Takes down the best fitness, if it has grown."""
-        now = CurvePoint(candidates, search_fitness, select_fitness)
-        if not self._points or self._points[-1][1:] != now[1:]:
+    def note(self, candidates: int, search_fitness: float, best: Finalist | None) -> None:
+        """Takes down the best search fitness and the best finalist, if one of them has grown."""
+        now = CurvePoint(candidates, float(search_fitness), best.select_fitness if best else None)
+        if np.isfinite(now.search_fitness) and (not self._points or self._points[-1][1:] != now[1:]):
             self._points.append(now)
 
     @property
     def points(self) -> tuple[CurvePoint, ...]:
-        """All of them, but for those from before the first program ran."""
-        return tuple(point for point in self._points if np.isfinite(point.search_fitness))
+        """All so far."""
+        return tuple(self._points)
 
-    def array(self) -> NDArray[np.float64]:
-        """`[points, 3]`, NaN for None."""
+    def rows(self) -> NDArray[np.float64]:
+        """`[K, 3]` the points as an array; NaN stands for None."""
         return np.array(self._points, np.float64).reshape(-1, len(CurvePoint._fields))

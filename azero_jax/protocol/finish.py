@@ -45,9 +45,9 @@ class Session(NamedTuple):
     device: str
     run_directory: str | None
     counters: Counters
-    curve: tuple[CurvePoint, ...]
-    events: tuple[dict[str, Any], ...]
-    task_sets: TaskSets
+    curve: tuple[CurvePoint, ...] = ()
+    events: tuple[dict[str, Any], ...] = ()
+    task_sets: TaskSets | None = None
 
 
 def measure(

@@ -135,10 +135,8 @@ class IslandLoop:
                 leader = n if hall.best is finalist else leader
         if leader is not None:
             self._note_ancestors(trial, leader)
-        has_grown = not self.totals.best_select_fitness <= best_before
-        if has_grown:
-            self.totals.note(self.candidates())
-        return has_grown
+        self.totals.note(self.candidates())
+        return not self.totals.best_select_fitness <= best_before
 
     def emigrants(self, count: int) -> Migrants | None:
         """Copies of some programs, for the islands of others; None of an algorithm without populations."""

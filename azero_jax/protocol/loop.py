@@ -181,10 +181,11 @@ class SearchLoop:
         return result
 
     def _add_event(self, event: dict[str, Any]) -> None:
+        event = {**event, "seconds": self._budget.seconds()}
         if self._directory is not None:
-            self._directory.add_event({**event, "seconds": self._budget.seconds()})
+            self._directory.add_event(event)
         elif event["event"] in ("ancestor", "best"):  # of which a lineage is made
-            self._events.append({**event, "seconds": self._budget.seconds()})
+            self._events.append(event)
 
     def _write_metrics(self) -> None:
         if self._directory is not None:

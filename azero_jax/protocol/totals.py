@@ -56,7 +56,7 @@ class Totals:
 
     def note(self, candidates: int) -> None:
         """Takes down the best fitness, if it has grown."""
-        self.curve.note(candidates, float(self._record), self.hall.best.select_fitness if self.hall.best else None)
+        self.curve.note(candidates, self._record, self.hall.best)
 
     @property
     def best_select_fitness(self) -> float:
@@ -70,5 +70,5 @@ class Totals:
             **with_prefix("finished", self._finished.state()),
             "finished_candidates": np.array(self._finished_candidates),
             "record": np.array(self._record),
-            "curve": self.curve.array(),
+            "curve": self.curve.rows(),
         }
