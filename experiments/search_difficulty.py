@@ -80,12 +80,12 @@ _EVOLUTION: Final[dict[str, Any]] = {
 def problem(kind: str, candidates: str) -> az.Config:
     """The space and the tasks of a kind."""
     if kind == "demo":
-        return az.load_preset("linear", candidates)
+        return az.load_preset("linear", candidates=candidates)
     space = {**_SPACES[kind], "vectors": 3, "matrices": 1}
     tasks = {"features": 8, "search_tasks": 3, "train_examples": 1000, "valid_examples": 100}
     values = {f"space.{name}": value for name, value in space.items()}
     values |= {f"tasks.{name}": value for name, value in tasks.items()}
-    preset = az.load_preset(kind.partition(" ")[0], candidates)
+    preset = az.load_preset(kind.partition(" ")[0], candidates=candidates)
     return override(preset, values | {"budget.sufficient_fitness": 0.999})
 
 

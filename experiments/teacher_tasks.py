@@ -47,7 +47,7 @@ def condition(candidates: str, tasks: int, seeds: int) -> Condition:
         "budget.max_candidates": CANDIDATES,
         "budget.sufficient_fitness": 0.95,
     }
-    return Condition(override(az.load_preset("teacher", candidates), values), seeds)
+    return Condition(override(az.load_preset("teacher", candidates=candidates), values), seeds)
 
 
 CONDITIONS: Final = {

@@ -99,7 +99,7 @@ def speed() -> dict[str, Any]:
                     **HERE,
                 }
                 watch = Watch()
-                config = override(az.load_preset("linear", "any"), settings)
+                config = override(az.load_preset("linear", candidates="any"), settings)
                 result = az.search(config, report=watch, say=watch.said.append)
                 rates[workers].append(result.candidates / result.seconds)
                 efficiencies[workers].append(watch.efficiency())
