@@ -139,7 +139,14 @@ def plot(lines: list[dict[str, Any]]) -> None:
             shown = {islands: statistics.median(some) for islands, some in found.items() if some}
             panel.plot(list(shown), list(shown.values()), marker=marker, label=condition.name, alpha=0.8)
         panel.axhline(MOST_CANDIDATES, color="grey", linestyle=":", linewidth=1)
-        panel.set(xscale="log", yscale="log", xlabel="islands", title=f"populations of {population:,}")
+        panel.set(
+            xlim=(0.7, 1500),
+            ylim=(1e4, 1e6),
+            xscale="log",
+            yscale="log",
+            xlabel="islands",
+            title=f"populations of {population:,}",
+        )
     panels[0].set_ylabel("candidates to a solution, median")
     panels[0].legend(frameon=False)
     figure.savefig(RESULTS.with_suffix(".png"), dpi=130)

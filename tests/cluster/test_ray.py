@@ -42,21 +42,37 @@ def machine(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A machine of a Ray cluster, as far as one machine can be several: `ray start`."""
     ports = [f"--{name}=0" for name in ("min-worker-port", "max-worker-port", "dashboard-agent-listen-port")]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--num-cpus=3", *ports, *arguments]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True) as process,
-    ):
-        try:
-            end = time.monotonic() + 120
-            while b"Ray runtime started" not in log.read_bytes():
-                assert time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
-            yield process
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
+    process = None
+    for _ in range(3):  # a machine that is busy takes longer than Ray waits
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        if is_started(process, log):
+            break
+        end(process)
+    assert process is not None
+    try:
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        end(process)
+
+
+def is_started(process: subprocess.Popen[bytes], log: Path) -> bool:
+    until = time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < until:
+        if b"Ray runtime started" in log.read_bytes():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # and what it may have left behind, while it was starting
+    process.wait()
 
 
 def lose(node: subprocess.Popen[bytes]) -> None:
