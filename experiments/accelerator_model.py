@@ -198,7 +198,8 @@ def main() -> None:
     devices = [(TPU, tpu_devices()[0])]
     if importlib.util.find_spec("jax_plugins.xla_cuda12"):
         devices += [(describe_gpu(gpu), gpu_devices(name)[0]) for name, gpu in GPUS.items()]
-    rows = []
+    rows: list[dict[str, Any]] = []
+    described = [dataclasses.asdict(device) for device, _ in devices]
     for workload in (WORKLOADS[name]() for name in arguments.workloads):
         programs = workload.make_programs(arguments.programs, workload.make_tasks(TASKS))
         on_cpu = choose_form(workload.space, TASKS, len(programs), jax.devices("cpu")[0], LANE_BYTES)
@@ -207,10 +208,9 @@ def main() -> None:
             for name, form in (("cpu form", on_cpu), ("accelerator form", Grouped(block))):
                 rows.append({"case": name, **predict(workload, form, programs, device, compile_for)})
                 print(json.dumps(rows[-1]), flush=True)
-    described = [dataclasses.asdict(device) for device, _ in devices]
-    if arguments.out:
-        table = {"prediction": True, "devices": described, "rows": rows}
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+                if arguments.out:
+                    table = {"prediction": True, "devices": described, "rows": rows}
+                    arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from azero_jax.language.space import MAX_FEATURES, SearchSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.mutate import MutationPolicy, mutate
 from azero_jax.tasks import Tasks, make_tasks
-from tests.support.engines import ENGINES
+from tests.support.engines import ENGINES, FAST_ENGINES
 from tests.support.spaces import DEMO, full_space, some_programs
 
 TRAIN, VALID, FEATURES = 10, 6, 4
@@ -99,7 +99,7 @@ def assert_they_predict_zero(engine, programs: Programs) -> None:
 
 
 class TestWhatIsRecognisedPredictsZero:
-    @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "reference"])
+    @pytest.mark.parametrize("engine", FAST_ENGINES)
     @pytest.mark.parametrize(
         ("metric", "epochs", "precision"), [(Metric.RMS_ERROR, 2, "float32"), (Metric.ACCURACY, 1, "float64")]
     )
@@ -111,7 +111,7 @@ class TestWhatIsRecognisedPredictsZero:
             ENGINES[engine](FULL, tasks, RunSettings(precision=precision, epochs=epochs, batch_size=512)), programs
         )
 
-    @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "reference"])
+    @pytest.mark.parametrize("engine", FAST_ENGINES)
     @pytest.mark.parametrize("space", ["demo", "affine"])
     @pytest.mark.parametrize(("epochs", "precision"), [(2, "float32"), (1, "float64")])
     def test_of_the_presets(self, engine: str, space: str, epochs: int, precision: str) -> None:

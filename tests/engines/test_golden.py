@@ -14,7 +14,7 @@ from azero_jax.engines.settings import RunSettings
 from azero_jax.language import ops
 from azero_jax.language.families import Family
 from azero_jax.tasks import make_tasks
-from tests.support.engines import ENGINES
+from tests.support.engines import ENGINES, FAST_ENGINES, SLOW_ENGINES
 from tests.support.golden_vectors import (
     STOP_REASONS,
     STOPS,
@@ -30,9 +30,7 @@ from tests.support.golden_vectors import (
 
 RTOL = 1e-9  # a perturbation of the features by 1e-14 moves no golden fitness by more than 1e-10
 
-# These take up to 10 s to compile each time: they run the ops at one size, and programs of each metric.
-SLOW_ENGINES = ["reference", "xla_grouped"]
-FAST_ENGINES = [name for name in ENGINES if name not in SLOW_ENGINES]
+# The engines that compile slowly run the ops at one size, and programs of each metric.
 
 OP_CASES = group_by(read_cases("ops.jsonl.gz"), lambda case: (case["F"], case["ins"]["op"]))
 

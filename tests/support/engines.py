@@ -39,3 +39,6 @@ else:
 
     ENGINES["warp_lanes"] = partial(WarpEngine, layout=Layout(lanes=8))
     ENGINES["warp_blocks"] = _warp_blocks
+
+SLOW_ENGINES: Final = ("reference", "xla_grouped")  # which take up to 10 s to compile each time
+FAST_ENGINES: Final = tuple(name for name in ENGINES if name not in SLOW_ENGINES)
