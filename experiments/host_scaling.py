@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -38,6 +37,7 @@ from azero_jax.tasks.synthetic import TEACHERS
 
 RECORDED: Final = 1024  # programs whose outcomes are recorded
 WARM_UP_STEPS: Final = 3
+_PREPARING: Final = threading.Lock()  # searches are made one after the other
 Row = dict[str, Any]
 
 
@@ -100,14 +100,19 @@ def make_search(config: Config, seed: int) -> tuple[Evolution, Evaluator, Record
     return algorithm, evaluator, engine
 
 
-def work(config: Config, seed: int, seconds: float, wait: Callable[[], object]) -> Row:
+def work(config: Config, seed: int, seconds: float, barrier: Any) -> Row:
     """One worker: how many candidates it made, and where its time went."""
-    algorithm, evaluator, engine = make_search(config, seed)
+    try:
+        with _PREPARING:
+            algorithm, evaluator, engine = make_search(config, seed)
+    except BaseException:
+        barrier.abort()  # or the others would wait for ever
+        raise
     timings = (algorithm.timings, evaluator.timings)
     for timing in timings:
         timing.seconds.clear()
     first, engine.seconds = algorithm.candidates, 0.0
-    wait()
+    barrier.wait()
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         algorithm.step()
@@ -125,7 +130,7 @@ def _set_barrier(barrier: Any) -> None:
 
 
 def _work_in_process(config: Config, seed: int, seconds: float) -> Row:
-    return work(config, seed, seconds, _barrier.wait)
+    return work(config, seed, seconds, _barrier)
 
 
 def run_workers(config: Config, kind: str, workers: int, seconds: float) -> Row:
@@ -133,7 +138,7 @@ def run_workers(config: Config, kind: str, workers: int, seconds: float) -> Row:
     if kind == "threads":
         barrier = threading.Barrier(workers)
         with ThreadPoolExecutor(workers) as pool:
-            rows = list(pool.map(lambda seed: work(config, seed, seconds, barrier.wait), range(workers)))
+            rows = list(pool.map(lambda seed: work(config, seed, seconds, barrier), range(workers)))
     else:
         context = multiprocessing.get_context("spawn")
         arguments = (context.Barrier(workers),)
