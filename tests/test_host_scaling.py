@@ -15,7 +15,7 @@ from azero_jax.config.presets import load_preset
 def test_workers_make_candidates_with_an_engine_that_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
     host_scaling = importlib.import_module("host_scaling")
-    demo = load_preset("linear", "any")
+    demo = load_preset("linear", candidates="any")
     config = dataclasses.replace(demo, search=dataclasses.replace(demo.search, islands=2, population=40, batch=20))
     row = host_scaling.run_workers(config, "threads", 2, 0.05)
     assert row["candidates_per_step"] == 2 * 20

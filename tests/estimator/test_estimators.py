@@ -140,25 +140,6 @@ def test_training_goes_on_with_further_rows() -> None:
         model.partial_fit(x[:2], ["no", "maybe"])
 
 
-def test_the_best_of_several_searches_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Found:
-        def __init__(self, seed: int) -> None:
-            self.select_fitness, self.seed = seed / 2**31, seed
-
-    seeds: list[int] = []
-
-    def search(source: Any, wanted: Any, seed: int) -> Found:
-        seeds.append(seed)
-        return Found(seed)
-
-    monkeypatch.setattr(searching, "_search", search)
-    wanted = searching.Wanted("table", None, 60, (), 1, "float32", {}, 3, 0)
-    with joblib.parallel_config(backend="threading"):
-        found: Any = searching.find_program(None, wanted, np.random.RandomState(0))  # type: ignore[arg-type]
-    assert len(set(seeds)) == 3
-    assert found.seed == max(seeds)
-
-
 def test_a_cheaper_program_is_taken_if_it_is_nearly_as_good() -> None:
     model = az.EvolvedClassifier(max_candidates=1000, random_state=0, tolerance=1.0).fit(*some_rows(200))
     assert model.program_ == model.front_[-1].program
