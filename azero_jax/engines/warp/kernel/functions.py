@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import warp as wp
 
+from azero_jax.analysis.fusion import Fusion
 from azero_jax.engines.random_bits import STREAM_SHIFT
 from azero_jax.engines.warp.kernel.draws import Draw, make_gaussian, make_threefry, make_uniform, words_type
 from azero_jax.engines.warp.kernel.lanes import ELEMENTWISE, lanes_square, lanes_square_root
-from azero_jax.engines.warp.kernel.products import PRODUCTS
+from azero_jax.engines.warp.kernel.products import PRODUCTS, outer_product, second_of
 from azero_jax.engines.warp.kernel.storage import Storage, not_added_up, same, unrolled
 from azero_jax.engines.warp.kernel.sums import make_sum
 from azero_jax.language import ops
@@ -40,7 +41,8 @@ def _scalar(op: ops.Op, function: Any) -> Any:
     return scalar
 
 
-def _unary(op: ops.Op, s: Storage, function: Any) -> Any:
+def _unary(op: ops.Op, s: Storage, function: Any, into: Any = second_of) -> Any:
+    """`o = into(o, function(a))`, element by element."""
     start, count = s.registers.first_block(op.output), s.registers.blocks(op.output)
     step = unrolled(count)
 
@@ -51,7 +53,7 @@ def _unary(op: ops.Op, s: Storage, function: Any) -> Any:
         e = int(0)
         while e < count:
             for u in range(step):
-                blocks[k + e + u] = function(blocks[i + e + u])
+                blocks[k + e + u] = into(blocks[k + e + u], function(blocks[i + e + u]))
             e += step
 
     return unary
@@ -75,8 +77,8 @@ def _binary(op: ops.Op, s: Storage, function: Any) -> Any:
     return binary
 
 
-def _with_scalar(op: ops.Op, s: Storage, function: Any) -> Any:
-    """A vector or matrix from a scalar and, if the op is binary, another vector or matrix."""
+def _with_scalar(op: ops.Op, s: Storage, function: Any, into: Any = second_of) -> Any:
+    """A vector or matrix from a scalar and, if the op is binary, another vector or matrix; `into` as in `_unary`."""
     start, count, spread = s.registers.first_block(op.output), s.registers.blocks(op.output), s.spread
     step, binary_op = unrolled(count), len(op.inputs) == 2
 
@@ -89,9 +91,9 @@ def _with_scalar(op: ops.Op, s: Storage, function: Any) -> Any:
         while e < count:
             for u in range(step):
                 if wp.static(binary_op):
-                    blocks[k + e + u] = function(x, blocks[j + e + u])
+                    blocks[k + e + u] = into(blocks[k + e + u], function(x, blocks[j + e + u]))
                 else:
-                    blocks[k + e + u] = function(x)
+                    blocks[k + e + u] = into(blocks[k + e + u], function(x))
             e += step
 
     return with_scalar
@@ -248,3 +250,12 @@ def make_op_function(op: ops.Op, storage: Storage) -> Any:
     if op.inputs[0] == ops.SCALAR:
         return _with_scalar(op, storage, function)
     return (_unary if len(op.inputs) == 1 else _binary)(op, storage, function)
+
+
+def make_fused_function(fusion: Fusion, storage: Storage) -> Any:
+    """The Warp function of a fused instruction, `o = second(o, first(a, b))`."""
+    op, into = fusion.first, ELEMENTWISE[fusion.second.family]
+    if op.family is Family.OUTER_PRODUCT:
+        return outer_product(op, storage, into)
+    make = _with_scalar if op.inputs[0] == ops.SCALAR else _unary
+    return make(op, storage, ELEMENTWISE[op.family], into)

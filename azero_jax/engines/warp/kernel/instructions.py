@@ -5,8 +5,7 @@ from typing import Any, Final
 import warp as wp
 
 from azero_jax.engines.warp.kernel.draws import Draw
-from azero_jax.engines.warp.kernel.functions import make_op_function
-from azero_jax.engines.warp.kernel.fused import make_fused_function
+from azero_jax.engines.warp.kernel.functions import make_fused_function, make_op_function
 from azero_jax.engines.warp.kernel.storage import block_type, make_storage, real_type, value_type
 from azero_jax.engines.warp.spec import KernelSpec
 from azero_jax.language import ops

@@ -38,10 +38,10 @@ def second_of(x: Any, y: Any):
     return y
 
 
-def _make_columns(s: Storage, element: Any, number_field: int) -> Any:
+def _make_columns(s: Storage, element: Any, number_field: int, into: Any = second_of) -> Any:
     """A matrix whose elements are `element` of one of a column, `a`, and of the column's number in a vector.
 
-    That vector is `a` too if `number_field` is `IN1`, or `b`.
+    That vector is `a` too if `number_field` is `IN1`, or `b`. Written is `into` of what was there and the element.
     """
     r, spread, count = s.registers, s.spread, s.registers.blocks(ops.VECTOR)
     column_start, number_start, o_start = r.first_block(ops.VECTOR), r.start(ops.VECTOR), r.first_block(ops.MATRIX)
@@ -58,7 +58,7 @@ def _make_columns(s: Storage, element: Any, number_field: int) -> Any:
             e = int(0)
             while e < count:
                 for u in range(step):
-                    blocks[k + e + u] = element(blocks[i + e + u], y)
+                    blocks[k + e + u] = into(blocks[k + e + u], element(blocks[i + e + u], y))
                 e += step
             k += count
             column += 1
@@ -66,8 +66,9 @@ def _make_columns(s: Storage, element: Any, number_field: int) -> Any:
     return columns
 
 
-def _outer_product(op: ops.Op, s: Storage) -> Any:
-    return _make_columns(s, product_of, IN2)
+def outer_product(op: ops.Op, s: Storage, into: Any = second_of) -> Any:
+    """The outer product, or `o = into(o, a b^T)`."""
+    return _make_columns(s, product_of, IN2, into)
 
 
 def _row_broadcast(op: ops.Op, s: Storage) -> Any:
@@ -214,7 +215,7 @@ def _matrix_product(op: ops.Op, s: Storage) -> Any:
 
 PRODUCTS: Final = {
     Family.INNER_PRODUCT: _inner_product,
-    Family.OUTER_PRODUCT: _outer_product,
+    Family.OUTER_PRODUCT: outer_product,
     Family.COLUMN_BROADCAST: _column_broadcast,
     Family.ROW_BROADCAST: _row_broadcast,
     Family.TRANSPOSE: _transpose,
