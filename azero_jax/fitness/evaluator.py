@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +34,7 @@ from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.fitness.stages import Part, StagedRuns
 from azero_jax.language import ops
 from azero_jax.language.program import Programs, empty_programs
+from azero_jax.process.cores import usable_cores
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 from azero_jax.tasks import Tasks
@@ -333,5 +333,4 @@ class Evaluator:
 
 def _overlap_pays() -> bool:
     """Whether host and engine can work at the same time: on two cores, or on a core and an accelerator."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores > 1 or jax.default_backend() != "cpu"
+    return usable_cores() > 1 or jax.default_backend() != "cpu"

@@ -18,12 +18,12 @@ from azero_jax.process.compilation import announce
 from azero_jax.process.streams import stderr_dropped
 
 LOG: Final = logging.getLogger(__name__)
-OUTPUTS: Final = 6  # of the kernel
+OUTPUTS: Final = 6  # of the kernel, see `make_kernel`
 LONGEST_MESSAGE: Final = 300  # characters of an error of Warp that are passed on
 THREADS_PER_SM: Final = 2048  # most that a streaming multiprocessor of any generation runs at a time
 BLOCK_DIM: Final = 128  # CUDA threads of a block: four programs on 32 tasks
 
-Kernel = Callable[..., Sequence[jax.Array]]  # a kernel of Warp in jitted functions
+Kernel = Any  # Warp's own class
 
 
 @functools.cache
@@ -88,16 +88,15 @@ def load_kernel(spec: KernelSpec) -> Kernel:
     return compile_kernel(make_kernel(spec))
 
 
-def compile_kernel(kernel: Any) -> Kernel:
-    """A kernel as a function for jitted functions; compiled if it is not on disk yet, which takes seconds.
+def compile_kernel(kernel: Kernel) -> Kernel:
+    """A kernel that is ready to run on the devices of JAX; compiled if it is not on disk yet, which takes seconds.
 
     Raises:
       EngineUnavailableError: it cannot be compiled or kept.
     """
     wp = start_warp()
     devices = [wp.device_from_jax(device) for device in jax.local_devices()]
-    on_gpu = jax.devices()[0].platform == "gpu"
-    block_dim = BLOCK_DIM if on_gpu else 1
+    block_dim = _block_dim()
     if not os.path.isdir(os.path.join(wp.config.kernel_cache_dir, kernel.module.get_module_identifier(block_dim))):
         announce("the Warp kernel")
     LOG.info("preparing the Warp kernel for this search space; the first time takes seconds to compile it")
@@ -109,7 +108,18 @@ def compile_kernel(kernel: Any) -> Kernel:
     if None in loaded:
         raise EngineUnavailableError("Warp cannot compile its kernel for this device")
     LOG.info("the Warp kernel is ready after %.1f s", time.perf_counter() - start)
-    return wp.jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=BLOCK_DIM if on_gpu else None)
+    return kernel
+
+
+@functools.cache
+def as_jax_function(kernel: Kernel) -> Callable[..., Sequence[jax.Array]]:
+    """A kernel as a function of JAX arrays, to be called by jitted functions."""
+    return start_warp().jax_kernel(kernel, num_outputs=OUTPUTS, block_dim=_block_dim())
+
+
+def _block_dim() -> int:
+    """Threads of a block on the devices that JAX uses."""
+    return BLOCK_DIM if jax.devices()[0].platform == "gpu" else 1
 
 
 def _one_line(error: Exception) -> str:

@@ -1,7 +1,10 @@
 """What a Warp kernel is compiled for, and how it lays out a program's memory; plain data, without Warp."""
 
 import dataclasses
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from azero_jax.analysis.fusion import Fusion, fusions_of
 from azero_jax.language import ops
@@ -94,6 +97,29 @@ class Registers:
     def size(self) -> int:
         """Elements of the register file."""
         return self.memory + max(self.features ** (2 if self.matrices else 1), 2 * self.block)
+
+
+class Inputs(NamedTuple):
+    """What a kernel is handed beside a batch, in the order of its arguments; see `make_kernel`."""
+
+    order: NDArray[np.int32]
+    examples: NDArray[np.float32 | np.float64]
+    tasks: int
+    groups: int
+    train_examples: int
+    valid_examples: int
+    seed: np.uint32
+    max_abs_error: float
+
+
+class Sizes(NamedTuple):
+    """How many values each output of a kernel has of one program; see `make_kernel`."""
+
+    loss: int
+    stop: int
+    train_steps: int
+    errors: int
+    traced: int
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,7 +63,8 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
       examples: values, `[G, train_examples + valid_examples, example]`; on CUDA `[examples, example, G]`. An example is
         its features, then its label, then nothing up to where a block ends.
       tasks, groups, train_examples, valid_examples, seed, max_abs_error: constants of the engine.
-      scratch: registers of the program that is running, on the CPU, which runs one thread at a time.
+      first_program: the program of the batch that the first thread runs.
+      scratch: registers of the program that is running, on the CPU, where a launch runs one thread after the other.
       loss, stop, train_steps `[N * G]` values, errors `[N * recorded * G]` values: outputs, see `RawOutcome`; `stop`
         is `Stop` and `StopReason` in one, see `STOP_BITS`.
       traced `[N * T * 2 * memory]`: memory after Setup and after training, if it is traced.
@@ -97,6 +98,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         valid_examples: int,
         seed: wp.uint32,
         max_abs_error: real,
+        first_program: int,
         scratch: wp.array(dtype=value),
         loss: wp.array(dtype=value),
         stop: wp.array(dtype=code),
@@ -104,7 +106,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         errors: wp.array(dtype=value),
         traced: wp.array(dtype=real),
     ):
-        thread = wp.tid()
+        thread = first_program * groups + wp.tid()
         head = wp.array(ptr=batch.ptr, shape=(0,), dtype=wp.int64)
         lot = Lot()
         lot.number = thread
