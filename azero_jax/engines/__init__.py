@@ -1,4 +1,4 @@
-"""Engines: run a batch of programs on a batch of tasks, in one jitted call."""
+"""Engines: run a batch of programs on a batch of tasks, in one call."""
 
 import os
 from collections.abc import Callable

@@ -41,7 +41,7 @@ class Engine(abc.ABC):
       space: the search space; only its ops, addresses and lengths are compiled.
       tasks: the tasks.
       settings: how programs are run.
-      capacity: most programs of one jitted call; larger batches are split.
+      capacity: most programs of one call; larger batches are split.
       patience: when it is over, programs that have not run yet are left out; None waits for everything.
       small_calls: whether a call takes as long as its programs, so that small ones cost nothing.
       idle_tasks: how many more tasks would cost nothing, because what would run them idles.

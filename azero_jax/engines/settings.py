@@ -16,7 +16,7 @@ class RunSettings:
       epochs: passes over the training examples, each followed by a validation.
       max_abs_error: an absolute error above this stops the run (the original's default is 100).
       seed: of the random ops and of the order of examples in later epochs; 0 to 2**32 - 1.
-      batch_size: most programs that one jitted call evaluates; larger batches are split.
+      batch_size: most programs that one call evaluates; larger batches are split.
     """
 
     precision: str = "float32"

@@ -119,6 +119,12 @@ def test_numbers_of_programs_and_examples_need_no_new_compilation(engine) -> Non
     assert engine.compilations == before
 
 
+def test_denormal_numbers_count_as_zero_on_a_cpu(engine) -> None:
+    program = parse_program("def Setup():\n  s2 = 1e-20\n  s2 = s2 * s2\ndef Predict():\ndef Learn():\n", SPACE)
+    after_setup, _ = engine.trace(program)
+    assert not after_setup.scalars[..., 2].any()
+
+
 def test_fewer_examples_are_the_first_ones(engine) -> None:
     program = parse_program(LINEAR, SPACE)
     whole = engine.evaluate(program, record=True).errors

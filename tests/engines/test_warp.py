@@ -19,6 +19,7 @@ from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp import device
 from azero_jax.engines.warp.engine import WarpEngine
+from azero_jax.engines.warp.launch_on_cpu import split
 from azero_jax.engines.warp.layout import GROUP_COST, choose_layout
 from azero_jax.engines.warp.spec import KernelSpec, Layout, Registers
 from azero_jax.language import ops
@@ -95,6 +96,31 @@ def test_nothing_depends_on_the_lane_width(space: SearchSpace, precision: str) -
     for result in results[1:]:
         for actual, expected in zip(result, results[0], strict=True):
             assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_nothing_depends_on_the_number_of_threads(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azero_jax.engines.warp.launch_on_cpu.LEAST_WORK", 0)
+    programs, settings = some_programs(MATRICES, 50, seed=0), RunSettings(batch_size=32)
+    one, several = (WarpEngine(MATRICES, TASKS, settings, threads=number) for number in (1, threads))
+    for number in (1, 3, 50):
+        expected = one.evaluate(programs[:number], record=True)
+        for actual, field in zip(several.evaluate(programs[:number], record=True), expected, strict=True):
+            assert_array_equal(actual, field)
+
+
+def test_the_calling_thread_keeps_its_denormal_numbers() -> None:
+    WarpEngine(DEMO, TASKS, RunSettings(batch_size=8), threads=1).evaluate(some_programs(DEMO, 3, seed=0))
+    assert np.float32(1e-20) * np.float32(1e-20) > 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("programs", [0, 1, 2, 40, 4096])
+def test_pieces_of_a_batch_hold_every_program_once_and_become_smaller(programs: int, threads: int) -> None:
+    pieces = split(programs, threads)
+    assert [number for piece in pieces for number in piece] == list(range(programs))
+    sizes = [len(piece) for piece in pieces]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_a_layout_has_lanes_or_blocks() -> None:

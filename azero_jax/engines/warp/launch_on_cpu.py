@@ -20,7 +20,7 @@ from azero_jax.engines.warp.device import Kernel, start_warp
 from azero_jax.engines.warp.spec import Inputs, KernelSpec, Sizes
 from azero_jax.process.cores import usable_cores
 
-LEAST_WORK: Final = 50_000  # instructions on groups of tasks, 0.1 ms or more, below which no other thread is woken
+LEAST_WORK: Final = 400_000  # instructions on groups of tasks, about 1 ms, below which no other thread is woken
 _BATCH, _FIRST_PROGRAM, _OUTPUTS = 0, 9, 11  # places among the kernel's arguments
 
 

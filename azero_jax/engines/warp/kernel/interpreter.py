@@ -23,6 +23,7 @@ from azero_jax.engines.warp.batch import (
     TRAIN,
     VALID,
 )
+from azero_jax.engines.warp.kernel.denormals import flush_denormals, restore_denormals
 from azero_jax.engines.warp.kernel.draws import Draw
 from azero_jax.engines.warp.kernel.examples import (
     make_hide_label,
@@ -120,6 +121,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         lot.examples = wp.min(train_limit, train_examples) + valid_limit
         if lot.program >= int(head[IN_USE]) or lot.group * lanes >= tasks:
             return
+        denormals = flush_denormals()
         constants_at = batch.ptr + wp.uint64(head[CONSTANTS_AT])
         addresses_at = batch.ptr + wp.uint64(head[ADDRESSES_AT])
         opcodes_at = batch.ptr + wp.uint64(head[OPCODES_AT])
@@ -245,6 +247,7 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
             store_errors(zero, zero, errors, recorded, lot, groups)
             recorded += 1
         loss[thread] = best
+        restore_denormals(denormals)
 
     options = {
         "enable_backward": False,
