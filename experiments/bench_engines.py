@@ -7,6 +7,11 @@ median of several runs; compile times are shown apart. For figures of one core r
 
 The floor is what the best interpreter could reach: a few programs, over and over, as straight-line compiled code. The
 row `warp=floor` is the Warp engine on the same programs.
+
+The last two columns say what share of a core's limits a row reaches, if every instruction read its inputs from the
+first-level cache and wrote its output there: of the bytes that a copy moves in a second, and of the operations that a
+loop of multiplications and additions makes. An engine can have more than its share of bytes where it keeps numbers in
+registers, or fuses instructions.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from typing import Any, Final
 
 import jax
 import numpy as np
+from core_limits import Work, measure_limits, work_of
 from numpy.typing import NDArray
 
 from azero_jax.engines.base import EngineUnavailableError
@@ -75,7 +81,7 @@ class Workload:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One row of the table; times in seconds, `stopped` the share of runs that were stopped early."""
+    """One row of the table; times in seconds, shares (from 0 to 1) of runs stopped early and of a core's limits."""
 
     workload: str
     engine: str
@@ -85,6 +91,8 @@ class Result:
     first_call_seconds: float
     device: str
     stopped: float
+    memory_share: float = 0.0
+    arithmetic_share: float = 0.0
 
 
 def demo() -> Workload:
@@ -249,7 +257,7 @@ def table(results: list[Result]) -> str:
     reference = {(row.workload, row.tasks): row.programs_per_second for row in results if row.engine == "reference"}
     lines = [
         f"{'workload':<12}{'engine':<12}{'tasks':>6}{'programs':>10}{'programs/s':>13}{'x reference':>13}"
-        f"{'x original*':>15}{'compile s':>11}  device"
+        f"{'x original*':>15}{'compile s':>11}{'memory':>8}{'maths':>7}  device"
     ]
     for row in results:
         base = reference.get((row.workload, row.tasks))
@@ -258,10 +266,19 @@ def table(results: list[Result]) -> str:
         original = " / ".join(f"{runs / recorded:.2f}" for recorded in RECORDED_ORIGINAL.get(row.workload, ())) or "-"
         lines.append(
             f"{row.workload:<12}{row.engine:<12}{row.tasks:>6}{row.programs:>10}{_rate(row.programs_per_second):>13}"
-            f"{ratio:>13}{original:>15}{row.first_call_seconds:>11.1f}  {row.device}"
+            f"{ratio:>13}{original:>15}{row.first_call_seconds:>11.1f}"
+            f"{row.memory_share:>8.0%}{row.arithmetic_share:>7.0%}  {row.device}"
         )
     lines.append(f"* programs x tasks per second against the recorded figures of the original ({RECORDED_ON})")
     return "\n".join(lines)
+
+
+def with_shares(row: Result, work: Work, limits: Work) -> Result:
+    """A row with the shares of the limits that it reaches; `work` is that of a program on a task."""
+    rate = row.programs_per_second * row.tasks
+    return dataclasses.replace(
+        row, memory_share=rate * work.moved / limits.moved, arithmetic_share=rate * work.operations / limits.operations
+    )
 
 
 def _rate(value: float) -> str:
@@ -279,6 +296,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
     arguments = parser.parse_args()
+    limits = measure_limits()
+    print(
+        f"one core copies {limits.moved / 1e9:.0f} GB/s, makes {limits.operations / 1e9:.0f} GFLOP/s", file=sys.stderr
+    )
     results = []
     for workload in (WORKLOADS[name]() for name in arguments.workloads):
         for count in arguments.tasks:
@@ -288,10 +309,13 @@ def main() -> None:
             for name, number in counts.items():
                 print(f"{workload.name}, {name}, {count} tasks, {number} programs ...", file=sys.stderr, flush=True)
                 if name == "floor":
-                    results += measure_floor(workload, tasks, programs[:number], arguments.repeats)
+                    rows = measure_floor(workload, tasks, programs[:number], arguments.repeats)
+                    given = programs[: workload.floor_programs]
                 else:
-                    result, _ = measure(workload, name, engines[name], tasks, programs[:number], arguments.repeats)
-                    results.append(result)
+                    rows = [measure(workload, name, engines[name], tasks, programs[:number], arguments.repeats)[0]]
+                    given = programs[:number]
+                work = work_of(given, workload.space, tasks.train_examples, tasks.valid_examples)
+                results += [with_shares(row, work, limits) for row in rows]
     print(json.dumps([dataclasses.asdict(row) for row in results], indent=1) if arguments.json else table(results))
 
 
