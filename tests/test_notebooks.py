@@ -17,7 +17,7 @@ SHOWN = {  # what a run must have shown, a figure as PNG apart
     "02_evolve_for_your_data": ("held-out rows", "def Predict():", "two-layer net", "import numpy as np"),
     "03_dissect_the_evolved_cifar10_program": ("weight averaging", "random search: gains", "two-layer net"),
     "04_back_propagation_from_nothing": ("def Learn():", "data:image/gif", "evolved_net"),
-    "05_scale_up": ("programs a second", "islands 16"),
+    "05_scale_up": ("programs a second", "islands 16", "workers 2"),
 }
 MOST_BYTES = 1_500_000  # of a notebook with its outputs
 
