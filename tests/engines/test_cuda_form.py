@@ -80,7 +80,7 @@ def test_the_tasks_that_fill_a_warp_change_nothing(count: int) -> None:
 def test_examples_of_neighbouring_tasks_lie_side_by_side() -> None:
     tasks = linear_tasks(tasks=3, features=4, train_examples=10, valid_examples=1, seed=0)
     engine = make_cuda_form(DEMO, tasks, RunSettings(batch_size=8))
-    examples = np.asarray(engine._data[1]).reshape(11, 5, WARP_SIZE)  # [examples, features and label, tasks]
+    examples = engine._make_inputs().examples.reshape(11, 5, WARP_SIZE)  # [examples, features and label, tasks]
     assert_array_equal(examples[1, 2, :3], tasks.train_features[:, 1, 2].astype(np.float32))
     assert_array_equal(examples[10, 4, :3], tasks.valid_labels[:, 0].astype(np.float32))
     assert_array_equal(examples[..., 3:], np.repeat(examples[..., 2:3], WARP_SIZE - 3, axis=-1))
