@@ -5,7 +5,8 @@
 Class pairs of images, 16 features, the baseline space of the paper's section S5 (addresses 5/9/2, sizes up to 7/11/23),
 10 search tasks of 8000 + 1000 examples, one population of 100, tournaments of 10, empty initial programs. Each
 condition adds one thing to the one before. What was found is judged by test images of unseen CIFAR-10 pairs, also where
-half of the search tasks are Fashion-MNIST. Training steps are examples that a program was trained on, over all tasks,
+half of the search tasks are Fashion-MNIST. Migration needs several populations: it is measured apart, among four that
+share the training steps, beside four that keep to themselves. Training steps are examples that a program was trained on, over all tasks,
 probes and hurdles included.
 """
 
@@ -53,6 +54,8 @@ FEC: Final[dict[str, Any]] = {"evaluator.fec_size": 100_000}
 HURDLES: Final[dict[str, Any]] = {"evaluator.hurdle_examples": (0.2,), "evaluator.hurdle_percentile": 75.0}
 CACHE: Final[dict[str, Any]] = {"evaluator.cache_size": 200_000, "evaluator.canonical": True}
 CONSTANTS: Final[dict[str, Any]] = {"evaluator.constants": True}
+FOUR: Final[dict[str, Any]] = {"search.islands": 4}
+MIGRATION: Final[dict[str, Any]] = {**FOUR, "search.migration_every": 1000}  # of each: ten times the population
 ISLANDS: Final[dict[str, Any]] = {"search.islands": 16, "search.batch": 5}
 LEARNABLE: Final[dict[str, Any]] = {
     name: getattr(az.load_preset("cifar10").search, name.removeprefix("search."))
@@ -92,6 +95,8 @@ def conditions(steps: int, seeds: int) -> dict[str, Condition]:
         elif name == "+ canonical cache":
             data = ("cifar10",)  # from here on what the paper does not have, on CIFAR-10 alone
         rows[name] = Condition(searches_of(values, steps), seeds, data)
+    for name, change in (("basic, 4 islands", FOUR), ("basic, 4 islands, + migration", MIGRATION)):
+        rows[name] = Condition(searches_of(change, steps), seeds, ("cifar10",))
     return rows
 
 
