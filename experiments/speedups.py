@@ -2,12 +2,12 @@
 
     python experiments/speedups.py --data cifar10=cifar10.zip --data fashion=/usr/share/datasets/fashion-mnist
 
-Class pairs of images, 16 features, the baseline space of the paper's section S5 (addresses 5/9/2, sizes up to 7/11/23),
-10 search tasks of 8000 + 1000 examples, one population of 100, tournaments of 10, empty initial programs. Each
-condition adds one thing to the one before. What was found is judged by test images of unseen CIFAR-10 pairs, also where
-half of the search tasks are Fashion-MNIST. Migration needs several populations: it is measured apart, among four that
-share the training steps, beside four that keep to themselves. Training steps are examples that a program was trained on, over all tasks,
-probes and hurdles included.
+Class pairs of images, 16 features, the baseline space of the paper's section S5 (addresses 5/9/2, sizes up to
+7/11/23), 10 search tasks of 8000 + 1000 examples, one population of 100, tournaments of 10, empty initial programs.
+Each condition adds one thing to the one before. What was found is judged by test images of unseen CIFAR-10 pairs,
+also where half of the search tasks are Fashion-MNIST. Migration needs several populations: it is measured apart,
+among four that share the training steps, beside four that keep to themselves. Training steps are examples that a
+program was trained on, over all tasks, probes and hurdles included.
 """
 
 from __future__ import annotations
