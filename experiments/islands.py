@@ -1,20 +1,19 @@
 """Islands and migration, simulated in one process: candidates to a solution for 1 to 1,000 islands.
 
     python experiments/islands.py                    # what is missing, one search after another
-    python experiments/islands.py --minutes 10       # no new search after so many minutes
+    python experiments/islands.py --minutes 10       # no new search after so many minutes of processor time
     python experiments/islands.py --presets          # presets as they are, with migration and without
     python experiments/islands.py --report           # tables and plot of what there is
 
 Every search is one line of `results/islands.jsonl`; what is there is not run again, so a run that was stopped goes on.
 The problem is affine regression among learnable programs, without restarts: an island that is stuck stays so unless
-others help it. A search that has not solved it after the most candidates counts as unsolved, at that number.
+others help it. A search that has not solved it after the most candidates counts as unsolved, at that number. Seconds
+are those of the processor.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -28,8 +27,15 @@ from azero_jax.config.leaves import override
 
 RESULTS: Final = Path(__file__).parent / "results" / "islands.jsonl"
 FIRST_SEED: Final = 7000
-MOST_CANDIDATES: Final = 600_000
 SEEDS: Final = 5
+
+
+class Size(NamedTuple):
+    """Islands, programs of each, and the candidates after which a search is given up."""
+
+    islands: int
+    population: int
+    most_candidates: int = 600_000
 
 
 class Condition(NamedTuple):
@@ -47,9 +53,16 @@ CONDITIONS: Final = (
     Condition("ring, every 100", 100, "ring"),
 )
 POPULATIONS: Final = (100, 500)
-SIZES: Final = ((1, 100), (10, 100), (100, 100), (1000, 100), (1, 500), (10, 500), (100, 500))  # islands, population
-
-
+SIZES: Final = (
+    Size(10, 100),
+    Size(100, 100),
+    Size(500, 100),
+    Size(1000, 100, 1_200_000),  # the first programs are 100,000 of them
+    Size(10, 500),
+    Size(100, 500),
+    Size(1, 100),
+    Size(1, 500),
+)
 PRESETS: Final = {"linear": 600_000, "affine": 2_000_000}  # most candidates, of the presets as they are
 PRESET_SEEDS: Final = 10
 
@@ -65,10 +78,10 @@ def preset_searches() -> Iterator[dict[str, Any]]:
 def searches() -> Iterator[dict[str, Any]]:
     """All searches, a seed of each first."""
     for seed in range(FIRST_SEED, FIRST_SEED + SEEDS):
-        for islands, population in SIZES:
+        for size in SIZES:
             for condition in CONDITIONS:
-                if islands > 1 or condition.migration_every == 0:
-                    yield {"islands": islands, "population": population, "condition": condition.name, "seed": seed}
+                if size.islands > 1 or condition.migration_every == 0:
+                    yield {**size._asdict(), "condition": condition.name, "seed": seed}
 
 
 def run(search: dict[str, Any]) -> dict[str, Any]:
@@ -88,13 +101,13 @@ def run(search: dict[str, Any]) -> dict[str, Any]:
             "search.population": search["population"],
             "search.batch": search["population"] // 2,
             "budget.experiment_candidates": 0,
-            "budget.max_candidates": MOST_CANDIDATES,
+            "budget.max_candidates": search["most_candidates"],
             "budget.check_every": 5_000,
         }
+    before = time.process_time()
     result = az.search(override(az.load_preset(preset), values), report=lambda progress: None)
-    found = {"solved": result.solved, "candidates": result.candidates, "seconds": round(result.seconds, 2)}
-    machine = f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} core(s)"
-    return {**search, **found, "machine": machine}
+    seconds = round(time.process_time() - before, 1)
+    return {**search, "solved": result.solved, "candidates": result.candidates, "processor_seconds": seconds}
 
 
 def read() -> list[dict[str, Any]]:
@@ -106,23 +119,22 @@ def report() -> None:
     """A table and a plot of what there is."""
     lines = read()
     print(f"{'islands x population':>20}  " + "  ".join(f"{one.name:>24}" for one in CONDITIONS))
-    for islands, population in SIZES:
+    for size in SIZES:
         cells = []
         for condition in CONDITIONS:
-            some = _candidates(lines, islands, population, condition.name)
-            solved = sum(count < MOST_CANDIDATES for count in some)
+            some = _candidates(lines, size, condition)
+            solved = sum(count < size.most_candidates for count in some)
             text = f"{statistics.median(some):,.0f} ({solved} of {len(some)})" if some else ""
             cells.append(f"{text:>24}")
-        print(f"{islands:>11,} x {population:<6,}  " + "  ".join(cells))
+        print(f"{size.islands:>11,} x {size.population:<6,}  " + "  ".join(cells))
     for preset in PRESETS:
         for condition in CONDITIONS:
-            wanted = (preset, condition.name)
-            some = [line for line in lines if (line.get("preset"), line["condition"]) == wanted]
-            if some:
-                counts = [line["candidates"] for line in some]
+            those = [line for line in lines if (line.get("preset"), line["condition"]) == (preset, condition.name)]
+            if those:
+                counts = [line["candidates"] for line in those]
                 mean, median = statistics.mean(counts), statistics.median(counts)
-                solved = f"{sum(line['solved'] for line in some)} of {len(some)} solved"
-                print(f"{preset}, {condition.name}: {solved}, {mean:,.0f} candidates on average, median {median:,.0f}")
+                good = f"{sum(line['solved'] for line in those)} of {len(those)} solved"
+                print(f"{preset}, {condition.name}: {good}, {mean:,.0f} candidates on average, median {median:,.0f}")
     plot(lines)
 
 
@@ -133,15 +145,16 @@ def plot(lines: list[dict[str, Any]]) -> None:
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for panel, population in zip(panels, POPULATIONS, strict=True):
+        sizes = sorted(size for size in SIZES if size.population == population)
         for condition, marker in zip(CONDITIONS, "osv^", strict=True):
-            counts = [islands for islands, size in SIZES if size == population]
-            found = {islands: _candidates(lines, islands, population, condition.name) for islands in counts}
-            shown = {islands: statistics.median(some) for islands, some in found.items() if some}
+            found = {size.islands: _candidates(lines, size, condition) for size in sizes}
+            shown = {islands: statistics.median(some) for islands, some in sorted(found.items()) if some}
             panel.plot(list(shown), list(shown.values()), marker=marker, label=condition.name, alpha=0.8)
-        panel.axhline(MOST_CANDIDATES, color="grey", linestyle=":", linewidth=1)
+        limits = [size.most_candidates for size in sizes]
+        panel.plot([size.islands for size in sizes], limits, color="grey", linestyle=":", label="given up")
         panel.set(
             xlim=(0.7, 1500),
-            ylim=(1e4, 1e6),
+            ylim=(1e4, 2e6),
             xscale="log",
             yscale="log",
             xlabel="islands",
@@ -152,25 +165,25 @@ def plot(lines: list[dict[str, Any]]) -> None:
     figure.savefig(RESULTS.with_suffix(".png"), dpi=130)
 
 
-def _candidates(lines: list[dict[str, Any]], islands: int, population: int, condition: str) -> list[int]:
+def _candidates(lines: list[dict[str, Any]], size: Size, condition: Condition) -> list[int]:
     return [
-        line["candidates"] if line["solved"] else MOST_CANDIDATES
+        line["candidates"] if line["solved"] else size.most_candidates
         for line in lines
-        if (line.get("islands"), line.get("population"), line["condition"]) == (islands, population, condition)
+        if (line.get("islands"), line.get("population"), line["condition"]) == (*size[:2], condition.name)
     ]
 
 
 @click.command(help=__doc__)
-@click.option("--minutes", default=1e9, help="Begin no search after so many minutes.")
+@click.option("--minutes", default=1e9, help="Begin no search after so many minutes of processor time.")
 @click.option("--presets", is_flag=True, help="The presets as they are.")
 @click.option("--report", "only_report", is_flag=True, help="Only show what there is.")
 def main(minutes: float, presets: bool, only_report: bool) -> None:
     """Runs what is missing."""
-    end, known = time.monotonic() + 60 * minutes, read()
+    known = read()
     keys = ("preset", "islands", "population", "condition", "seed")
     done = {tuple(line.get(key) for key in keys) for line in known}
     for search in preset_searches() if presets else searches():
-        if only_report or time.monotonic() > end:
+        if only_report or time.process_time() > 60 * minutes:
             break
         if tuple(search.get(key) for key in keys) not in done:
             line = run(search)

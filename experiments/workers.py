@@ -1,6 +1,7 @@
 """Workers on Ray, measured on this machine.
 
     python experiments/workers.py speed     # candidates per second of one worker and of two; the coordinator's share
+    python experiments/workers.py speed --preset affine         # the same on a preset as it is
     python experiments/workers.py affine    # success rates of four workers, with and without migration
     python experiments/workers.py kills     # workers killed at ten random moments of a search
     python experiments/workers.py cost      # of one exchange, and what it comes to for 10,000 workers
@@ -22,7 +23,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,10 @@ from azero_jax.tasks.sets import GeneratedTasks
 
 RESULTS: Final = Path(__file__).parent / "results" / "workers.json"
 PAGE: Final = Path(__file__).parent / "results" / "ten_thousand_workers.md"
+SPEED: Final[dict[str, tuple[dict[str, str], int]]] = {  # by preset: settings, and candidates of each worker
+    "linear": ({"candidates": "any"}, 6_000_000),
+    "affine": ({}, 400_000),
+}
 HERE: Final = {"cluster.ray_address": "auto"}  # the Ray that this script has started, for one worker too
 
 
@@ -82,11 +87,12 @@ def ray_here(workers: int) -> Iterator[None]:
         yield
 
 
-def speed() -> dict[str, Any]:
-    """Candidates of the demo among any programs, a second and a second of processor time, median of five."""
+def speed(preset: str) -> dict[str, Any]:
+    """Candidates a second and a second of processor time, of one worker and of two, medians of five searches."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     efficiencies: dict[int, list[float]] = {1: [], 2: []}
     shares = []
+    given, candidates = SPEED[preset]
     with ray_here(2):
         for repeat in range(5):
             for workers in rates:
@@ -95,24 +101,26 @@ def speed() -> dict[str, Any]:
                     "cluster.workers": workers,
                     "cluster.worker_lines": True,
                     "budget.sufficient_fitness": 1.0,
-                    "budget.max_candidates": 1_500_000 * workers,
+                    "budget.max_candidates": candidates * workers,
                     **HERE,
                 }
                 watch = Watch()
-                config = override(az.load_preset("linear", candidates="any"), settings)
-                result = az.search(config, report=watch, say=watch.said.append)
+                result = az.search(
+                    override(az.load_preset(preset, **given), settings), report=watch, say=watch.said.append
+                )
                 rates[workers].append(result.candidates / result.seconds)
                 efficiencies[workers].append(watch.efficiency())
                 if workers == 2:
                     shares.append(watch.share())
     one, two = (statistics.median(rates[workers]) for workers in (1, 2))
     lone, shared = (statistics.median(efficiencies[workers]) for workers in (1, 2))
-    return {
+    found = {
         "candidates_per_second": {"one_worker": one, "two_workers": two, "ratio": two / one},
         "candidates_per_processor_second": {"one_worker": lone, "two_workers": shared, "ratio": 2 * shared / lone},
         "coordinator_share": statistics.median(shares),
         "all": {"rates": rates, "efficiencies": efficiencies, "coordinator_shares": shares},
     }
+    return {**read().get("speed", {}), preset: found}
 
 
 def affine(minutes: float) -> dict[str, Any]:
@@ -262,10 +270,16 @@ def read() -> dict[str, Any]:
 @click.command(help=__doc__)
 @click.argument("what", type=click.Choice(["speed", "affine", "kills", "cost"]))
 @click.option("--minutes", default=1e9, help="Of affine: begin no search after so many.")
-def main(what: str, minutes: float) -> None:
+@click.option("--preset", default="linear", type=click.Choice(list(SPEED)), help="Of speed: which one.")
+def main(what: str, minutes: float, preset: str) -> None:
     """Measures, and writes down."""
-    measure = {"speed": speed, "affine": functools.partial(affine, minutes), "kills": kills, "cost": cost}[what]
-    found = {**measure(), "machine": _machine(), "day": time.strftime("%Y-%m-%d")}
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "speed": functools.partial(speed, preset),
+        "affine": functools.partial(affine, minutes),
+        "kills": kills,
+        "cost": cost,
+    }
+    found = {**measures[what](), "machine": _machine(), "day": time.strftime("%Y-%m-%d")}
     RESULTS.write_text(json.dumps({**read(), what: found}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

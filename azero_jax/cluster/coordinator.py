@@ -178,7 +178,8 @@ class Coordinator:
 
     def _round_size(self) -> int:
         """Candidates of each worker in the next round; 0 if no more are wanted."""
-        size, left = self._config.cluster.round_size(self._config.budget.check_every), self._left()
+        done = sum(self._aims.values()) // len(self._rounds.workers)
+        size, left = self._config.cluster.round_size(self._config.budget.check_every, done), self._left()
         return min(size, math.ceil(left / len(self._rounds.workers))) if left < math.inf else size
 
     def _left(self) -> float:

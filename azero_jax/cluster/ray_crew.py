@@ -19,6 +19,7 @@ from azero_jax.data.libraries import require
 from azero_jax.process.messages import one_line
 from azero_jax.process.patience import Patience
 from azero_jax.process.state import State
+from azero_jax.process.streams import stderr_dropped
 from azero_jax.protocol.finish import Measured
 from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.tasks.sets import TaskSets
@@ -51,7 +52,7 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray: Any = require("ray", f"{settings.workers} workers" if settings.workers > 1 else "--ray-address", "cluster")
+        ray: Any = require("ray", "more than one worker" if settings.workers > 1 else "--ray-address", "cluster")
         is_ours = not ray.is_initialized()
         if is_ours:
             _init(ray, settings)
@@ -68,7 +69,7 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
 
 
 def _init(ray: Any, settings: ClusterConfig) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if settings.ray_address is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(AttributeError):  # Ray's own paragraph about a dead worker, on standard output
@@ -82,7 +83,8 @@ def _init(ray: Any, settings: ClusterConfig) -> None:
     patience = Patience()
     patience.for_seconds(_JOIN_SECONDS)
     try:
-        in_time, _ = patience.call(lambda: ray.init(address=address, **options))
+        with stderr_dropped():  # where Ray says at every attempt that nobody answers
+            in_time, _ = patience.call(lambda: ray.init(address=address, **options))
     except Exception as error:  # whatever Ray makes of it
         raise ValueError(one_line(f"no Ray cluster can be joined at {address}: {error}")) from None
     if not in_time:
@@ -133,9 +135,9 @@ class RayCrew:
         no_gpus = os.environ.get("JAX_PLATFORMS") == "cpu" or gpus == 0
         self.one_core = settings.device == "cpu" or (settings.device == "auto" and no_gpus)
         if not self.one_core and settings.workers > gpus:
+            fewer = f"take at most {gpus}, or " if gpus else ""
             raise ValueError(
-                f"workers is {settings.workers}, but there are {gpus} GPUs, one for each; take at most {gpus}, or"
-                " --cluster.device cpu"
+                f"workers is {settings.workers}, but there are {gpus} GPUs, one for each; {fewer}--cluster.device cpu"
             )
         if settings.workers > cores:
             raise ValueError(f"workers is {settings.workers}, but the cluster has {cores} cores, one for each")

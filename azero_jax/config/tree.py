@@ -13,7 +13,9 @@ from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.tasks.settings import DATA_KINDS, SourceConfig, TaskConfig
 
-_SMALLEST_ROUND: Final = 10_000
+_FIRST_ROUND: Final = 10_000  # candidates, or more
+_ROUND_SHARE: Final = 16
+_MOST_FIRST_ROUNDS: Final = 8  # in one later round
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +103,13 @@ class ClusterConfig:
       device: what each worker gets: "gpu", "cpu" (one core), or "auto" for a GPU where the cluster has some.
       asynchronous: workers wait for nobody, which suits uneven machines; what is found then depends on their speed.
       round_candidates: candidates of each worker from one exchange with the others to the next; none takes
-        `check_every`, or 10,000 if that is more.
+        `check_every`, or 10,000 if that is more, and later a sixteenth of what a worker has done, up to 8 times that.
       migrants: programs that each worker gives away then, and gets of others, by `search.topology`; 0 exchanges none.
       mixed: the workers search on the sources of data in turn, each on one, and select by all of them.
       worker_lines: show a line a worker.
 
-    >>> ClusterConfig(workers=4).round_size(check_every=2000)
-    10000
+    >>> [ClusterConfig(workers=4).round_size(2000, done) for done in (0, 800_000, 5_000_000)]
+    [10000, 50000, 80000]
     """
 
     workers: int = 1
@@ -134,9 +136,17 @@ class ClusterConfig:
         """Whether there are workers at all."""
         return self.workers > 1 or self.ray_address is not None
 
-    def round_size(self, check_every: int) -> int:
-        """Candidates of a worker in a round; a round should take a tenth of a second or more."""
-        return max(check_every, _SMALLEST_ROUND) if self.round_candidates is None else self.round_candidates
+    def round_size(self, check_every: int, done: int) -> int:
+        """Candidates of a worker in its next round, after so many.
+
+        A round costs the coordinator the same whatever its length, and what is found in it is told at its end. So rounds
+        grow with the search: one that is soon solved ends soon, a long one takes little of the coordinator's time. Only
+        candidates decide how long a round is, not time, which would make searches differ.
+        """
+        if self.round_candidates is not None:
+            return self.round_candidates
+        first = max(check_every, _FIRST_ROUND)
+        return min(max(first, done // _ROUND_SHARE), _MOST_FIRST_ROUNDS * first)
 
 
 @dataclasses.dataclass(frozen=True)

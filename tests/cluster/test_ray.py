@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +19,8 @@ import pytest
 
 import azero_jax as az
 from azero_jax.cluster import ray_crew, run
+from azero_jax.config.file import format_config
+from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from azero_jax.recording.run_directory import read_run_config
 from tests.cluster.test_coordinator import found, lines, with_workers
 from tests.support.local_crew import LocalCrew, coordinate
@@ -141,6 +145,38 @@ def test_a_search_goes_on_with_another_number_of_workers_on_two_machines_of_whic
     assert read_run_config(tmp_path / "run").cluster.workers == 3
 
 
+def test_a_coordinator_that_is_killed_leaves_no_worker_behind_and_another_number_goes_on(tmp_path: Path) -> None:
+    folder, short = tmp_path / "run", tmp_path / "short.toml"
+    config = with_workers(2, cluster__worker_lines=True, budget__max_candidates=50_000_000)
+    short.write_text(format_config(config))
+    command = [sys.executable, "-m", "azero_jax.search", "--config", str(short), "--out", str(folder)]
+    with (tmp_path / "said.txt").open("wb") as output:
+        killed = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        while not (folder / "checkpoints").is_dir() or not list_checkpoints(folder / "checkpoints"):
+            assert killed.poll() is None, (tmp_path / "said.txt").read_text()
+            time.sleep(0.1)
+    finally:
+        killed.kill()
+        killed.wait()
+    left = [int(process) for process in re.findall(r"worker \d is process (\d+)", (tmp_path / "said.txt").read_text())]
+    assert len(left) == 2
+    until = time.monotonic() + 60
+    while any(Path(f"/proc/{process}").exists() for process in left):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+    before = json.loads((folder / "hall_of_fame.json").read_text())
+    spent = int(read_checkpoint(list_checkpoints(folder / "checkpoints")[0])["totals.finished_candidates"])
+    longer = with_workers(3, budget__max_candidates=spent + 5000)
+    said = list[str]()
+    result = az.search(longer, resume=folder, say=said.append)
+    assert any(line.startswith(f"going on from {spent:,} candidates") for line in said)
+    assert spent + 5000 <= result.candidates < spent + 8000
+    assert result.hall_of_fame[0].select_fitness >= before[0]["select_fitness"]
+    assert read_run_config(folder).cluster.workers == 3
+
+
 def test_an_address_that_does_not_answer_is_said_after_a_stated_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_crew, "ANSWER_SECONDS", 0.5)
     config = with_workers(2, cluster__ray_address=f"127.0.0.1:{free_port()}")
@@ -156,7 +192,7 @@ def test_an_address_has_a_host_and_a_port(address: str) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r'2 workers needs ray: pip install "azero-jax\[cluster\]"'):
+    with pytest.raises(ValueError, match=r'more than one worker needs ray: pip install "azero-jax\[cluster\]"'):
         az.search(with_workers(2))
 
 
