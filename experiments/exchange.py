@@ -36,7 +36,7 @@ from azero_jax.tasks.sets import GeneratedTasks
 RESULTS: Final = Path(__file__).parent / "results" / "exchange.jsonl"
 WORKERS: Final = 4
 SEEDS: Final = range(9000, 9010)
-MIGRANTS: Final = (0, 50, 500)  # of each worker, after every round
+MIGRANTS: Final = (0, 50)  # of each worker, after every round
 MOST_CANDIDATES: Final = {"linear": 600_000, "affine": 2_000_000}  # of the presets as they are
 
 
@@ -100,7 +100,7 @@ def run(search: dict[str, Any]) -> dict[str, Any]:
     config, before = override(az.load_preset(search["preset"]), settings), time.process_time()
     coordinator = Coordinator(config, TakingTurns(config), None, lambda line: None, lambda line: None)
     coordinator.await_start()
-    ending = coordinator.search(StopSignals(), lambda progress: None, 60.0)
+    ending = coordinator.search(StopSignals(), lambda progress: None, 60.0)  # the signals themselves end this process
     return {
         **search,
         "solved": ending.reason == "sufficient_fitness",

@@ -212,6 +212,8 @@ class Coordinator:
             elif event["event"] in ("ancestor", "best"):  # of which a lineage is made
                 self.events.append(event)
         for report in reports:
+            # A step is done whole, and the first one makes the populations: a worker may be well past its aim.
+            self._aims[report.worker] = max(self._aims[report.worker], report.candidates)
             if report.emigrants is not None:
                 self._pool.put(report.worker, report.emigrants)
         if self._budget.report_is_due(candidates):

@@ -135,9 +135,10 @@ class RayCrew:
         no_gpus = os.environ.get("JAX_PLATFORMS") == "cpu" or gpus == 0
         self.one_core = settings.device == "cpu" or (settings.device == "auto" and no_gpus)
         if not self.one_core and settings.workers > gpus:
-            fewer = f"take at most {gpus}, or " if gpus else ""
+            fewer = f"at most {gpus}, or " if gpus else ""
             raise ValueError(
-                f"workers is {settings.workers}, but there are {gpus} GPUs, one for each; {fewer}--cluster.device cpu"
+                f"workers is {settings.workers}, but there are {gpus} GPUs, one for each;"
+                f" take {fewer}--cluster.device cpu"
             )
         if settings.workers > cores:
             raise ValueError(f"workers is {settings.workers}, but the cluster has {cores} cores, one for each")

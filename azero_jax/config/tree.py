@@ -139,9 +139,9 @@ class ClusterConfig:
     def round_size(self, check_every: int, done: int) -> int:
         """Candidates of a worker in its next round, after so many.
 
-        A round costs the coordinator the same whatever its length, and what is found in it is told at its end. So rounds
-        grow with the search: one that is soon solved ends soon, a long one takes little of the coordinator's time. Only
-        candidates decide how long a round is, not time, which would make searches differ.
+        A round costs the coordinator the same whatever its length, and what is found in it is told at its end. So
+        rounds grow with the search: one that is soon solved ends soon, a long one takes little of the coordinator's
+        time. Only candidates decide how long a round is, not time, which would make searches differ.
         """
         if self.round_candidates is not None:
             return self.round_candidates
