@@ -73,7 +73,6 @@ _EVOLUTION: Final[dict[str, Any]] = {
     "search.population": 1000,
     "search.tournament": 10,
     "search.batch": 50,
-    "search.migration_every": 0,
     "budget.check_every": 20_000,
 }
 

@@ -65,17 +65,16 @@ PROBLEMS: Final = {
     "affine, sizes 6/2/6": Problem("affine", 24, 20_000_000, 60.0, _LEAST_SIZES),
     "teacher, 4 features": Problem("teacher", 10, 20_000_000, None, TEACHER_SPACE),
 }
-_NO_MIGRATION: Final = {"search.migration_every": 0}  # what all that is changed below is compared with
 # What is changed in the preset for learnable candidates; "any" is the preset for any.
 CONDITIONS: Final[dict[str, dict[str, Any]]] = {
     "learnable": {},
-    "no migration": _NO_MIGRATION,
     "any": {},
     "random": {"search.algorithm": "random"},
-    "mutations of any": _NO_MIGRATION,
-    "no new updates": {"without": ("rebuild_update", "add_learned", "drop_learned"), **_NO_MIGRATION},
-    "no insertion": {"without": ("insert_connected", "remove_connected"), **_NO_MIGRATION},
-    "no niches": {"search.learned": (), **_NO_MIGRATION},
+    "mutations of any": {},
+    "no new updates": {"without": ("rebuild_update", "add_learned", "drop_learned")},
+    "no insertion": {"without": ("insert_connected", "remove_connected")},
+    "no niches": {"search.learned": ()},
+    "migration": {"search.migration_every": 1000},
 }
 
 

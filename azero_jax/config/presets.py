@@ -171,14 +171,12 @@ PRESETS: Final[dict[str, Config]] = {
         budget__experiment_candidates=16_000,
         budget__check_every=2000,
     ),
-    # Tournaments of 5 without a hurdle took 270,000 candidates on average, these 223,000 (24 seeds), both without
-    # migration; with it 157,000 where these took 271,000 (10 other seeds, all 10 sooner; experiments/islands.py).
+    # Tournaments of 5 without a hurdle took 270,000 candidates on average, these 223,000 (24 seeds).
     "affine": _learnable(
         "affine",
         search__population=2000,
         search__tournament=8,
         search__batch=100,
-        search__migration_every=1000,
         evaluator__hurdle_examples=(0.1,),
         evaluator__hurdle_percentile=25.0,
         budget__experiment_candidates=1_000_000,

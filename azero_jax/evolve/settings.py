@@ -30,8 +30,7 @@ class EvolutionSettings:
       restart_after: an island starts again from new initial programs once its best fitness has not gained
         `restart_gain` for so many of its own candidates; the best of all islands is spared. 0 never restarts.
       restart_gain: share of the distance to fitness 1 by which the best must come nearer to count as a gain.
-      migration_every: islands exchange programs after so many candidates of each; 0 never. Random search has no
-        populations to exchange.
+      migration_every: islands exchange programs after so many candidates of each; 0 never.
       migration_share: share of its population that an island gives away then, and gets of others.
       topology: "pool" deals out at random what all islands give, "ring" gives what an island gives to the next one.
       mutation_probability: that a child is mutated at all; the others are copies of their parent.
@@ -82,6 +81,8 @@ class EvolutionSettings:
             raise ValueError(f"restart_after is {self.restart_after}; it must be 0 or more")
         if self.migration_every < 0:
             raise ValueError(f"migration_every is {self.migration_every}; it must be 0 or more")
+        if self.migration_every > 0 and self.algorithm == "random":
+            raise ValueError("migration_every is for evolution; random search has no populations: leave it 0")
         if not 0 < self.migration_share <= 1:
             raise ValueError(f"migration_share is {self.migration_share}; it must be above 0 and at most 1")
         if not 0 <= self.restart_gain < 1:

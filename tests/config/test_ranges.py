@@ -162,6 +162,10 @@ def test_every_setting_but_switches_has_a_range() -> None:
     [
         ({"search.population": 99}, "batch is 100; it must be at most the population, 99"),
         (
+            {"search.migration_every": 5, "search.algorithm": "random"},
+            "migration_every is for evolution; random search has no populations: leave it 0",
+        ),
+        (
             {"cluster.migrants": 5, "search.algorithm": "random"},
             "migrants are for evolution; random search has no popul",
         ),
