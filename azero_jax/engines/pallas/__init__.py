@@ -1,0 +1,1 @@
+"""The Pallas engine: for TPUs."""
