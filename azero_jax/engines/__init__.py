@@ -19,7 +19,8 @@ def make_engine(
     """The engine called `name`, for one search space and one set of tasks.
 
     Args:
-      name: "warp", "xla", "reference", or "auto" for the first two's first that this machine can run.
+      name: "warp", "xla", "pallas", "reference", or "auto" for the first two's first that this machine can run. (No TPU
+        has run "pallas" yet, so that it has to be asked for.)
       space: what programs may look like.
       tasks: what they run on.
       settings: how they run.
@@ -60,6 +61,10 @@ def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -
         from azero_jax.engines.warp.engine import WarpEngine
 
         return WarpEngine(space, tasks, settings)
+    if name == "pallas":
+        from azero_jax.engines.pallas.engine import PallasEngine
+
+        return PallasEngine(space, tasks, settings)
     if name == "reference":
         from azero_jax.engines.reference import ReferenceEngine
 

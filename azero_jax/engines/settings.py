@@ -4,7 +4,7 @@ import dataclasses
 from typing import Final
 
 AUTOMATIC: Final = ("warp", "xla")  # in the order in which "auto" tries them
-ENGINES: Final = (*AUTOMATIC, "reference")
+ENGINES: Final = (*AUTOMATIC, "pallas", "reference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,8 @@ class EngineConfig:
 
     Attributes:
       engine: "warp" (CPU and CUDA, fast), "xla" (any platform), or "auto", the first of these that works here; or
-        "reference" (any platform), which is there to be read and to compare with, and slow.
+        "pallas" (TPUs, in float32; compiled for them, but not yet run on one), or "reference" (any platform), which is
+        there to be read and to compare with, and slow.
       precision: "float32" or "float64".
       max_abs_error: an absolute error above this ends a program's run on a task.
       batch_size: most programs in one call; larger batches are split.

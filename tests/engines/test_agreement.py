@@ -111,7 +111,7 @@ def test_engines_agree_on_random_programs(
     check_agreement("xla", engine_name, features, task_count, epochs, metric)
 
 
-@pytest.mark.parametrize("engine_name", ["xla", "xla_select", "xla_grouped"])
+@pytest.mark.parametrize("engine_name", ["xla", "xla_select", "xla_grouped", "pallas"])
 def test_engines_agree_with_the_reference_engine(engine_name: str) -> None:
     check_agreement("reference", engine_name, 4, 3, 2, Metric.MULTICLASS_ACCURACY)
 

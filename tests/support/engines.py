@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from azero_jax.engines.base import Engine, EngineUnavailableError
+from azero_jax.engines.pallas.engine import PallasEngine
 from azero_jax.engines.reference import ReferenceEngine
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp.device import start_warp
@@ -25,6 +26,7 @@ ENGINES: Final[dict[str, Callable[..., Any]]] = {
     "xla": XlaEngine,
     "xla_select": partial(XlaEngine, form=Select(64)),
     "xla_grouped": partial(XlaEngine, form=Grouped(64)),
+    "pallas": partial(PallasEngine, interpret=True),
 }
 
 try:
@@ -40,5 +42,5 @@ else:
     ENGINES["warp_lanes"] = partial(WarpEngine, layout=Layout(lanes=8))
     ENGINES["warp_blocks"] = _warp_blocks
 
-SLOW_ENGINES: Final = ("reference", "xla_grouped")  # which take up to 10 s to compile each time
+SLOW_ENGINES: Final = ("reference", "xla_grouped", "pallas")  # which take up to 10 s to compile each time
 FAST_ENGINES: Final = tuple(name for name in ENGINES if name not in SLOW_ENGINES)

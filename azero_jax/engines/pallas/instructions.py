@@ -16,7 +16,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 
 from azero_jax.engines.pallas.arithmetic import add_up, compute, square
-from azero_jax.engines.pallas.registers import RegisterFiles, Tasks, piece, repeat
+from azero_jax.engines.pallas.registers import RegisterFiles, Tasks, divide, piece, repeat
 from azero_jax.engines.random_bits import STREAM_SHIFT, threefry2x32
 from azero_jax.engines.xla.groups import Entries
 from azero_jax.language import ops
@@ -193,7 +193,7 @@ class _Group:
 
         def one(number: Any) -> None:
             start = number * step
-            place = Place(start, step, start // f, start % f)
+            place = Place(start, step, *divide(start, f))
             reads: dict[Any, jax.Array] = {}
             value = self._select((branch, self._value(op, place, reads)) for branch, op in chosen)
             self._write(kind, start, self._full(step, value), self._kept(place, chosen))
@@ -253,7 +253,8 @@ class _Group:
         self._gather(0, stage)
 
         def one(number: Any) -> None:
-            self._write(ops.MATRIX, (number % f) * f + number // f, stage[_one(number)])
+            row, column = divide(number, f)
+            self._write(ops.MATRIX, column * f + row, stage[_one(number)])
 
         repeat(f * f, one)
 
@@ -264,7 +265,7 @@ class _Group:
 
         def one(number: Any) -> None:
             start = number * step
-            row, column = start // f, start % f
+            row, column = divide(start, f)
 
             def add(k: Any, total: jax.Array) -> jax.Array:
                 return total + first[_one(row * f + k)] * second[_some(k * f + column, step)]

@@ -73,8 +73,8 @@ class RegisterFiles:
         for kind in ops.KINDS:
             size = self.plan.size(kind)
 
-            def one(place: jax.Array, kind: str = kind, size: int = size) -> None:
-                register, number = place // size, place % size
+            def one(place: Any, kind: str = kind, size: int = size) -> None:
+                register, number = divide(place, size)
                 self.files[kind][register, number] = value_of(kind, register, number)
 
             repeat(self.plan.count(kind) * size, one)
@@ -95,3 +95,11 @@ def repeat(count: int, body: Callable[[Any], None]) -> None:
 def piece(features: int) -> int:
     """Numbers of a vector, or of a matrix's row, that are worked on at a time; a divisor of F."""
     return max(size for size in range(1, LARGEST_PIECE + 1) if features % size == 0)
+
+
+def divide(number: Any, divisor: int) -> tuple[Any, Any]:
+    """Quotient and remainder of a number that is not negative; `//` would look at the sign."""
+    if isinstance(number, int):
+        return divmod(number, divisor)
+    by = jnp.asarray(divisor, number.dtype)
+    return lax.div(number, by), lax.rem(number, by)
