@@ -135,11 +135,17 @@ def _kernel(plan: Plan, recorded_chunks: int, traced: bool, *references: Any) ->
         return taken
 
     kinds = len(ops.KINDS)
-    inputs = Inputs(*take(7), take(len(Entries._fields) - 1), take(kinds) if traced else None)
-    outputs = Outputs(*take(3), take(1)[0] if recorded_chunks else None, take(kinds) if traced else None)
-    state = State(take(kinds), *take(3), take(2), *take(1))  # the files of a trace are its last outputs
-    block, group, chunk = (pl.program_id(axis) for axis in range(3))
-    Kernel(plan, recorded_chunks, inputs, outputs, state, group * plan.tasks).run(block, chunk)
+    call, max_abs_error, group, counts, flags, steps, examples = take(7)
+    code, memory = take(len(Entries._fields) - 1), take(kinds) if traced else None
+    inputs = Inputs(call, max_abs_error, group, counts, flags, steps, examples, code, memory)
+    loss, stop, train_steps = take(3)
+    errors, after_setup = take(1)[0] if recorded_chunks else None, take(kinds) if traced else None
+    outputs = Outputs(loss, stop, train_steps, errors, after_setup)
+    registers = take(kinds)  # of a trace its last outputs
+    training, valid, epoch_loss, first, second, alive = take(6)
+    state = State(registers, training, valid, epoch_loss, (first, second), alive)
+    block, tasks, chunk = (pl.program_id(axis) for axis in range(3))
+    Kernel(plan, recorded_chunks, inputs, outputs, state, tasks * plan.tasks).run(block, chunk)
 
 
 def _streamed(plan: Plan, numbers: jax.Array, data: jax.Array) -> jax.Array:

@@ -127,13 +127,12 @@ class PallasEngine(Engine):
         return Memory(*arrays)
 
     def _encode(self, programs: Programs, rows: NDArray[np.int64], capacity: int) -> Batch:
-        return Batch(*self._plan.form.encode(self.space, programs, rows, capacity, self._dtype))
+        entries, counts = self._plan.form.encode(self.space, programs, rows, capacity, self._dtype)
+        return Batch(entries, counts)  # type: ignore[arg-type]  # NumPy, which a jitted function takes too
 
     def _positions(self, train: int, valid: int, ends_with_training: bool = False) -> Positions:
         valid_examples, size = self.tasks.valid_examples, self._plan.positions
-        found = make_sequence(
-            self._order, valid_examples, train, valid, size, ends_with_training=ends_with_training
-        )
+        found = make_sequence(self._order, valid_examples, train, valid, size, ends_with_training=ends_with_training)
         return Positions(*(jnp.asarray(array) for array in found))
 
     def _limits(self, blocks: int) -> Limits:

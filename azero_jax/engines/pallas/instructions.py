@@ -35,17 +35,17 @@ class Draw(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which numbers of a register are worked on: `count` from `start` on, in one row of a matrix.
+    """Which numbers of a register are worked on: `size` from `start` on, in one row of a matrix.
 
     Attributes:
       start: the first.
-      count: how many.
+      size: how many.
       row: of a matrix; 0 of a vector.
       column: the first one.
     """
 
     start: Any
-    count: int
+    size: int
     row: Any
     column: Any
 
@@ -185,7 +185,7 @@ class _Group:
 
         nothing = jnp.full(self._shape(1), -0.0, self.files.plan.dtype)  # from which a sum of -0.0 stays -0.0
         totals = (nothing, nothing, nothing)
-        return add(0, totals) if size == step else lax.fori_loop(0, size // step, add, totals)
+        return add(0, totals) if size == step else lax.fori_loop(jnp.int32(0), jnp.int32(size // step), add, totals)
 
     def _numbers(self, kind: str, chosen: list[tuple[int, ops.Op]]) -> None:
         """Ops that make every number of a vector or matrix of the numbers in its place."""
@@ -205,7 +205,7 @@ class _Group:
         keep = None
         for branch, op in chosen:
             if op.partial_write:
-                column = place.column + self._counted(place.count)
+                column = place.column + self._counted(place.size)
                 other = column != (self.entry.in1 if op.output == ops.VECTOR else self.entry.in2)
                 if op.output == ops.MATRIX:
                     other = other | (self.entry.in1 != place.row)
@@ -230,19 +230,19 @@ class _Group:
 
     def _operand(self, op: ops.Op, operand: int, place: Place, reads: dict[Any, jax.Array]) -> jax.Array:
         kind = op.inputs[operand]
-        where = (place.start, place.count)
+        where = (place.start, place.size)
         if kind == ops.SCALAR:
             where = (0, 1)
         elif kind == ops.VECTOR and op.output == ops.MATRIX:
             of_row = op.family is Family.COLUMN_BROADCAST or (op.family is Family.OUTER_PRODUCT and operand == 0)
-            where = (place.row, 1) if of_row else (place.column, place.count)
+            where = (place.row, 1) if of_row else (place.column, place.size)
         key = (kind, operand, id(where[0]), where[1])
         if key not in reads:
             reads[key] = self._read(kind, operand, *where)
         return reads[key]
 
     def _words(self, place: Place, kind: str) -> tuple[jax.Array, jax.Array]:
-        count = 1 if kind == ops.SCALAR else place.count
+        count = 1 if kind == ops.SCALAR else place.size
         element = (place.start + self._counted(count)).astype(jnp.uint32)
         counter = (self.entry.in1.astype(jnp.uint32) << STREAM_SHIFT) | element
         task = self.draw.first_task + jnp.asarray(self.tasks.start).astype(jnp.uint32)
@@ -271,7 +271,7 @@ class _Group:
                 return total + first[_one(row * f + k)] * second[_some(k * f + column, step)]
 
             total = first[_one(row * f)] * second[_some(column, step)]
-            self._write(ops.MATRIX, start, lax.fori_loop(1, f, add, total))
+            self._write(ops.MATRIX, start, lax.fori_loop(jnp.int32(1), jnp.int32(f), add, total))
 
         repeat(f * f // step, one)
 
@@ -304,7 +304,7 @@ class _Group:
                 return total + square(self._read(ops.MATRIX, 0, row * f + number * step, step))
 
             total = jnp.full(self._shape(step), -0.0, self.files.plan.dtype)
-            norm = jnp.sqrt(lax.fori_loop(0, f, add, total))
+            norm = jnp.sqrt(lax.fori_loop(jnp.int32(0), jnp.int32(f), add, total))
             old = stage[_some(number * step, step)]
             is_chosen = self.entry.branch == of_columns[0][0]
             stage[_some(number * step, step)] = jnp.where(is_chosen, norm, old) if of_rows else norm

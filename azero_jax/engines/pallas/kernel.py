@@ -65,14 +65,14 @@ class Outputs(NamedTuple):
       loss: of the best epoch; infinite if none was finished.
       stop: int32, a `Stop`, and above it its `StopReason`.
       train_steps: int32.
-      errors: `[..., positions, tasks, *lanes]`, of one chunk of the first epoch; None if they are not recorded.
+      errors: `[..., positions, tasks, *lanes]`, of one chunk of the first epoch, if they are recorded.
       after_setup: register files, by kind; None if they are not traced.
     """
 
     loss: Any
     stop: Any
     train_steps: Any
-    errors: Any | None
+    errors: Any
     after_setup: tuple[Any, ...] | None
 
 
@@ -116,7 +116,7 @@ class Kernel:
         """Runs the chunk; the first one begins with Setup."""
         is_used = block < self.inputs.call[BLOCKS]
         pl.when(is_used & (chunk == 0))(self._begin)
-        if self.outputs.errors is not None:
+        if self.recorded_chunks:
             pl.when(is_used & (chunk < self.recorded_chunks))(self._clear_errors)
         alive = self.state.alive
 
@@ -197,7 +197,7 @@ class Kernel:
             del nothing
             self._branch(groups, self.inputs.group[0, 0, number], number, draw)
 
-        lax.fori_loop(first, first + self.inputs.counts[0, 0, function], one, None)
+        lax.fori_loop(jnp.int32(first), first + self.inputs.counts[0, 0, function], one, None)
 
     def _branch(self, groups: tuple[Group, ...], group: Any, number: Any, draw: Draw, lowest: int = 0) -> None:
         """Executes an entry whose group is one of some, the first of them numbered `lowest`: a tree of scalar branches.
@@ -259,7 +259,7 @@ class Kernel:
         self.state.training[task] = jnp.where(is_training, passed.astype(jnp.int32), training)
         self.outputs.train_steps[0, task] += was_valid.astype(jnp.int32) * in_training
         self.state.epoch_loss[task] += jnp.where(is_training, jnp.zeros_like(loss), loss)
-        if self.outputs.errors is not None:
+        if self.recorded_chunks:
             old = self.outputs.errors[0, 0, position, task]
             is_kept = passed & ((flags & FIRST_EPOCH) != 0)
             self.outputs.errors[0, 0, position, task] = jnp.where(is_kept, error, old)

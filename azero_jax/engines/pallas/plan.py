@@ -18,10 +18,11 @@ from azero_jax.language.space import SearchSpace
 
 TILE: Final = (8, 128)  # numbers of a TPU's vector register
 BLOCK: Final = TILE[0] * TILE[1]  # programs side by side
-VMEM: Final = 48 << 20  # bytes to plan with: a TPU v7x has 64 MiB, a v5e 128
+VMEM: Final = 44 << 20  # bytes for code, registers and state: a TPU v7x has 64 MiB, a v5e 128
 VMEM_LIMIT: Final = 60 << 20  # bytes that the compiler may take, its own temporaries included
 STREAMED: Final = 8192  # numbers of examples in SMEM at a time
-POSITIONS: Final = 64  # most examples at a time, whose errors are in VMEM if they are recorded
+POSITIONS: Final = 64  # most examples at a time
+RECORDED: Final = 1024  # most examples of tasks at a time, whose errors may be recorded: 8 MiB, with the previous ones
 CODE_WORDS: Final = 6  # arrays of an entry's code
 
 
@@ -92,7 +93,7 @@ def make_plan(
     columns = math.gcd(block, TILE[1])
     plan = Plan(space, metric, dtype, (block // columns, columns), 1, 1, epochs > 1)
     fixed, each = _fixed_bytes(plan), _task_bytes(plan)
-    fitting = (VMEM - fixed) // each if VMEM > fixed else 0
+    fitting = (VMEM - fixed) // each if fixed < VMEM else 0
     if not fitting:
         needs, room = (fixed + each) / 2**20, VMEM / 2**20
         raise EngineUnavailableError(
@@ -100,7 +101,7 @@ def make_plan(
             f" code, and counts on {room:.0f} MiB; use fewer features, matrices or instructions, or --engine xla"
         )
     chosen = max(count for count in range(1, tasks + 1) if tasks % count == 0 and count <= fitting)
-    positions = max(1, min(POSITIONS, STREAMED // (chosen * plan.row_numbers)))
+    positions = max(1, min(POSITIONS, STREAMED // (chosen * plan.row_numbers), RECORDED // chosen))
     return dataclasses.replace(plan, tasks=chosen, positions=positions)
 
 
@@ -112,5 +113,5 @@ def _fixed_bytes(plan: Plan) -> int:
 
 def _task_bytes(plan: Plan) -> int:
     registers = sum(plan.count(kind) * plan.size(kind) for kind in ops.KINDS)
-    state = 2 + 2 * 3 + 2 * 8  # scratch, outputs twice, recorded errors of a few examples twice
+    state = 3 + 2 * 3  # in scratch, and outputs of this block and the previous one
     return (registers + state) * math.prod(plan.lanes) * plan.dtype.itemsize

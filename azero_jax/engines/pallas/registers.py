@@ -89,7 +89,7 @@ def repeat(count: int, body: Callable[[Any], None]) -> None:
         def step(number: jax.Array, nothing: None) -> None:
             body(number)
 
-        lax.fori_loop(0, count, step, None)
+        lax.fori_loop(jnp.int32(0), jnp.int32(count), step, None)
 
 
 def piece(features: int) -> int:

@@ -28,6 +28,11 @@ class Sequence(NamedTuple):
     steps: NDArray[np.int32]
 
 
+def count_chunks(epochs: int, examples: int, positions: int) -> int:
+    """Chunks that all examples of all epochs take."""
+    return -(-epochs * examples // positions)
+
+
 def make_sequence(
     order: NDArray[np.int32], valid_examples: int, train: int, valid: int, positions: int, *, ends_with_training: bool
 ) -> Sequence:
@@ -42,8 +47,7 @@ def make_sequence(
       ends_with_training: whether the last epoch's validation is left out.
     """
     epochs, train_examples = order.shape
-    length = epochs * (train_examples + valid_examples)
-    flat = np.zeros((3, -(-length // positions) * positions), np.int32)
+    flat = np.zeros((3, count_chunks(epochs, train_examples + valid_examples, positions) * positions), np.int32)
     last, end = -(-train // train_examples) - 1, 0
     for epoch in range(last + 1):
         train_count = min(train - epoch * train_examples, train_examples)
