@@ -39,6 +39,7 @@ from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
 from azero_jax.engines import Engine
 from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.pallas.engine import PallasEngine
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.warp.layout import GROUP_COST
 from azero_jax.engines.warp.spec import Layout
@@ -51,8 +52,10 @@ Row = dict[str, Any]
 Step = Callable[[], list[Row]]
 
 ROOT: Final = Path(__file__).parents[1]
-ENGINES: Final[dict[str, Callable[..., Engine]]] = {"warp": WarpEngine, "xla": XlaEngine}
-TESTS: Final = ("tests/engines/test_golden.py", "tests/engines/test_agreement.py", "tests/engines/test_random_ops.py")
+ENGINES: dict[str, Callable[..., Engine]] = {"warp": WarpEngine, "xla": XlaEngine}
+if jax.default_backend() == "tpu":
+    ENGINES = {"pallas": PallasEngine, "xla": XlaEngine}
+TESTS: Final = tuple(f"tests/engines/test_{name}.py" for name in ("golden", "agreement", "random_ops", "pallas"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,14 +1,15 @@
-"""Predicts programs per second of the XLA engine on accelerators that are not here. No figure of it is a measurement.
+"""Predicts programs per second on accelerators that are not here. No figure of it is a measurement.
 
     python experiments/accelerator_model.py [--workloads demo neural_net full_table] [--out FILE]
 
-The engine is compiled ahead of time: for a TPU v5e (`pip install libtpu`), and for GPUs of NVIDIA's where JAX's CUDA
-plug-in is installed (`pip install jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12`). The compiled program's
-text has its operations, their bytes, its loops and branches. How often loops run and which branches are taken comes
-from the encoded programs. An operation of the TPU takes as many cycles as its compiler estimates; one of a GPU a
+The XLA engine is compiled ahead of time: for a TPU v5e (`pip install libtpu`), and for GPUs of NVIDIA's where JAX's
+CUDA plug-in is installed (`pip install jax-cuda12-plugin jax-cuda12-pjrt nvidia-cuda-nvcc-cu12`). The compiled
+program's text has its operations, their bytes, its loops and branches. How often loops run and which branches are taken
+comes from the encoded programs. An operation of the TPU takes as many cycles as its compiler estimates; one of a GPU a
 launch, then what its bytes or its arithmetic take. A loop and a branch cost time of their own.
 
-`cpu form` is the form that a CPU has, which was the only one before there was a form for accelerators.
+`cpu form` is the form that a CPU has, which was the only one before there was a form for accelerators; `pallas` is the
+Pallas engine, on the TPU (see `pallas_model.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import argparse
 import dataclasses
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -188,6 +191,15 @@ def predict(workload: Workload, form: Form, programs: Programs, device: Device, 
     }
 
 
+def predict_pallas(workload: Workload, programs: int) -> dict[str, Any]:
+    """The Pallas engine's prediction, in a process of its own."""
+    script = str(Path(__file__).with_name("pallas_model.py"))
+    command = [sys.executable, script, workload.name, "--programs", str(programs)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    row: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return row
+
+
 def main() -> None:
     """Predicts as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -200,17 +212,22 @@ def main() -> None:
         devices += [(describe_gpu(gpu), gpu_devices(name)[0]) for name, gpu in GPUS.items()]
     rows: list[dict[str, Any]] = []
     described = [dataclasses.asdict(device) for device, _ in devices]
+
+    def note(row: dict[str, Any]) -> None:
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+        if arguments.out:
+            table = {"prediction": True, "devices": described, "rows": rows}
+            arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
     for workload in (WORKLOADS[name]() for name in arguments.workloads):
         programs = workload.make_programs(arguments.programs, workload.make_tasks(TASKS))
         on_cpu = choose_form(workload.space, TASKS, len(programs), jax.devices("cpu")[0], LANE_BYTES)
         for device, compile_for in devices:
             block = grouped_block(workload.space, TASKS, len(programs), LANE_BYTES, int(device.memory))
             for name, form in (("cpu form", on_cpu), ("accelerator form", Grouped(block))):
-                rows.append({"case": name, **predict(workload, form, programs, device, compile_for)})
-                print(json.dumps(rows[-1]), flush=True)
-                if arguments.out:
-                    table = {"prediction": True, "devices": described, "rows": rows}
-                    arguments.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+                note({"case": name, **predict(workload, form, programs, device, compile_for)})
+        note({"case": "pallas", **predict_pallas(workload, len(programs))})
 
 
 if __name__ == "__main__":

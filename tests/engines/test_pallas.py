@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from azero_jax.config.presets import PRESETS
 from azero_jax.engines import EngineUnavailableError, make_engine
 from azero_jax.engines.pallas import plan as planning
+from azero_jax.engines.pallas.bundles import parse_bundles
 from azero_jax.engines.pallas.engine import PallasEngine
 from azero_jax.engines.pallas.plan import VMEM, make_plan
 from azero_jax.engines.pallas.sequence import FIRST_EPOCH, FIRST_OF_EPOCH, LAST_OF_EPOCH, TRAINING, USED, make_sequence
@@ -109,6 +111,44 @@ def test_blocks_of_programs_groups_of_tasks_and_chunks_of_examples(
         assert_array_equal(getattr(actual, name), getattr(expected, name))
     assert_allclose(actual.fitness, expected.fitness, rtol=1e-9)
     assert_allclose(actual.errors, expected.errors, rtol=1e-9)
+
+
+@pytest.mark.skipif(jax.default_backend() != "tpu", reason="there is no TPU")
+@pytest.mark.parametrize("space", [DEMO, full_space(4)], ids=["demo", "full"])
+def test_a_tpu_gives_what_the_xla_engine_gives(space: SearchSpace) -> None:
+    """In float32 a few programs are chaotic, and end elsewhere."""
+    programs, settings = some_programs(space, 1500, seed=0), RunSettings(epochs=2, batch_size=2048)
+    actual, expected = (make(space, TASKS, settings).evaluate(programs) for make in (PallasEngine, XlaEngine))
+    assert (actual.stop == expected.stop).mean() > 0.98
+    assert (np.abs(actual.fitness - expected.fitness) < 1e-3).mean() > 0.98
+
+
+BUNDLES: Final = """\
+     0   :  { %s1 = smov.u32 0 }
+   0x1 LB: > { %s2 = sadd.s32 1, %s1 } /* Start region 7 :: Start region 8 */
+   0x2 LB: >> { %s4 = sadd.s32 1  ;;  %p5_p0 = scmp.ge.s32.totalorder %s4, 5 /* loop exit test */ } /* Start region 9 */
+   0x3   : >> { %p6_p1 = scmp.ge.s32.totalorder (%p5_p0), %s2, %s9 }
+   0x4   : >> { %8 = sbr.rel (!%p5_p0) target = $region9 }
+   0x5   :  {}
+   0x6   :  {}
+   0x7   :  {}
+   0x8   :  {}
+   0x9   : > { %9 = sbr.rel (!%p6_p1) target = $region7 }
+   0xa   :  {}
+   0xb   :  {}
+   0xc   :  {}
+   0xd   :  {}
+   0xe   :  { %10 = sbr.rel (%p7) target = $region11 } /* Start region 11 */
+"""
+
+
+def test_the_loops_of_a_kernel_are_read_from_its_bundles() -> None:
+    kernel = parse_bundles(BUNDLES)
+    (outer,) = kernel.loops
+    (inner,) = outer.loops
+    assert (kernel.bundles, outer.bundles, inner.bundles) == (2, 6, 7)
+    assert (outer.rounds, inner.rounds) == (None, 5)
+    assert kernel.cycles == 2 + 6 + 5 * 7
 
 
 # A process of its own: libtpu starts threads, and is loaded once.
