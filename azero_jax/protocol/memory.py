@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from azero_jax.config.tree import Config
+from azero_jax.engines.warp.batch import batch_bytes
 from azero_jax.language.program import empty_programs
 from azero_jax.language.space import SearchSpace
 
@@ -14,6 +15,9 @@ _COPIES_OF_TASKS: Final = 3  # as they are drawn, as they are kept, and as an en
 _CACHE_ENTRY: Final = 32  # bytes
 _REGISTER: Final = 4  # bytes
 _XLA_INSTRUCTION: Final = 2 * 8 * 4  # bytes, on the host and on the device
+_REFERENCE_INSTRUCTION: Final = 4 * 4  # bytes of opcode and addresses
+_WORDS: Final = {"float32": 4, "float64": 8}  # bytes
+_STOP: Final = 6  # bytes of a stop, its reason and the steps
 
 
 def check_memory(config: Config, space: SearchSpace, processes: int = 1) -> None:
@@ -44,14 +48,23 @@ def memory_needs(config: Config, space: SearchSpace) -> dict[str, float]:
         f"fec_size = {config.evaluator.fec_size}": config.evaluator.fec_size * _CACHE_ENTRY,
         f"features = {space.features}, vectors = {space.vectors}, matrices = {space.matrices}": registers * _REGISTER,
     }
-    if config.engine.engine == "xla":  # which pads each call
-        batch = float(config.engine.batch_size)
-        needs[f"batch_size = {config.engine.batch_size}"] = batch * space.length * _XLA_INSTRUCTION
+    needs[f"batch_size = {config.engine.batch_size}"] = _batch_need(config, space)
     for name, (count, train, valid, _) in zip(("search", "select", "final"), tasks.stages, strict=True):
         if train is not None and valid is not None and not tasks.of_data:
             size = f"{name}_tasks = {count} of {train} + {valid} examples"
             needs[size] = float(count) * (train + valid) * features * 8 * _COPIES_OF_TASKS
     return needs
+
+
+def _batch_need(config: Config, space: SearchSpace) -> float:
+    """Bytes of a whole batch as its engine has it, and of what comes of it on the search tasks."""
+    engine = config.engine
+    word = _WORDS[engine.precision]
+    outcomes = float(engine.batch_size) * config.tasks.search_tasks * (word + _STOP)
+    if engine.engine in ("auto", "warp"):
+        return batch_bytes(engine.batch_size, space.length, engine.precision) + outcomes
+    instruction = _REFERENCE_INSTRUCTION + 2 * word if engine.engine == "reference" else _XLA_INSTRUCTION
+    return float(engine.batch_size) * space.length * instruction + outcomes
 
 
 def free_memory() -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -215,13 +216,50 @@ def test_without_warp_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch)
         device.start_warp.cache_clear()
 
 
-def test_a_kernel_cache_that_cannot_be_written_makes_the_engine_unavailable(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def evaluate_apart(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a few programs in a process of its own."""
+    code = (
+        "from tests.engines.test_warp import *\n"
+        "outcome = WarpEngine(DEMO, TASKS, RunSettings(batch_size=8)).evaluate(some_programs(DEMO, 3, seed=0))\n"
+        "print(outcome.fitness.tobytes().hex())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | environment
+    )
+
+
+@pytest.mark.parametrize("damage", ["empty object", "cut object", "object of zeros", "empty description"])
+def test_a_damaged_kernel_is_compiled_anew_which_is_said_in_one_line(damage: str, tmp_path: Path) -> None:
+    environment = {"WARP_CACHE_PATH": str(tmp_path)}
+    first = evaluate_apart(environment)
+    (file,) = tmp_path.rglob("*.meta" if "description" in damage else "*.o")
+    content = file.read_bytes()
+    file.write_bytes({"cut": content[:1000], "object": bytes(1000), "empty": b""}[damage.split()[0]])
+    second = evaluate_apart(environment)
+    assert second.stdout == first.stdout
+    (line,) = second.stderr.splitlines()
+    assert line.startswith("a compiled Warp kernel cannot be read, and is compiled anew: ")
+    third = evaluate_apart(environment)
+    assert (third.stdout, third.stderr) == (first.stdout, "")
+
+
+def test_a_kernel_cache_that_cannot_be_made_is_said_in_one_line() -> None:
+    folder = f"{__file__}/kernels"
+    (line,) = evaluate_apart({"WARP_CACHE_PATH": folder}).stderr.splitlines()
+    assert line.startswith(folder)
+    assert line.endswith("anew; set WARP_CACHE_PATH to another folder")
+
+
+def test_a_kernel_cache_that_cannot_be_written_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wp = device.start_warp()
-    monkeypatch.setattr(wp.config, "kernel_cache_dir", str(tmp_path / "missing"))
-    with pytest.raises(EngineUnavailableError, match=r"kernel cache .* cannot be written"):
-        WarpEngine(DEMO, TASKS)
+    missing = str(tmp_path / "missing")
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", missing)
+    device.check_device(cuda=False)
+    assert os.access(wp.config.kernel_cache_dir, os.W_OK)
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{missing} cannot be written")
 
 
 def test_on_a_tpu_the_engine_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import azero_jax
+from azero_jax.engines.settings import ENGINES
 from azero_jax.process.messages import MAX_MESSAGE
 from azero_jax.process.patience import Patience
 from azero_jax.terminal import evaluate_command, search_command, shell
@@ -155,11 +157,13 @@ def test_a_platform_that_is_not_there_is_one_line(command, platform):
     assert "Traceback" not in done.stderr
 
 
-def test_a_batch_beyond_the_memory_is_one_line(capsys):
-    assert main(["--engine", "xla", "--engine.batch-size", "1000000000000"]) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert "most of it" in error
-    assert "for batch_size = 1000000000000" in error
+@pytest.mark.parametrize("engine", ["auto", *ENGINES])
+def test_a_batch_beyond_the_memory_is_one_line(engine, capsys):
+    assert main(["--engine", engine, "--engine.batch-size", "1000000000000"]) == 2
+    error = capsys.readouterr().err
+    size = r"the search would need [\d,.]+ GiB of memory, most of it \([\d,.]+ GiB\) for batch_size = 1000000000000; "
+    assert re.search(size + r"[\d,.]+ GiB are free; take less$", error.strip())
+    assert "Traceback" not in error
 
 
 def test_without_docstrings_there_is_less_help_but_no_error():

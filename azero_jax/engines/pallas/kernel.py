@@ -125,7 +125,8 @@ class Kernel:
             @pl.when(alive[0] > 0)
             def run_chunk() -> None:
                 repeat(self.plan.positions, self._position_if_used)
-                alive[0] = jnp.max(self.state.training[...])
+                going_on = self.state.training if self.plan.exact else self.state.valid
+                alive[0] = jnp.max(going_on[...])
 
     def _position_if_used(self, position: Any) -> None:
         flags = self.inputs.flags[0, 0, position]
