@@ -30,6 +30,8 @@ def compiled_loop(function: _Function) -> _Function:
 
     def compile_anew(*arguments: Any) -> Any:
         announce(f"{function.__module__}.{function.__qualname__}")
+        if not isinstance(dispatcher._cache, _SourceCache):
+            _say_nothing_is_kept()
         with _garbage_kept():
             return compile_by_numba(*arguments)
 
@@ -37,6 +39,12 @@ def compiled_loop(function: _Function) -> _Function:
     with contextlib.suppress(RuntimeError):  # no folder to keep it in can be written to: every process compiles it
         dispatcher._cache = _SourceCache(function)
     return cast(_Function, dispatcher)
+
+
+@functools.cache  # once is enough
+def _say_nothing_is_kept() -> None:
+    why = "neither the package's folder nor the user's cache can be written"
+    _logger.warning("every process compiles anew: %s; set NUMBA_CACHE_DIR to a folder that can", why)
 
 
 def inlined(function: _Function) -> _Function:

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pickle
+import shutil
 import subprocess
 import sys
 from typing import Final
@@ -13,6 +14,7 @@ from numba import njit
 from numba.core.errors import TypingError
 
 import azero_jax
+from azero_jax.compiled import inline
 from azero_jax.compiled.inline import called, compiled_loop, inlined
 from azero_jax.process.compilation import compilation_told
 
@@ -155,12 +157,35 @@ def test_a_damaged_cache_is_made_anew(tmp_path, monkeypatch, content, ending):
     assert sum(kept.stats.cache_hits.values()) == 1
 
 
-def test_without_a_folder_to_keep_it_in_a_loop_is_compiled_all_the_same(monkeypatch):
+def test_without_a_folder_to_keep_it_in_a_loop_is_compiled_all_the_same(monkeypatch, caplog):
     def refuse(self: object, function: object) -> None:
         raise RuntimeError("cannot cache function: no locator available")
 
+    inline._say_nothing_is_kept.cache_clear()
     monkeypatch.setattr("azero_jax.compiled.inline._SourceCache.__init__", refuse)
-    assert compiled_loop(lambda x: 2 * x)(2) == 4
+    for _ in range(2):
+        assert compiled_loop(lambda x: 2 * x)(2) == 4
+    (record,) = caplog.records
+    assert record.getMessage().startswith("every process compiles anew")
+
+
+def test_a_package_and_a_home_that_cannot_be_written_are_said_in_one_line(tmp_path):
+    """Files are where folders would be: not even root can write into them."""
+    package = pathlib.Path(azero_jax.__file__).parent
+    shutil.copytree(package, tmp_path / "azero_jax", ignore=shutil.ignore_patterns("__pycache__"))
+    blocked = [tmp_path / "home", tmp_path / "azero_jax" / "fitness" / "__pycache__"]
+    for path in blocked:
+        path.touch()
+    code = (
+        "from azero_jax.fitness.hurdles import unique_percentile as f; import numpy as np; print(f(np.ones(3), 50.0))"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(blocked[0]), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "1.0\n")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("every process compiles anew: neither the package's folder nor the user's cache")
 
 
 def test_a_helper_has_no_machine_code_that_python_could_call():

@@ -166,6 +166,8 @@ def test_whole_programs(engine_name: str, key: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize("engine_name", SLOW_ENGINES)
 @pytest.mark.parametrize("key", SMALLEST, ids=[f"{key[2]}-{key[4]}" for key in SMALLEST])
 def test_whole_programs_in_engines_that_compile_slowly(key: tuple[Any, ...], engine_name: str) -> None:
+    if engine_name == "pallas" and key[2::2] == ("RMS_ERROR", 1):
+        pytest.skip("the programs of several epochs have all of these, and take it as long to compile")
     check_programs(engine_name, PROGRAM_CASES[key][::24])
 
 
