@@ -6,11 +6,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from azero_jax.analysis.liveness import list_live
 from azero_jax.compiled.inline import allocating, called, compiled_loop, inlined
 from azero_jax.compiled.tables import MAX_SIZE, OFFSET, SpaceTables
 from azero_jax.language.program import ProgramArrays
 from azero_jax.mutate.learnable import learns
-from azero_jax.mutate.live_code import PARENT, has_changed, list_live_code, make_live_code
+from azero_jax.mutate.live_code import PARENT, find_parent, has_changed, make_live_code
 from azero_jax.mutate.live_mutations import mutate_live_code
 from azero_jax.mutate.mutations import apply_mutation, draw_mutation, mutate_one
 from azero_jax.mutate.policy import FIRST_LIVE, MutationOdds
@@ -93,7 +94,8 @@ def breed_learnable(
         _copy(parent_rows, parent, child_rows, child)
         if odds.probability < 1.0 and generator.random() >= odds.probability:
             continue
-        list_live_code(children, child, space, code, PARENT)
+        find_parent(children, child, space, code)
+        list_live(children, child, space, code.found, PARENT)
         mutation = 0
         for attempt in range(_TRIES):
             if attempt % _TRIES_EACH == 0:
@@ -104,8 +106,9 @@ def breed_learnable(
                 is_made = apply_mutation(mutation, children, child, space, generator)
             if is_frozen:
                 _keep_frozen(frozen, programs, parent, children, child, space)
-            is_made = is_made and has_changed(programs, parent, children, child, space, code)
-            if is_made and learns(children, child, space, kinds[island], code.builder):
+            # What cannot learn is by far the most frequent, and what has not changed the dearest to tell.
+            is_made = is_made and learns(children, child, space, kinds[island], code.builder)
+            if is_made and has_changed(programs, parent, children, child, space, code):
                 origins[child, 1] = mutation
                 break
             _copy(parent_rows, parent, child_rows, child)

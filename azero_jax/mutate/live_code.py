@@ -47,36 +47,48 @@ class LiveCode(NamedTuple):
 
     Attributes:
       builder: for what is built from nothing.
-      found: the live slots of the parent (row PARENT), and of the program as it is now (row NOW).
+      found: the live slots of the parent (row PARENT), and of the program that is changed (row NOW).
+      child: the live slots of what has come of it.
       holds: `[R + 2]` whether a live instruction writes a register, or it is set from outside.
       choices: `[R + L]` registers or slots to draw from.
+      is_parents: `[1]` whether row NOW and `holds` are still those of the parent.
     """
 
     builder: Builder
     found: Liveness
+    child: Liveness
     holds: NDArray[np.bool_]
     choices: NDArray[np.int64]
+    is_parents: NDArray[np.bool_]
 
 
 @allocating
 def make_live_code(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> LiveCode:
     """Scratch memory for programs of a space, of `length` slots."""
     rows = space.facts[TOTAL] + 2
-    found = make_liveness(2, length, space)
-    return LiveCode(make_builder(space, zero), found, np.zeros(rows, np.bool_), np.zeros(rows + length, np.int64))
+    return LiveCode(
+        make_builder(space, zero),
+        make_liveness(2, length, space),
+        make_liveness(1, length, space),
+        np.zeros(rows, np.bool_),
+        np.zeros(rows + length, np.int64),
+        np.zeros(1, np.bool_),
+    )
 
 
-@called
-def list_live_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, row: int) -> None:
-    """Finds what is live in program `n`: the parent of what is to be made, or the program as it is now."""
-    find_live(programs, n, space, code.found)
-    list_live(programs, n, space, code.found, row)
+@inlined
+def find_parent(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
+    """Finds what is live in program `n`, which is still like its parent, and which registers hold something."""
+    find_code(programs, n, space, code)
+    code.is_parents[0] = True
 
 
 @called
 def find_code(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode) -> None:
-    """Finds what is live in program `n`, and which registers hold something."""
-    list_live_code(programs, n, space, code, NOW)
+    """Finds what is live in program `n` as it is now, and which registers hold something."""
+    code.is_parents[0] = False
+    find_live(programs, n, space, code.found)
+    list_live(programs, n, space, code.found, NOW)
     for register in range(space.facts[TOTAL]):
         code.holds[register] = space.registers[register, SET_OUTSIDE] != 0
     code.holds[space.facts[PREDICTION]] = True
@@ -90,13 +102,14 @@ def has_changed(
     parents: ProgramArrays, parent: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode
 ) -> bool:
     """Whether the live code of program `n` is another than that of its parent, which is in row PARENT."""
-    found = code.found
-    list_live_code(programs, n, space, code, NOW)
+    found, child = code.found, code.child
+    find_live(programs, n, space, child)
+    list_live(programs, n, space, child, 0)
     for function in range(4):
-        if found.begin[PARENT, function] != found.begin[NOW, function]:
+        if found.begin[PARENT, function] != child.begin[0, function]:
             return True
     for k in range(found.begin[PARENT, 3]):
-        old, new = found.live[PARENT, k], found.live[NOW, k]
+        old, new = found.live[PARENT, k], child.live[0, k]
         if parents.opcodes[parent, old] != programs.opcodes[n, new]:
             return True
         for field in range(3):

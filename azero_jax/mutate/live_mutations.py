@@ -12,7 +12,7 @@ from azero_jax.compiled.inline import called
 from azero_jax.compiled.tables import LEARN, SETUP, SpaceTables
 from azero_jax.language.program import ProgramArrays
 from azero_jax.mutate.building import Builder, build_learn, build_predict, draw_needed, find_needs
-from azero_jax.mutate.live_code import NONE, LiveCode, draw_learned, draw_live, find_code
+from azero_jax.mutate.live_code import NONE, LiveCode, draw_learned, draw_live, find_parent
 from azero_jax.mutate.policy import Mutation
 from azero_jax.mutate.rewiring import (
     change_connection,
@@ -29,8 +29,12 @@ from azero_jax.mutate.updates import add_learned, drop_learned, rebuild_update
 def mutate_live_code(
     mutation: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
 ) -> bool:
-    """Mutates the live code of program `n` in place; False if the mutation does not fit the program."""
-    find_code(programs, n, space, code)
+    """Mutates the live code of program `n` in place; False if the mutation does not fit the program.
+
+    The program is like its parent, of which `find_parent` has found what is live.
+    """
+    if not code.is_parents[0]:
+        find_parent(programs, n, space, code)
     if mutation == Mutation.REBUILD_FUNCTION.value:
         return _rebuild_function(programs, n, space, code.builder, generator)
     if mutation == Mutation.ADD_LEARNED.value:

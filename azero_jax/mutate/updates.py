@@ -62,7 +62,7 @@ def add_learned(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveC
     slot = draw_live(PREDICT, LEARN, code, generator)
     if learned == NONE or slot == NONE:
         return False
-    code.holds[learned] = True  # it is no free register any more
+    code.holds[learned], code.is_parents[0] = True, False  # it is no free register any more
     if not insert_connected(slot, learned, programs, n, space, code, generator):
         return False
     find_code(programs, n, space, code)
