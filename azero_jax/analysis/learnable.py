@@ -12,13 +12,12 @@ nothing fills, x - x. Numbers are taken for real ones, so zero times anything is
 The idea is that of Mishima and Ono, "valid algorithm graphs" (Institute of Science Tokyo, 2024 and 2025).
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
+from azero_jax.analysis.bit_flow import MOST_REGISTERS, BitFlow, can_learn, is_zero, make_bit_flow, step_table
 from azero_jax.compiled.inline import allocating, called, compiled_loop, inlined
 from azero_jax.compiled.tables import (
     FEATURES,
@@ -56,11 +55,13 @@ class Flow(NamedTuple):
       may_differ: `[2, R + 2]` whether a register may hold something else than zero.
       sources: `[R + 2, words]` what each register depends on within the round, as bits of words.
       sets: `[2, words]` what the prediction needs, and what one register depends on, over all rounds.
+      bits: of a space of few registers, for which the others are not used.
     """
 
     may_differ: NDArray[np.bool_]
     sources: Table
     sets: Table
+    bits: BitFlow
 
 
 def learnable(
@@ -79,24 +80,13 @@ def learnable(
       ValueError: the metric needs registers that the space does not have.
     """
     found = np.empty(len(programs), np.bool_)
-    tables, zero = space_tables(space, metric), zero_table(space.features)
-    _test_all(programs.arrays(), tables, zero, strict, kind_bits(kinds), found)
+    _test_all(programs.arrays(), space_tables(space, metric), step_table(space), strict, kind_bits(kinds), found)
     return found
 
 
 def kind_bits(kinds: str) -> int:
     """Kinds of registers, by their letters, as bits: `v` is 2."""
     return sum(1 << place for place, kind in enumerate(ops.KINDS) if kind in kinds)
-
-
-@functools.lru_cache
-def zero_table(features: int) -> NDArray[np.bool_]:
-    """`[65, 2, 3]` bool: whether the result is zero, by op, and by whether each input may differ from zero.
-
-    The second input may also be the first one. Of an op with constants these are the inputs.
-    """
-    levels = (ZERO_LEVEL, ONE_LEVEL, SAME)
-    return transfer_table(features)[:, levels[:2], :][:, :, levels] == ZERO_LEVEL
 
 
 def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None:
@@ -134,75 +124,72 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
 
 
 @allocating
-def make_flow(space: SpaceTables) -> Flow:
-    """Scratch memory for programs of a space."""
+def make_flow(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> Flow:
+    """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
     rows = space.facts[TOTAL] + 2
     words = (space.facts[TOTAL] + _OTHERS + 63) // 64
-    return Flow(np.zeros((2, rows), np.bool_), np.zeros((rows, words), np.int64), np.zeros((2, words), np.int64))
+    may_differ, bits = np.zeros((2, rows), np.bool_), make_bit_flow(length, space, steps)
+    return Flow(may_differ, np.zeros((rows, words), np.int64), np.zeros((2, words), np.int64), bits)
 
 
 @compiled_loop
 def _test_all(
     programs: ProgramArrays,
     space: SpaceTables,
-    zero: NDArray[np.bool_],
+    steps: NDArray[np.int64],
     strict: bool,
     kinds: int,
     found: NDArray[np.bool_],
 ) -> None:
-    flow = make_flow(space)
+    flow = make_flow(programs.opcodes.shape[1], space, steps)
     for n in range(len(found)):
-        found[n] = is_learnable(programs, n, space, zero, strict, kinds, flow)
-
-
-@called
-def is_learnable(
-    programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], strict: bool, kinds: int, flow: Flow
-) -> bool:
-    """Whether program `n` is learnable; see `learnable`. `kinds` are bits.
-
-    First as if every register held something, which takes less time and settles the matter for most programs: what is
-    zero can only make fewer programs learnable.
-    """
-    total = space.facts[TOTAL]
-    for register in range(total):
-        flow.may_differ[_ENTRY, register] = True
-    for is_known in range(2):
-        if is_known:
-            _find_nonzero(programs, n, space, zero, flow)
-        if not _follow_predict(programs, n, space, zero, flow):
-            return False
-        _follow_learn(programs, n, space, zero, flow)
-        if is_known and strict and not _all_learn(total, flow):
-            return False
-        _close(_NEEDED, total, flow)
-        learned = 0  # kinds, as bits
-        for register in range(total):
-            kind = 1 << space.registers[register, KIND]
-            is_enough = learned != 0 and (kind & kinds & ~learned) == 0
-            if not is_enough and _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
-                learned |= kind
-        if learned == 0 or (kinds & ~learned) != 0:
-            return False
-    return True
+        found[n] = is_learnable(programs, n, space, strict, kinds, flow)
 
 
 @inlined
-def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> None:
+def is_learnable(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow) -> bool:
+    """Whether program `n` is learnable; see `learnable`. `kinds` are bits."""
+    if space.facts[TOTAL] <= MOST_REGISTERS and not strict:
+        return can_learn(programs, n, space, kinds, flow.bits)
+    return _can_learn(programs, n, space, strict, kinds, flow)
+
+
+@called
+def _can_learn(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow) -> bool:
+    """The same whatever the number of registers."""
+    total = space.facts[TOTAL]
+    _find_nonzero(programs, n, space, flow)
+    if not _follow_predict(programs, n, space, flow):
+        return False
+    _follow_learn(programs, n, space, flow)
+    if strict and not _all_learn(total, flow):
+        return False
+    _close(_NEEDED, total, flow)
+    learned = 0  # kinds, as bits
+    for register in range(total):
+        kind = 1 << space.registers[register, KIND]
+        is_enough = learned != 0 and (kind & kinds & ~learned) == 0
+        if not is_enough and _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
+            learned |= kind
+    return learned != 0 and (kinds & ~learned) == 0
+
+
+@inlined
+def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, flow: Flow) -> None:
     """Finds which registers may hold something else than zero when Predict begins, in any round."""
     may_differ, facts = flow.may_differ, space.facts
     for register in range(facts[TOTAL]):
         may_differ[_NOW, register] = False
-    _run(SETUP, programs, n, space, zero, False, flow)
+    _run(SETUP, programs, n, space, False, flow)
     for register in range(facts[TOTAL]):
         may_differ[_ENTRY, register] = may_differ[_NOW, register]
     has_grown = True
     while has_grown:
         _give(PREDICT, space, flow)
-        _run(PREDICT, programs, n, space, zero, False, flow)
+        _run(PREDICT, programs, n, space, False, flow)
         may_differ[_NOW, facts[PREDICTION]] |= facts[IS_SQUASHED] != 0  # a probability is never provably zero
         _give(LEARN, space, flow)
-        _run(LEARN, programs, n, space, zero, False, flow)
+        _run(LEARN, programs, n, space, False, flow)
         has_grown = False
         for register in range(facts[TOTAL]):
             has_grown |= may_differ[_NOW, register] & ~may_differ[_ENTRY, register]
@@ -211,7 +198,7 @@ def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDA
 
 
 @inlined
-def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> bool:
+def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, flow: Flow) -> bool:
     """Follows sources through Predict; whether the prediction depends on the features and on some register."""
     total, prediction = space.facts[TOTAL], space.facts[PREDICTION]
     for register in range(total):
@@ -220,7 +207,7 @@ def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, zero: N
             flow.sources[register, word] = 0
         flow.sources[register, register >> 6] = np.int64(flow.may_differ[_ENTRY, register]) << (register & 63)
     _give(PREDICT, space, flow)
-    _run(PREDICT, programs, n, space, zero, True, flow)
+    _run(PREDICT, programs, n, space, True, flow)
     if not _has(flow.sources, prediction, total + _FROM_FEATURES):
         return False
     for word in range(flow.sources.shape[1]):
@@ -232,14 +219,14 @@ def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, zero: N
 
 
 @inlined
-def _follow_learn(programs: ProgramArrays, n: int, space: SpaceTables, zero: NDArray[np.bool_], flow: Flow) -> None:
+def _follow_learn(programs: ProgramArrays, n: int, space: SpaceTables, flow: Flow) -> None:
     """Follows sources on through Learn; what is set from outside then has none."""
     total, prediction = space.facts[TOTAL], space.facts[PREDICTION]
     for word in range(flow.sources.shape[1]):
         flow.sources[prediction, word] = 0
     _add(flow.sources, prediction, total + _FROM_PREDICTION)
     _give(LEARN, space, flow)
-    _run(LEARN, programs, n, space, zero, True, flow)
+    _run(LEARN, programs, n, space, True, flow)
     _clear_outside(space, flow)
 
 
@@ -271,7 +258,7 @@ def _run(
     programs: ProgramArrays,
     n: int,
     space: SpaceTables,
-    zero: NDArray[np.bool_],
+   
     follows: bool,
     flow: Flow,
 ) -> None:
@@ -288,12 +275,12 @@ def _run(
         second = _NOT_ZERO if may_differ[_NOW, in2] | (programs.constants[n, slot, 1] != 0) else _ZERO
         if in1 == in2 and space.ops[op, IN1_USED + IN2]:
             second = _EQUAL
-        is_zero, keeps = zero[op, np.int64(first), second], space.ops[op, KEEPS] != 0
-        may_differ[_NOW, out] = ~is_zero | (keeps & may_differ[_NOW, out])
+        zero, keeps = is_zero(flow.bits.ops[op], np.int64(first), second), space.ops[op, KEEPS] != 0
+        may_differ[_NOW, out] = ~zero | (keeps & may_differ[_NOW, out])
         if follows:
             for word in range(sources.shape[1]):
                 kept = sources[out, word] if keeps else 0
-                new = 0 if is_zero else sources[in1, word] | sources[in2, word]
+                new = 0 if zero else sources[in1, word] | sources[in2, word]
                 sources[out, word] = kept | new
 
 

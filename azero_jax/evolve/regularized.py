@@ -17,7 +17,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis.learnable import kind_bits, zero_table
+from azero_jax.analysis.bit_flow import step_table
+from azero_jax.analysis.learnable import kind_bits
 from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
 from azero_jax.evolve.ancestry import Ancestor, Ancestry
@@ -201,10 +202,10 @@ class Evolution:
             tournament, tables, odds = self._settings.tournament, self._tables, self._odds
             frozen, generator, origins = self._frozen, self._generator, half.origins
             if self._settings.candidates == "learnable":
-                zero = zero_table(self._space.features)
+                steps = step_table(self._space)
                 kinds = self._kinds[half.islands]
                 breed_learnable(
-                    parents, half.fitness, tournament, tables, odds, frozen, zero, kinds, generator, children, origins
+                    parents, half.fitness, tournament, tables, odds, frozen, steps, kinds, generator, children, origins
                 )
             else:
                 breed(parents, half.fitness, tournament, tables, odds, frozen, generator, children, origins)

@@ -51,22 +51,20 @@ class Builder(NamedTuple):
       preferred: `[R + 2]` whether each register is a preferred input.
       choices: `[R + 2]` registers to draw from.
       flow: of the test whether a program is learnable.
-      zero: from `zero_table`.
     """
 
     needs: NDArray[np.int64]
     preferred: NDArray[np.bool_]
     choices: NDArray[np.int64]
     flow: Flow
-    zero: NDArray[np.bool_]
 
 
 @allocating
-def make_builder(space: SpaceTables, zero: NDArray[np.bool_]) -> Builder:
-    """Scratch memory for programs of a space."""
+def make_builder(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> Builder:
+    """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
     rows = space.facts[TOTAL] + 2
     needs, preferred, choices = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.int64)
-    return Builder(needs, preferred, choices, make_flow(space), zero)
+    return Builder(needs, preferred, choices, make_flow(length, space, steps))
 
 
 @inlined

@@ -63,11 +63,11 @@ class LiveCode(NamedTuple):
 
 
 @allocating
-def make_live_code(length: int, space: SpaceTables, zero: NDArray[np.bool_]) -> LiveCode:
-    """Scratch memory for programs of a space, of `length` slots."""
+def make_live_code(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> LiveCode:
+    """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
     rows = space.facts[TOTAL] + 2
     return LiveCode(
-        make_builder(space, zero),
+        make_builder(length, space, steps),
         make_liveness(2, length, space),
         make_liveness(1, length, space),
         np.zeros(rows, np.bool_),

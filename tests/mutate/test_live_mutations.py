@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from azero_jax.analysis import prune
-from azero_jax.analysis.learnable import learnable, zero_table
+from azero_jax.analysis.bit_flow import step_table
+from azero_jax.analysis.learnable import learnable
 from azero_jax.compiled.tables import space_tables
 from azero_jax.config.presets import PRESETS
 from azero_jax.evolve.breeding import breed_learnable
@@ -41,10 +42,10 @@ def children_of(
     odds = MutationPolicy(1.0, tuple((mutation.name.lower(), 1.0) for mutation in mutations)).odds()
     children, origins = empty_programs(count, space), np.zeros((count, 2), np.int64)
     fitness, generator = np.zeros((count, 1)), np.random.default_rng(seed)  # islands of one program
-    tables, zero = space_tables(space, metric), zero_table(space.features)
+    tables, steps = space_tables(space, metric), step_table(space)
     nothing, kinds = np.zeros(3, np.bool_), np.zeros(count, np.int64)
     arrays = parents.arrays(), children.arrays()
-    breed_learnable(arrays[0], fitness, 1, tables, odds, nothing, zero, kinds, generator, arrays[1], origins)
+    breed_learnable(arrays[0], fitness, 1, tables, odds, nothing, steps, kinds, generator, arrays[1], origins)
     assert (origins[:, 0] == np.arange(count)).all()
     return children, origins[:, 1], origins[:, 0]
 
