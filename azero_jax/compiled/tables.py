@@ -20,8 +20,11 @@ Table = NDArray[np.int64]
 
 SETUP, PREDICT, LEARN = range(3)  # functions, by their place in `SearchSpace.functions`
 
-# Columns of `SpaceTables.functions`; the allowed ops' numbers come last.
+# Columns of `SpaceTables.functions`; then come the allowed ops' numbers, and, for each kind of output and of an input,
+# as `ops_for` has it, how many of them have these, and which.
 OP_COUNT, MIN_SIZE, INITIAL_SIZE, MAX_SIZE, OFFSET, FIRST_OP = range(6)
+_FITTING, _FITTING_WIDTH = FIRST_OP + len(ops.OPS), 1 + len(ops.OPS)
+ANY_INPUT = len(ops.KINDS)  # in place of the kind of an input
 # Columns of `SpaceTables.ops`, beside IN1, IN2 and OUT: the first register of each operand's kind.
 IN1_USED, IN2_USED, OUT_USED, KEEPS, COMMUTATIVE, RANDOM, CONSTANTS, INPUTS, INDICES = range(3, 12)
 LOWEST, COUNT = 12, 15  # of the three address fields: lowest value, and how many values there are
@@ -35,7 +38,8 @@ class SpaceTables(NamedTuple):
     """A search space and the registers' roles, for compiled loops.
 
     Attributes:
-      functions: `[3, 5 + 65]` int64, a row a function: the columns OP_COUNT to OFFSET, then the allowed ops' numbers.
+      functions: `[3, 862]` int64, a row a function: the columns OP_COUNT to OFFSET, then the allowed ops' numbers, then
+        twelve times how many of these there are of some kinds, and their numbers.
       ops: `[65, 18]` int64, a row an op: for IN1, IN2 and OUT the first register of the operand's kind, and whether the
         op has it (if not, its register is R or R + 1); then the op's traits; and what its address fields may hold.
       registers: `[R + 2, 6]` int64, a row a register: its kind (position in `ops.KINDS`), whether it is set before
@@ -87,12 +91,29 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
     registers[[*given, prediction], FIXED] = 1
     words = -(-(total + 2) // 64)
     facts = np.array([*space.offsets, total, prediction, label, features, words, metric.is_classification])
-    functions = np.zeros((3, FIRST_OP + len(ops.OPS)), np.int64)
+    functions = np.zeros((3, _FITTING + len(ops.KINDS) * (ANY_INPUT + 1) * _FITTING_WIDTH), np.int64)
     for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
         row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset
         row[FIRST_OP : FIRST_OP + len(function.ops)] = function.ops
+        for output, kind in enumerate(ops.KINDS):
+            for given, read in enumerate((*ops.KINDS, "")):  # "" is in all that ops read
+                fitting = [op for op in function.ops if ops.OPS[op].output == kind and read in ops.OPS[op].inputs]
+                column = _ops_for(output, given)
+                row[column : column + 1 + len(fitting)] = len(fitting), *fitting
     return SpaceTables(functions, op_table, registers, facts)
 
+
+def _ops_for(output: int, given: int) -> int:
+    """The column of a function where it says how many of its ops there are, then which, of these kinds.
+
+    Args:
+      output: the kind that they write, as its place in `ops.KINDS`.
+      given: a kind that they read, likewise; `ANY_INPUT` of all.
+    """
+    return _FITTING + (output * (ANY_INPUT + 1) + given) * _FITTING_WIDTH
+
+
+ops_for = inlined(_ops_for)  # for compiled loops
 
 @inlined
 def find_register(

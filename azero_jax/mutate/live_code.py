@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from azero_jax.analysis.liveness import BEFORE, IS_LIVE, Liveness, find_live, is_in, list_live, make_liveness
 from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
+    ANY_INPUT,
     END,
     FIRST,
-    FIRST_OP,
     FIRST_OUTPUT,
     FIXED,
     IN1_USED,
@@ -23,13 +23,13 @@ from azero_jax.compiled.tables import (
     LEARN,
     MAX_SIZE,
     OFFSET,
-    OP_COUNT,
     PREDICT,
     PREDICTION,
     SET_OUTSIDE,
     TOTAL,
     SpaceTables,
     find_register,
+    ops_for,
 )
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 from azero_jax.mutate.building import Builder, find_needs, make_builder
@@ -39,7 +39,6 @@ from azero_jax.mutate.mutations import close_slot, open_slot
 NONE: Final = -1  # no slot, register or field
 PARENT, NOW = range(2)  # rows of `LiveCode.found`
 _HELD: Final = 0.75  # of the inputs that are drawn, this share is among registers that hold something
-_DRAWS: Final = 64  # for an op of the right kinds
 
 
 class LiveCode(NamedTuple):
@@ -197,17 +196,14 @@ def draw_free(kind_of: int, space: SpaceTables, code: LiveCode, generator: Gener
 
 @called
 def draw_op(function: int, output: int, given: int, space: SpaceTables, generator: Generator) -> int:
-    """An op of a function that writes the kind of register `output`, and reads that of `given`; NONE if none is met.
+    """An op of a function that writes the kind of register `output`, and reads that of `given`; NONE if none does.
 
     `given` is NONE where it may read anything.
     """
-    wanted = space.registers[output, KIND]
-    for _ in range(_DRAWS):
-        op = space.functions[function, FIRST_OP + below(space.functions[function, OP_COUNT], generator)]
-        fits = space.ops[op, IN1_USED + OUT] != 0 and space.registers[space.ops[op, OUT], KIND] == wanted
-        if fits and (given == NONE or reads_kind(op, IN1, given, space) or reads_kind(op, IN2, given, space)):
-            return op
-    return NONE
+    kind = ANY_INPUT if given == NONE else space.registers[given, KIND]
+    column = ops_for(space.registers[output, KIND], kind)
+    count = space.functions[function, column]
+    return space.functions[function, column + 1 + below(count, generator)] if count > 0 else NONE
 
 
 @inlined
