@@ -253,15 +253,7 @@ def _give(function: int, space: SpaceTables, flow: Flow) -> None:
 
 
 @called
-def _run(
-    function: int,
-    programs: ProgramArrays,
-    n: int,
-    space: SpaceTables,
-   
-    follows: bool,
-    flow: Flow,
-) -> None:
+def _run(function: int, programs: ProgramArrays, n: int, space: SpaceTables, follows: bool, flow: Flow) -> None:
     """Runs one function on what may differ from zero and, if asked for, on sources."""
     may_differ, sources = flow.may_differ, flow.sources
     for place in range(programs.sizes[n, function]):

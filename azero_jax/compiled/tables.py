@@ -115,6 +115,7 @@ def _ops_for(output: int, given: int) -> int:
 
 ops_for = inlined(_ops_for)  # for compiled loops
 
+
 @inlined
 def find_register(
     field: int, programs: ProgramArrays, n: int, slot: int | np.uint64, op: int, space: SpaceTables

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from azero_jax.analysis.learnable import Flow, make_flow
 from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
+    ANY_INPUT,
     END,
     FEATURES,
     FIRST_OP,
@@ -34,12 +35,12 @@ from azero_jax.compiled.tables import (
     find_register,
 )
 from azero_jax.language.program import OUT, ProgramArrays
-from azero_jax.mutate.drawing import below, draw_field, randomize_function, write_instruction
+from azero_jax.mutate.drawing import below, draw_field, draw_op, randomize_function, write_instruction
 
 _LIVE: Final = 0.8  # of the slots that could write something needed, this share does
 _PREFERRED: Final = 0.6  # of their inputs, this share is what makes a program learn
 _TRIES: Final = 200  # at one function
-_DRAWS: Final = 64  # for an op or output of the right kind
+_DRAWS: Final = 64  # for an output that is not needed
 _FREE, _OPEN, _CLOSED = range(3)  # of a register: not needed, needed and to be written, needed as the function finds it
 
 
@@ -220,17 +221,16 @@ def _make_instruction(
 ) -> None:
     """Makes an instruction that writes `target`, or, if that is -1 or no op can, one that writes nothing needed."""
     needs, fits, draws = builder.needs, False, 0
-    wanted = space.registers[target, KIND] if target >= 0 else -1
-    op, base, out = 0, 0, 0
+    op, base, out = 0, 0, target
+    if target >= 0:
+        op = draw_op(function, space.registers[target, KIND], ANY_INPUT, space, generator)
+        fits, base = op >= 0, space.ops[op, OUT]
+        draws = _DRAWS - 1  # no op writes that kind: any other one
     while not fits and draws < _DRAWS:
         op = space.functions[function, FIRST_OP + below(space.functions[function, OP_COUNT], generator)]
         base = space.ops[op, OUT]
-        if target >= 0:
-            fits = space.registers[base, KIND] == wanted
-            out = target if fits else out
-        else:
-            out = base + draw_field(op, OUT, space, generator)
-            fits = needs[out] == _FREE
+        out = base + draw_field(op, OUT, space, generator)
+        fits = needs[out] == _FREE
         draws += 1
     write_instruction(programs, n, slot, op, space, generator)
     if fits:

@@ -7,7 +7,17 @@ from numpy.random import Generator
 
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.splitmix import STEP, random_word, unit_interval
-from azero_jax.compiled.tables import CONSTANTS, COUNT, FIRST_OP, LOWEST, OFFSET, OP_COUNT, SpaceTables, space_tables
+from azero_jax.compiled.tables import (
+    CONSTANTS,
+    COUNT,
+    FIRST_OP,
+    LOWEST,
+    OFFSET,
+    OP_COUNT,
+    SpaceTables,
+    ops_for,
+    space_tables,
+)
 from azero_jax.language import ops
 from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.space import MAX_FEATURES, SearchSpace
@@ -141,6 +151,14 @@ def write_instruction(
     first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
     second = generator.random() if space.ops[op, CONSTANTS] > 1 else 0.0
     _write_constants(programs, n, slot, op, first, second, space)
+
+
+@inlined
+def draw_op(function: int, output: int, given: int, space: SpaceTables, generator: Generator) -> int:
+    """One of the ops of a function that write and read registers of these kinds, as `ops_for` has them; -1: none."""
+    column = ops_for(output, given)
+    count = space.functions[function, column]
+    return space.functions[function, column + 1 + below(count, generator)] if count > 0 else -1
 
 
 @inlined

@@ -29,11 +29,10 @@ from azero_jax.compiled.tables import (
     TOTAL,
     SpaceTables,
     find_register,
-    ops_for,
 )
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 from azero_jax.mutate.building import Builder, find_needs, make_builder
-from azero_jax.mutate.drawing import below, write_instruction
+from azero_jax.mutate.drawing import below, draw_op, write_instruction
 from azero_jax.mutate.mutations import close_slot, open_slot
 
 NONE: Final = -1  # no slot, register or field
@@ -194,16 +193,14 @@ def draw_free(kind_of: int, space: SpaceTables, code: LiveCode, generator: Gener
     return first + below(end - first, generator) if end > first else NONE
 
 
-@called
-def draw_op(function: int, output: int, given: int, space: SpaceTables, generator: Generator) -> int:
+@inlined
+def draw_connected(function: int, output: int, given: int, space: SpaceTables, generator: Generator) -> int:
     """An op of a function that writes the kind of register `output`, and reads that of `given`; NONE if none does.
 
     `given` is NONE where it may read anything.
     """
-    kind = ANY_INPUT if given == NONE else space.registers[given, KIND]
-    column = ops_for(space.registers[output, KIND], kind)
-    count = space.functions[function, column]
-    return space.functions[function, column + 1 + below(count, generator)] if count > 0 else NONE
+    read = ANY_INPUT if given == NONE else space.registers[given, KIND]
+    return draw_op(function, space.registers[output, KIND], read, space, generator)
 
 
 @inlined

@@ -12,9 +12,9 @@ from azero_jax.mutate.live_code import (
     NONE,
     NOW,
     LiveCode,
+    draw_connected,
     draw_free,
     draw_held,
-    draw_op,
     function_of,
     make_room,
     reads_kind,
@@ -58,7 +58,7 @@ def change_op(
     function, old = function_of(slot, space), programs.opcodes[n, slot]
     output = register_at(OUT, programs, n, slot, space)
     inputs = register_at(0, programs, n, slot, space), register_at(1, programs, n, slot, space)
-    op = draw_op(function, output, NONE, space, generator)
+    op = draw_connected(function, output, NONE, space, generator)
     is_new = op != NONE and op != old
     if not is_new:
         return False
@@ -95,7 +95,7 @@ def insert_connected(
     field = below(inputs + 1, generator)
     is_input = field < inputs
     old = register_at(field if is_input else OUT, programs, n, slot, space)
-    new_op = draw_op(function, old, given, space, generator)
+    new_op = draw_connected(function, old, given, space, generator)
     if new_op == NONE:
         return False
     new = make_room(programs, n, function, slot if is_input else slot + 1, space, code)
@@ -171,7 +171,7 @@ def rebuild_subgraph(
     for place in (maker, slot):
         output = register_at(OUT, programs, n, place, space)
         given = NONE if place == maker else read
-        op = draw_op(function, output, given, space, generator)
+        op = draw_connected(function, output, given, space, generator)
         if op == NONE:
             return False
         write_op(op, output, given, programs, n, place, space, code, generator)

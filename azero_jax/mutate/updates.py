@@ -12,12 +12,12 @@ from azero_jax.mutate.drawing import below
 from azero_jax.mutate.live_code import (
     NONE,
     LiveCode,
+    draw_connected,
     draw_fixed,
     draw_free,
     draw_learned,
     draw_live,
     draw_made,
-    draw_op,
     find_code,
     make_room,
     register_at,
@@ -38,7 +38,7 @@ def rebuild_update(
     for slot in range(first, first + programs.sizes[n, LEARN]):
         if register_at(OUT, programs, n, slot, space) == learned:
             writer = slot
-    op = draw_op(LEARN, learned, learned, space, generator)
+    op = draw_connected(LEARN, learned, learned, space, generator)
     if op == NONE:
         return False
     _write_update(op, writer, learned, programs, n, space, code, generator)
@@ -70,7 +70,7 @@ def add_learned(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveC
     if not _insert_update(learned, programs, n, space, code, generator):
         return False
     if space.functions[SETUP, OP_COUNT] > 0 and generator.random() < 0.5:
-        op = draw_op(SETUP, learned, NONE, space, generator)
+        op = draw_connected(SETUP, learned, NONE, space, generator)
         end = space.functions[SETUP, OFFSET] + programs.sizes[n, SETUP]
         find_code(programs, n, space, code)
         new = NONE if op == NONE else make_room(programs, n, SETUP, end, space, code)
@@ -97,7 +97,7 @@ def _insert_update(
     learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
 ) -> bool:
     """Inserts an update of a register into Learn, at a random place; False if no op fits, or there is no room."""
-    op = draw_op(LEARN, learned, learned, space, generator)
+    op = draw_connected(LEARN, learned, learned, space, generator)
     place = space.functions[LEARN, OFFSET] + below(programs.sizes[n, LEARN] + 1, generator)
     slot = NONE if op == NONE else make_room(programs, n, LEARN, place, space, code)
     if slot == NONE:
@@ -146,7 +146,7 @@ def _feed(
     if fed == NONE or not code.found.slots[slot, IS_LIVE]:  # or it might make way itself
         return NONE
     output = draw_free(register_at(fed, programs, n, slot, space), space, code, generator)
-    op = NONE if output == NONE else draw_op(LEARN, output, NONE, space, generator)
+    op = NONE if output == NONE else draw_connected(LEARN, output, NONE, space, generator)
     new = NONE if op == NONE else make_room(programs, n, LEARN, slot, space, code)
     if new != NONE:
         set_register(fed, output, programs, n, new + 1, space)
