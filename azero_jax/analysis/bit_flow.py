@@ -8,6 +8,7 @@ import functools
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
 from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
@@ -33,12 +34,12 @@ from azero_jax.language.space import SearchSpace
 
 MOST_REGISTERS: Final = 60  # so that a word has room for them, three sources, and a sign
 _REGISTER: Final = 0xFF
-# Where a step has its fields: input, input and output; whether the output keeps what is not written; whether the
-# inputs are the same register; whether each constant is not zero; for which of these the result is zero; and, in
-# `step_table` alone, which operands there are.
-_IN1, _IN2, _OUT, _KEEPS, _SAME, _CONSTANTS, _ZEROS, _USED = 0, 8, 16, 24, 25, 26, 28, 34
+# Where a step has its fields: input, input and output; whether the output keeps what is not written; which of these
+# operands there are; of the op, for which inputs its result is zero, as in `is_zero`; and of the instruction, for which
+# it may be something else: first if both inputs are zero, then if the first, the second, or none is.
+_IN1, _IN2, _OUT, _KEEPS, _USED, _ZEROS, _RESULTS = 0, 8, 16, 24, 25, 28, 34
 _FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION = (1 << 60, 1 << 61, 1 << 62)
-_SOURCES: Final = MOST_REGISTERS + 2
+_REGISTERS: Final = _FROM_FEATURES - 1
 
 
 class BitFlow(NamedTuple):
@@ -47,7 +48,7 @@ class BitFlow(NamedTuple):
     Attributes:
       steps: `[L]` the instructions.
       sources: `[62]` what each register depends on, as bits.
-      kinds: `[3]` the registers of each kind, as bits.
+      kinds: `[60]` the kind of each register.
       outside: `[1]` those that are set from outside, as bits.
       ops: `[65]` from `step_table`.
     """
@@ -77,11 +78,11 @@ def step_table(space: SearchSpace) -> NDArray[np.int64]:
 @allocating
 def make_bit_flow(length: int, space: SpaceTables, ops: NDArray[np.int64]) -> BitFlow:
     """Scratch memory for programs of `length` slots, which nobody may ask for where registers are too many."""
-    kinds, outside = np.zeros(3, np.int64), np.zeros(1, np.int64)
+    kinds, outside = np.zeros(MOST_REGISTERS, np.int64), np.zeros(1, np.int64)
     for register in range(min(space.facts[TOTAL], MOST_REGISTERS)):
-        kinds[space.registers[register, KIND]] |= 1 << register
+        kinds[register] = space.registers[register, KIND]
         outside[0] |= space.registers[register, SET_OUTSIDE] << register
-    return BitFlow(np.zeros(length, np.int64), np.zeros(_SOURCES, np.int64), kinds, outside, ops)
+    return BitFlow(np.zeros(length, np.int64), np.zeros(MOST_REGISTERS + 2, np.int64), kinds, outside, ops)
 
 
 @called
@@ -91,34 +92,13 @@ def can_learn(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, f
     First as if no register were zero, which takes less time and settles the matter for most programs: what is zero can
     only make fewer programs learnable.
     """
-    facts, sources = space.facts, flow.sources
-    total, prediction, outside = facts[TOTAL], facts[PREDICTION], flow.outside[0]
+    everything = (1 << space.facts[TOTAL]) - 1
     _write_steps(PREDICT, programs, n, space, flow)
     _write_steps(LEARN, programs, n, space, flow)
-    entry = nonzero = (1 << total) - 1
-    for is_known in range(2):
-        if is_known:
-            _write_steps(SETUP, programs, n, space, flow)
-            entry = nonzero = _find_nonzero(programs, n, space, flow)
-        for register in range(total):
-            sources[register] = entry & ~outside & (1 << register)
-        sources[total] = sources[total + 1] = 0
-        sources[facts[FEATURES]] = _FROM_FEATURES
-        nonzero = (nonzero & ~outside) | (1 << facts[FEATURES])
-        nonzero = _follow(PREDICT, programs.sizes[n, PREDICT], nonzero, is_known != 0, space, flow)
-        needed = sources[prediction]
-        if needed & _FROM_FEATURES == 0 or needed & (_FROM_FEATURES - 1) == 0:
-            return False
-        _clear(outside, total, sources)
-        sources[prediction] = _FROM_PREDICTION
-        sources[facts[FEATURES]] = _FROM_FEATURES
-        sources[facts[LABEL]] = _FROM_LABEL
-        nonzero = (nonzero & ~outside) | (1 << facts[FEATURES]) | (1 << facts[LABEL])
-        nonzero = _follow(LEARN, programs.sizes[n, LEARN], nonzero, is_known != 0, space, flow)
-        _clear(outside, total, sources)
-        if not _learns(_close(needed, total, sources), total, kinds, flow):
-            return False
-    return True
+    if not _learns_from(everything, False, programs.sizes, n, space, kinds, flow):
+        return False
+    _write_steps(SETUP, programs, n, space, flow)
+    return _learns_from(_find_nonzero(programs.sizes, n, space, flow), True, programs.sizes, n, space, kinds, flow)
 
 
 @inlined
@@ -130,22 +110,25 @@ def _write_steps(function: int, programs: ProgramArrays, n: int, space: SpaceTab
         for field in range(3):
             is_used = (step >> (_USED + field)) & 1
             step += (np.int64(programs.addresses[n, slot, field]) * is_used) << (8 * field)
-        is_same = (step ^ (step >> _IN2)) & _REGISTER == 0
-        step |= np.int64(is_same) << _SAME  # of no input and no input: what they are does not matter
-        for number in range(2):
-            step |= np.int64(programs.constants[n, slot, number] != 0) << (_CONSTANTS + number)
-        flow.steps[slot] = step
+        flow.steps[slot] = step | (_results(step, programs, n, slot) << _RESULTS)
 
 
 @inlined
-def _zero_after(step: int, nonzero: int) -> int:
-    """1 if an instruction's result is zero where only registers of the set `nonzero` may hold anything else."""
+def _results(step: int, programs: ProgramArrays, n: int, slot: np.uint64) -> int:
+    """For which inputs an instruction's result may be something else than zero, see `_RESULTS`."""
+    other = ~(step >> _ZEROS)
+    has_same = (step >> (_USED + IN2)) & 1 != 0 and (step ^ (step >> _IN2)) & _REGISTER == 0
     # An op with constants has no inputs, and another one's constants are zeros.
-    first = ((nonzero >> (step & _REGISTER)) | (step >> _CONSTANTS)) & 1
-    second = ((nonzero >> ((step >> _IN2) & _REGISTER)) | (step >> (_CONSTANTS + 1))) & 1
-    has_second = (step >> (_USED + IN2)) & 1
-    is_same = (step >> _SAME) & has_second
-    return np.int64(is_zero(step, first, 2 if is_same else second))
+    place = 3 * np.int64(programs.constants[n, slot, 0] != 0) + np.int64(programs.constants[n, slot, 1] != 0)
+    apart = ((other >> place) & 1) | (other & 2) | ((other >> 1) & 12)
+    return ((other >> 2) & 9) if has_same else apart
+
+
+@inlined
+def _may_differ(step: int, nonzero: int) -> int:
+    """1 if an instruction's result may be other than zero where only the registers `nonzero` may be."""
+    first, second = nonzero >> (step & _REGISTER), nonzero >> ((step >> _IN2) & _REGISTER)
+    return (step >> (_RESULTS + 2 * (first & 1) + (second & 1))) & 1
 
 
 @inlined
@@ -163,15 +146,15 @@ def _pass_nonzero(function: int, size: int, nonzero: int, space: SpaceTables, fl
     for place in range(size):
         step = flow.steps[np.uint64(space.facts[function] + place)]
         out = (step >> _OUT) & _REGISTER
-        kept = nonzero & ~((((step >> _KEEPS) & 1) ^ 1) << out)
-        nonzero = kept | ((_zero_after(step, nonzero) ^ 1) << out)
+        overwritten = (((step >> _KEEPS) & 1) ^ 1) << out
+        nonzero = (nonzero & ~overwritten) | (_may_differ(step, nonzero) << out)
     return nonzero
 
 
 @called
-def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, flow: BitFlow) -> int:
+def _find_nonzero(sizes: NDArray[np.int32], n: int, space: SpaceTables, flow: BitFlow) -> int:
     """Which registers may hold something else than zero when Predict begins, in any round."""
-    facts, sizes, outside = space.facts, programs.sizes, flow.outside[0]
+    facts, outside = space.facts, flow.outside[0]
     features, label = 1 << facts[FEATURES], 1 << facts[LABEL]
     entry, before = _pass_nonzero(SETUP, sizes[n, SETUP], 0, space, flow), -1
     while entry != before:
@@ -184,6 +167,36 @@ def _find_nonzero(programs: ProgramArrays, n: int, space: SpaceTables, flow: Bit
 
 
 @inlined
+def _learns_from(
+    nonzero: int, is_known: bool, sizes: NDArray[np.int32], n: int, space: SpaceTables, kinds: int, flow: BitFlow
+) -> bool:
+    """Whether a program is learnable if only `nonzero` may hold something when Predict begins.
+
+    Without `is_known` what else may be zero is not followed further.
+    """
+    facts, sources, outside = space.facts, flow.sources, flow.outside[0]
+    prediction, features, label = facts[PREDICTION], facts[FEATURES], facts[LABEL]
+    nonzero &= ~outside
+    for register in range(facts[TOTAL]):
+        sources[register] = nonzero & (1 << register)
+    sources[facts[TOTAL]] = 0  # no input
+    sources[features] = _FROM_FEATURES
+    nonzero |= 1 << features
+    nonzero = _follow(PREDICT, sizes[n, PREDICT], nonzero, is_known, space, flow)
+    needed = sources[prediction]
+    if needed & _FROM_FEATURES == 0 or needed & (_FROM_FEATURES - 1) == 0:
+        return False
+    _clear(outside, sources)
+    sources[prediction] = _FROM_PREDICTION
+    sources[features] = _FROM_FEATURES
+    sources[label] = _FROM_LABEL
+    nonzero = (nonzero & ~outside) | (1 << features) | (1 << label)
+    _follow(LEARN, sizes[n, LEARN], nonzero, is_known, space, flow)
+    _clear(outside, sources)
+    return _finds_learned(_close(needed, sources), kinds, flow)
+
+
+@inlined
 def _follow(function: int, size: int, nonzero: int, is_known: bool, space: SpaceTables, flow: BitFlow) -> int:
     """Follows sources through a function; with what may be other than zero, if that is known, which it returns."""
     sources = flow.sources
@@ -193,44 +206,44 @@ def _follow(function: int, size: int, nonzero: int, is_known: bool, space: Space
         new = sources[np.uint64(step & _REGISTER)] | sources[np.uint64((step >> _IN2) & _REGISTER)]
         keeps = (step >> _KEEPS) & 1
         if is_known:
-            zero = _zero_after(step, nonzero)
-            new &= zero - 1
-            nonzero = (nonzero & ~((keeps ^ 1) << out)) | ((zero ^ 1) << out)
+            may_differ = _may_differ(step, nonzero)
+            new &= -may_differ
+            nonzero = (nonzero & ~((keeps ^ 1) << out)) | (may_differ << out)
         sources[out] = new | (sources[out] & -keeps)
     return nonzero
 
 
 @inlined
-def _clear(outside: int, total: int, sources: NDArray[np.int64]) -> None:
+def _clear(outside: int, sources: NDArray[np.int64]) -> None:
     """Takes their sources from the registers that are set from outside."""
-    for register in range(total):
-        sources[register] &= ((outside >> register) & 1) - 1
+    while outside != 0:
+        sources[np.uint64(trailing_zeros(outside))] = 0
+        outside &= outside - 1
 
 
-@inlined
-def _close(found: int, total: int, sources: NDArray[np.int64]) -> int:
+@called
+def _close(found: int, sources: NDArray[np.int64]) -> int:
     """Adds to a set what its registers depend on, over any number of rounds."""
-    before = 0
-    while found != before:
-        before = found
-        for register in range(total):
-            found |= sources[register] & -((found >> register) & 1)
+    rest = found & _REGISTERS
+    while rest != 0:
+        more = sources[np.uint64(trailing_zeros(rest))] & ~found
+        found |= more
+        rest = (rest & (rest - 1)) | (more & _REGISTERS)
     return found
 
 
 @inlined
-def _learns(needed: int, total: int, kinds: int, flow: BitFlow) -> bool:
+def _finds_learned(needed: int, kinds: int, flow: BitFlow) -> bool:
     """Whether the prediction, which needs these registers, needs learned ones, of all `kinds`."""
     both = _FROM_LABEL | _FROM_PREDICTION
+    rest = needed & _REGISTERS if needed & both == both else 0
     learned = 0  # kinds, as bits
-    if needed & both == both:
-        for register in range(total):
-            kind = 0
-            for each in range(3):
-                kind |= ((flow.kinds[each] >> register) & 1) << each
-            is_enough = learned != 0 and (kind & kinds & ~learned) == 0
-            if not is_enough and (needed >> register) & 1:
-                wanted = both | (1 << register)
-                if _close(flow.sources[register], total, flow.sources) & wanted == wanted:
-                    learned |= kind
-    return learned != 0 and (kinds & ~learned) == 0
+    while rest != 0:
+        register = trailing_zeros(rest)
+        rest &= rest - 1
+        wanted = both | (1 << register)
+        if _close(flow.sources[np.uint64(register)], flow.sources) & wanted == wanted:
+            learned |= 1 << flow.kinds[np.uint64(register)]
+            if kinds & ~learned == 0:
+                return True
+    return False
