@@ -185,7 +185,7 @@ def main(seconds: float, cores: int, batches: tuple[int, ...], as_json: bool) ->
     """Measures and shows."""
     rows = []
     for candidates in ("any", "learnable"):
-        config = load_preset("linear", candidates)
+        config = load_preset("linear", candidates=candidates)
         rows += [run_workers(with_batch(config, batch), "processes", 1, seconds) for batch in batches]
         counts = [count for count in (2, 4, 8, 16, 32, 64, 128) if count <= cores]
         rows += [run_workers(config, kind, count, seconds) for kind in ("threads", "processes") for count in counts]

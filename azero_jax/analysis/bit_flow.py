@@ -5,7 +5,8 @@ that tells all that the data flow asks for; a set of registers and sources is th
 """
 
 import functools
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
@@ -40,6 +41,7 @@ _REGISTER: Final = 0xFF
 _IN1, _IN2, _OUT, _KEEPS, _USED, _ZEROS, _RESULTS = 0, 8, 16, 24, 25, 28, 34
 _FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION = (1 << 60, 1 << 61, 1 << 62)
 _REGISTERS: Final = _FROM_FEATURES - 1
+_lowest = cast("Callable[[int], int]", trailing_zeros)  # the place of the lowest bit that is set
 
 
 class BitFlow(NamedTuple):
@@ -119,7 +121,7 @@ def _results(step: int, programs: ProgramArrays, n: int, slot: np.uint64) -> int
     other = ~(step >> _ZEROS)
     has_same = (step >> (_USED + IN2)) & 1 != 0 and (step ^ (step >> _IN2)) & _REGISTER == 0
     # An op with constants has no inputs, and another one's constants are zeros.
-    place = 3 * np.int64(programs.constants[n, slot, 0] != 0) + np.int64(programs.constants[n, slot, 1] != 0)
+    place = 3 * int(programs.constants[n, slot, 0] != 0) + int(programs.constants[n, slot, 1] != 0)
     apart = ((other >> place) & 1) | (other & 2) | ((other >> 1) & 12)
     return ((other >> 2) & 9) if has_same else apart
 
@@ -217,7 +219,7 @@ def _follow(function: int, size: int, nonzero: int, is_known: bool, space: Space
 def _clear(outside: int, sources: NDArray[np.int64]) -> None:
     """Takes their sources from the registers that are set from outside."""
     while outside != 0:
-        sources[np.uint64(trailing_zeros(outside))] = 0
+        sources[np.uint64(_lowest(outside))] = 0
         outside &= outside - 1
 
 
@@ -226,7 +228,7 @@ def _close(found: int, sources: NDArray[np.int64]) -> int:
     """Adds to a set what its registers depend on, over any number of rounds."""
     rest = found & _REGISTERS
     while rest != 0:
-        more = sources[np.uint64(trailing_zeros(rest))] & ~found
+        more = sources[np.uint64(_lowest(rest))] & ~found
         found |= more
         rest = (rest & (rest - 1)) | (more & _REGISTERS)
     return found
@@ -239,7 +241,7 @@ def _finds_learned(needed: int, kinds: int, flow: BitFlow) -> bool:
     rest = needed & _REGISTERS if needed & both == both else 0
     learned = 0  # kinds, as bits
     while rest != 0:
-        register = trailing_zeros(rest)
+        register = _lowest(rest)
         rest &= rest - 1
         wanted = both | (1 << register)
         if _close(flow.sources[np.uint64(register)], flow.sources) & wanted == wanted:

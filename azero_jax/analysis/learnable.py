@@ -267,7 +267,7 @@ def _run(function: int, programs: ProgramArrays, n: int, space: SpaceTables, fol
         second = _NOT_ZERO if may_differ[_NOW, in2] | (programs.constants[n, slot, 1] != 0) else _ZERO
         if in1 == in2 and space.ops[op, IN1_USED + IN2]:
             second = _EQUAL
-        zero, keeps = is_zero(flow.bits.ops[op], np.int64(first), second), space.ops[op, KEEPS] != 0
+        zero, keeps = is_zero(flow.bits.ops[op], int(first), second), space.ops[op, KEEPS] != 0
         may_differ[_NOW, out] = ~zero | (keeps & may_differ[_NOW, out])
         if follows:
             for word in range(sources.shape[1]):

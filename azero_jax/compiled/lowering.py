@@ -7,6 +7,7 @@ loop. This leans on parts of Numba that are not public (seen in 0.68): how it lo
 
 from typing import Any
 
+from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
 from numba.core.compiler_machinery import register_pass
@@ -48,14 +49,24 @@ class _LowerHelper(NativeLowering):  # type: ignore[misc]
 
 
 class _LoopLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """The code of one loop and of the helpers that it is made of, which nobody else calls."""
+    """The code of one loop and of the helpers that it is made of, which nobody else calls.
+
+    Loops over instructions and registers have few rounds: unrolled, as Numba has it, they take twice the code, a second
+    and more longer to compile, and up to a tenth more time to run.
+    """
 
     def _optimize_final_module(self) -> None:
         for library in self._linking_libraries:
             if isinstance(library, _HelperLibrary):
                 for helper in library.get_defined_functions():
                     self._final_module.get_function(helper.name).linkage = "internal"
-        super()._optimize_final_module()
+        options = create_pipeline_tuning_options(speed_level=2)
+        options.loop_unrolling = options.slp_vectorization = False
+        options.loop_vectorization = True
+        builder = create_pass_builder(self._codegen._tm, options)
+        first = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False, opt=0, cost="cheap")
+        for passes, of_builder in (first, (builder.getModulePassManager(), builder)):
+            passes.run(self._final_module, of_builder)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)

@@ -95,10 +95,10 @@ def space_tables(space: SearchSpace, metric: Metric = Metric.RMS_ERROR) -> Space
     for row, function, offset in zip(functions, space.functions, space.offsets, strict=True):
         row[:FIRST_OP] = len(function.ops), function.min_size, function.initial_size, function.max_size, offset
         row[FIRST_OP : FIRST_OP + len(function.ops)] = function.ops
-        for output, kind in enumerate(ops.KINDS):
-            for given, read in enumerate((*ops.KINDS, "")):  # "" is in all that ops read
+        for writes, kind in enumerate(ops.KINDS):
+            for reads, read in enumerate((*ops.KINDS, "")):  # "" is in all that ops read
                 fitting = [op for op in function.ops if ops.OPS[op].output == kind and read in ops.OPS[op].inputs]
-                column = _ops_for(output, given)
+                column = _ops_for(writes, reads)
                 row[column : column + 1 + len(fitting)] = len(fitting), *fitting
     return SpaceTables(functions, op_table, registers, facts)
 

@@ -25,11 +25,13 @@ class Evaluation(Protocol):
 class Evaluate(Protocol):
     """What gives candidates their fitness, maybe while the search makes the next ones."""
 
-    def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
+    def submit(
+        self, programs: Programs, known: NDArray[np.float64] | None = None, /, *, are_learnable: bool = False
+    ) -> Evaluation:
         """Starts the evaluation of N programs, which may be overwritten from then on.
 
-        `known` `[N]` is the fitness of exact copies of evaluated programs, NaN elsewhere. Evaluations are taken in the
-        order in which they were submitted; at most two are on their way.
+        `known` `[N]` is the fitness of exact copies of evaluated programs, NaN elsewhere; `are_learnable` tells that
+        all others are. Evaluations are taken in the order in which they were submitted; at most two are on their way.
         """
 
     def resume(self, state: State) -> Evaluation:
@@ -43,7 +45,9 @@ class AtOnce:
         """`function` gives N programs their fitness `[N]`."""
         self._function = function
 
-    def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
+    def submit(
+        self, programs: Programs, known: NDArray[np.float64] | None = None, /, *, are_learnable: bool = False
+    ) -> Evaluation:
         """The fitness of N programs; see `Evaluate`."""
         fitness = self._function(programs)
         return _Evaluated(fitness if known is None else np.where(np.isnan(known), fitness, known))

@@ -128,7 +128,7 @@ class RandomSearch:
                 randomize(self._next, self._space, self._generator)
                 if self._seeds is not None:
                     keep_frozen(self._next, self._seeds, self._space, self._settings)
-        return self._evaluate.submit(self._next)
+        return self._evaluate.submit(self._next, are_learnable=self._settings.candidates == "learnable")
 
     def _summarize(self) -> tuple[float, float]:
         """Mean and median fitness of the latest batch; not computed at every step, because it takes a while."""

@@ -211,7 +211,8 @@ class Evolution:
                 breed(parents, half.fitness, tournament, tables, odds, frozen, generator, children, origins)
             copies = half.origins[:, 1] < 0
             known = np.where(copies, half.fitness.reshape(-1)[half.origins[:, 0]], np.nan)
-        half.evaluation = self._evaluate.submit(half.children, known)
+        are_learnable = self._settings.candidates == "learnable"
+        half.evaluation = self._evaluate.submit(half.children, known, are_learnable=are_learnable)
 
     def _age(self, half: _Half) -> None:
         """Replaces the oldest programs of one half of the islands by its children; islands that are stuck restart."""

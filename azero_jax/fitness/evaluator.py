@@ -154,13 +154,16 @@ class Evaluator:
         """`[N]` fitness of N programs, 0 (worst) to 1, or `REFUSED`; arguments are those of `submit`."""
         return self.submit(programs, known).take()
 
-    def submit(self, programs: Programs, known: NDArray[np.float64] | None = None, /) -> Evaluation:
+    def submit(
+        self, programs: Programs, known: NDArray[np.float64] | None = None, /, *, are_learnable: bool = False
+    ) -> Evaluation:
         """Starts the evaluation of N programs, which may be overwritten from then on.
 
         Args:
           programs: the candidates.
           known: `[N]` fitness of those that are exact copies of programs evaluated before, NaN elsewhere; it counts as
             known by canonical form, and only if the cache is on.
+          are_learnable: all but these copies are, so that need not be tested.
         """
         if self._ended:
             raise RuntimeError(self._ended)
@@ -175,9 +178,13 @@ class Evaluator:
             counters.known_canonical += len(known) - int(np.count_nonzero(np.isnan(known)))
         if self._learnable_only:
             with self.timings.phase("learnable"):
-                refused = np.isnan(fitness) & ~learnable(programs, self._space, self._tasks.metric)
-            counters.not_learnable += int(refused.sum())
-            fitness[refused] = REFUSED
+                doubtful = np.isnan(fitness)
+                if are_learnable:
+                    doubtful &= False if known is None else ~np.isnan(known)
+                if doubtful.any():
+                    doubtful[doubtful] = ~learnable(programs[doubtful], self._space, self._tasks.metric)
+                    counters.not_learnable += int(doubtful.sum())
+                    fitness[doubtful] = REFUSED
         if self._most_cost < np.inf:
             costly = training_cost(programs, self._space, self._tasks.train_examples) > self._most_cost
             costly &= np.isnan(fitness)
