@@ -91,7 +91,9 @@ def problem(kind: str, candidates: str) -> az.Config:
 
 def random_search(kind: str, candidates: str, most: int) -> az.Config:
     """Random search that ends at its first solution, or after so many candidates."""
-    return override(problem(kind, candidates), {**_RANDOM, "budget.max_candidates": most})
+    # Among learnable programs a solution comes so early that looking after 100,000 candidates would hide how early.
+    every = {"search.batch": 64, "budget.check_every": 1_000} if candidates == "learnable" else {}
+    return override(problem(kind, candidates), {**_RANDOM, **every, "budget.max_candidates": most})
 
 
 def evolution(kind: str, candidates: str, experiment: int, most: int) -> az.Config:
