@@ -76,6 +76,8 @@ _EVOLUTION: Final[dict[str, Any]] = {
     "budget.check_every": 20_000,
 }
 
+_SOON: Final = 1_000  # candidates after which to look for a solution, where it comes so early that 20,000 would hide it
+
 
 def problem(kind: str, candidates: str) -> az.Config:
     """The space and the tasks of a kind."""
@@ -91,15 +93,15 @@ def problem(kind: str, candidates: str) -> az.Config:
 
 def random_search(kind: str, candidates: str, most: int) -> az.Config:
     """Random search that ends at its first solution, or after so many candidates."""
-    # Among learnable programs a solution comes so early that looking after 100,000 candidates would hide how early.
-    every = {"search.batch": 64, "budget.check_every": 1_000} if candidates == "learnable" else {}
+    every = {"search.batch": 64, "budget.check_every": _SOON} if candidates == "learnable" else {}
     return override(problem(kind, candidates), {**_RANDOM, **every, "budget.max_candidates": most})
 
 
 def evolution(kind: str, candidates: str, experiment: int, most: int) -> az.Config:
     """Evolution at equal sizes, which begins anew with other tasks after so many candidates."""
     mutations = _LIVE_OF_EQUAL_SIZE if candidates == "learnable" else _OF_THE_PAPER
-    values = {**_EVOLUTION, "search.mutations": mutations}
+    every = {"budget.check_every": _SOON} if candidates == "learnable" else {}
+    values = {**_EVOLUTION, **every, "search.mutations": mutations}
     return override(
         problem(kind, candidates), {**values, "budget.experiment_candidates": experiment, "budget.max_candidates": most}
     )
