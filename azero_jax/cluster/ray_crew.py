@@ -52,6 +52,7 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # which asks for ipywidgets in a notebook
         ray: Any = require("ray", "more than one worker" if settings.workers > 1 else "--ray-address", "cluster")
         is_ours = not ray.is_initialized()
         if is_ours:
