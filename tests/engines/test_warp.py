@@ -102,7 +102,7 @@ def test_nothing_depends_on_the_lane_width(space: SearchSpace, precision: str) -
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_nothing_depends_on_the_number_of_threads(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azero_jax.engines.warp.launch_on_cpu.LEAST_WORK", 0)
+    monkeypatch.setattr("azero_jax.engines.warp.launch_on_cpu.WORK_OF_A_THREAD", 1)
     programs, settings = some_programs(MATRICES, 50, seed=0), RunSettings(batch_size=32)
     one, several = (WarpEngine(MATRICES, TASKS, settings, threads=number) for number in (1, threads))
     for number in (1, 3, 50):

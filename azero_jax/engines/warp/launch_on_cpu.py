@@ -20,7 +20,7 @@ from azero_jax.engines.warp.device import Kernel, start_warp
 from azero_jax.engines.warp.spec import Inputs, KernelSpec, Sizes
 from azero_jax.process.cores import usable_cores
 
-LEAST_WORK: Final = 400_000  # instructions on groups of tasks, about 1 ms, below which no other thread is woken
+WORK_OF_A_THREAD: Final = 200_000  # instructions on groups of tasks, about half a millisecond; less wakes nobody
 _BATCH, _FIRST_PROGRAM, _OUTPUTS = 0, 9, 11  # places among the kernel's arguments
 
 
@@ -85,7 +85,7 @@ class CpuLauncher:
         self._batch.data = buffer.array.ctypes.data
         for described, output in zip(self._outputs, outputs, strict=True):
             described.data = output.ctypes.data
-        threads = len(self._launches) if instructions * self._groups >= LEAST_WORK else 1
+        threads = min(len(self._launches), max(1, instructions * self._groups // WORK_OF_A_THREAD))
         pieces = split(programs, threads)
         if len(pieces) <= 1:
             threads = 1
