@@ -113,7 +113,7 @@ def test_later_calls_leave_an_outcome_as_it_was(engine) -> None:
 def test_numbers_of_programs_and_examples_need_no_new_compilation(engine) -> None:
     engine.evaluate(some_programs(SPACE, 3, seed=3))
     before = engine.compilations
-    assert before >= 1
+    assert before >= (engine.name != "warp")  # whose kernel a CPU runs without JAX
     for count, examples in ((1, None), (100, (10, 3)), (300, (20, 7)), (2, (1, 1))):
         engine.evaluate(some_programs(SPACE, count, seed=4), examples=examples)
     assert engine.compilations == before
