@@ -11,7 +11,6 @@ same seeds.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from searches import read_lines, run_new
 
 import azero_jax as az
 from azero_jax.cluster.coordinator import Coordinator
@@ -109,16 +109,11 @@ def run(search: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def read() -> list[dict[str, Any]]:
-    """The lines that there are."""
-    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()] if RESULTS.exists() else []
-
-
 def report() -> None:
     """A line a condition."""
     for preset in MOST_CANDIDATES:
         for migrants in MIGRANTS:
-            some = [line for line in read() if (line["preset"], line["migrants"]) == (preset, migrants)]
+            some = [line for line in read_lines(RESULTS) if (line["preset"], line["migrants"]) == (preset, migrants)]
             if some:
                 counts = [line["candidates"] for line in some]
                 solved = f"{sum(line['solved'] for line in some)} of {len(some)} solved"
@@ -133,16 +128,8 @@ def report() -> None:
 @click.option("--report", "only_report", is_flag=True, help="Only show what there is.")
 def main(minutes: float, only_report: bool) -> None:
     """Runs what is missing."""
-    keys = ("preset", "migrants", "seed")
-    done = {tuple(line[key] for key in keys) for line in read()}
-    for search in searches():
-        if only_report or time.process_time() > 60 * minutes:
-            break
-        if tuple(search[key] for key in keys) not in done:
-            line = run(search)
-            print(json.dumps(line), flush=True)
-            with RESULTS.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+    if not only_report:
+        run_new(searches(), ("preset", "migrants", "seed"), run, RESULTS, minutes)
     report()
 
 

@@ -13,7 +13,6 @@ are those of the processor.
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
+from searches import read_lines, run_new
 
 import azero_jax as az
 from azero_jax.config.leaves import override
@@ -112,14 +112,9 @@ def run(search: dict[str, Any]) -> dict[str, Any]:
     return {**search, "solved": result.solved, "candidates": result.candidates, "processor_seconds": seconds}
 
 
-def read() -> list[dict[str, Any]]:
-    """The lines that there are."""
-    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()] if RESULTS.exists() else []
-
-
 def report() -> None:
     """A table and a plot of what there is."""
-    lines = read()
+    lines = read_lines(RESULTS)
     print(f"{'islands x population':>20}  " + "  ".join(f"{one.name:>24}" for one in CONDITIONS))
     for size in SIZES:
         cells = []
@@ -181,17 +176,9 @@ def _candidates(lines: list[dict[str, Any]], size: Size, condition: Condition) -
 @click.option("--report", "only_report", is_flag=True, help="Only show what there is.")
 def main(minutes: float, presets: bool, only_report: bool) -> None:
     """Runs what is missing."""
-    known = read()
-    keys = ("preset", "islands", "population", "condition", "seed")
-    done = {tuple(line.get(key) for key in keys) for line in known}
-    for search in preset_searches() if presets else searches():
-        if only_report or time.process_time() > 60 * minutes:
-            break
-        if tuple(search.get(key) for key in keys) not in done:
-            line = run(search)
-            print(json.dumps(line), flush=True)
-            with RESULTS.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+    if not only_report:
+        keys = ("preset", "islands", "population", "condition", "seed")
+        run_new(preset_searches() if presets else searches(), keys, run, RESULTS, minutes)
     report()
 
 

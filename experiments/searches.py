@@ -19,7 +19,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -106,6 +106,23 @@ def append_line(path: Path, line: Line) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def run_new(
+    searches: Iterable[Line], keys: Sequence[str], run: Callable[[Line], Line], results: Path, minutes: float
+) -> None:
+    """Runs the searches that a results file does not have yet, told by these keys, and adds what comes of each.
+
+    None is begun after so many minutes of this process' time.
+    """
+    done = {tuple(line.get(key) for key in keys) for line in read_lines(results)}
+    for search in searches:
+        if time.process_time() > 60 * minutes:
+            break
+        if tuple(search.get(key) for key in keys) not in done:
+            line = run(search)
+            print(json.dumps(line), flush=True)
+            append_line(results, line)
 
 
 def describe_machine() -> str:

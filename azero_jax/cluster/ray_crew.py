@@ -16,6 +16,7 @@ from azero_jax.cluster.messages import Answer, Death, Job, NoPlace, Numbers, Ord
 from azero_jax.cluster.version import package_version
 from azero_jax.config.tree import ClusterConfig
 from azero_jax.data.libraries import require
+from azero_jax.process.cores import held_cores
 from azero_jax.process.messages import one_line
 from azero_jax.process.patience import Patience
 from azero_jax.process.state import State
@@ -72,10 +73,9 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
 def _init(ray: Any, settings: ClusterConfig) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if settings.ray_address is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         with contextlib.suppress(AttributeError):  # Ray's own paragraph about a dead worker, on standard output
             ray._private.worker.print_to_stdstream = lambda *line, **how: None
-        options |= {"address": "local", "num_cpus": max(settings.workers, cores), "include_dashboard": False}
+        options |= {"address": "local", "num_cpus": max(settings.workers, held_cores()), "include_dashboard": False}
         _start_here(ray, options)
         return
     address = settings.ray_address

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 from numpy.typing import NDArray
 
 PROGRAMS_AXIS: Final = "programs"
@@ -36,7 +36,16 @@ def on_devices(devices: Sequence[jax.Device], arrays: Any) -> Any:
     """A tree of arrays as JAX arrays, the same on every device; they need not be sent again with every call."""
     if len(devices) == 1:
         return jax.tree.map(jnp.asarray, arrays)
-    return jax.device_put(arrays, NamedSharding(device_mesh(devices), PartitionSpec()))
+    return jax.device_put(arrays, shardings(devices)[1])
+
+
+def shardings(devices: Sequence[jax.Device]) -> tuple[Sharding, Sharding]:
+    """Of arrays whose first axis is programs, spread over the devices, and of those that every device has."""
+    if len(devices) == 1:
+        one = SingleDeviceSharding(devices[0])
+        return one, one
+    mesh = device_mesh(devices)
+    return NamedSharding(mesh, PartitionSpec(PROGRAMS_AXIS)), NamedSharding(mesh, PartitionSpec())
 
 
 def device_mesh(devices: Sequence[jax.Device]) -> Mesh:

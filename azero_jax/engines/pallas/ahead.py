@@ -7,13 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from azero_jax.engines.pallas.call import Batch, Limits, Positions
 from azero_jax.engines.pallas.engine import compiled_run
 from azero_jax.engines.pallas.plan import make_plan
 from azero_jax.engines.pallas.sequence import count_chunks
-from azero_jax.engines.sharding import PROGRAMS_AXIS, device_mesh
+from azero_jax.engines.sharding import shardings
 from azero_jax.engines.xla.ahead import TaskShape
 from azero_jax.language.program import empty_programs
 from azero_jax.language.space import SearchSpace
@@ -32,13 +31,7 @@ def compile_ahead(
       epochs: passes over the training examples.
       recorded: chunks of examples whose errors are recorded.
     """
-    split: Any
-    whole: Any
-    if len(devices) == 1:
-        split = whole = SingleDeviceSharding(devices[0])
-    else:
-        mesh = device_mesh(devices)
-        split, whole = NamedSharding(mesh, PartitionSpec(PROGRAMS_AXIS)), NamedSharding(mesh, PartitionSpec())
+    split, whole = shardings(devices)
 
     def abstract(shape: tuple[int, ...], kind: Any, sharding: Any = whole) -> Any:
         return jax.ShapeDtypeStruct(shape, kind, sharding=sharding)

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from azero_jax.engines.sharding import PROGRAMS_AXIS, device_mesh
+from azero_jax.engines.sharding import shardings
 from azero_jax.engines.xla.engine import compiled_run
 from azero_jax.engines.xla.forms import Form
 from azero_jax.engines.xla.run import Data, Limits, Machine
@@ -55,13 +54,7 @@ def compile_ahead(
       epochs: passes over the training examples.
     """
     machine = Machine(space, shape.metric, np.dtype(dtype), form)
-    split: Any
-    whole: Any
-    if len(devices) == 1:
-        split = whole = SingleDeviceSharding(devices[0])
-    else:
-        mesh = device_mesh(devices)
-        split, whole = NamedSharding(mesh, PartitionSpec(PROGRAMS_AXIS)), NamedSharding(mesh, PartitionSpec())
+    split, whole = shardings(devices)
 
     def abstract(shape: tuple[int, ...], kind: Any, sharding: Any = whole) -> Any:
         return jax.ShapeDtypeStruct(shape, kind, sharding=sharding)
