@@ -88,7 +88,7 @@ class JaxLauncher:
         """Launches the kernel on one device's share of a batch; `make_kernel` says what its arguments are."""
         lots = shape.capacity * self._inputs.groups
         lengths = dict.fromkeys(("loss", "stop", "train_steps"), lots)
-        lengths["scratch"] = 1 if self._spec.cuda else self._spec.scratch
+        lengths["scratch"] = 1  # a thread has its registers in local memory
         lengths["errors"] = max(1, shape.capacity * shape.sizes.errors // self._spec.lanes)
         lengths["traced"] = max(1, shape.capacity * shape.sizes.traced)
         constants = self._inputs[len(data) :]

@@ -60,7 +60,7 @@ class CpuLauncher:
         given = [described(self._memory[0], wp.int32), described(self._memory[1], value), *inputs[2:]]
         self._launches = []
         for _ in range(usable_cores() if threads is None else threads):
-            registers = described(room(1 if spec.cuda else spec.scratch), value)
+            registers = described(room(spec.scratch), value)
             arguments = [described(nothing, wp.uint8), *given, 0, registers]
             outputs = [described(nothing, kind) for kind in kinds]
             launch = wp.launch(kernel, 1, arguments, outputs, device="cpu", block_dim=1, record_cmd=True)
