@@ -18,8 +18,8 @@ from azero_jax.explain.learning import learning_curves as curves_of
 from azero_jax.explain.lineage import lineage
 from azero_jax.explain.report import report_run
 from azero_jax.explain.result import Result, as_result
+from azero_jax.explain.settings import TUNING_TRIALS
 from azero_jax.explain.subject import Subject, check_own_tasks, read_run
-from azero_jax.explain.tune import TRIALS
 from azero_jax.judge.run_program import judge_program
 from azero_jax.learner.reading import program_source
 from azero_jax.protocol.result import Progress
@@ -136,7 +136,7 @@ def explain_program(
     data: Any = None,
     tasks: TaskSets | None = None,
     baselines: bool = True,
-    trials: int = TRIALS,
+    trials: int = TUNING_TRIALS,
     say: Callable[[str], None] | None = None,
 ) -> Explanation:
     """What a program does in fewer lines, what each line is for, and what it is worth; a notebook shows it.

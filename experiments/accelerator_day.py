@@ -37,8 +37,7 @@ from bench_search import ENGINE_PHASES
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
-from azero_jax.engines import Engine
-from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.base import Engine, EngineUnavailableError
 from azero_jax.engines.pallas.engine import PallasEngine
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.warp.layout import GROUP_COST

@@ -16,8 +16,9 @@ import click
 import numpy as np
 
 from azero_jax.config.presets import load_preset
-from azero_jax.engines import make_engine
-from azero_jax.evolve import Evolution, regularized
+from azero_jax.engines.make import make_engine
+from azero_jax.evolve import regularized
+from azero_jax.evolve.regularized import Evolution
 from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.language.roles import Metric
 from azero_jax.tasks import Tasks

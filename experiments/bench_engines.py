@@ -41,7 +41,7 @@ from azero_jax.language.library import load_program
 from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.space import SearchSpace, make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
 
 # Recorded, not measured here: programs per second of the original C++ system, built in two ways, its cache off, with 10

@@ -23,8 +23,9 @@ from rich.table import Table
 
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
-from azero_jax.engines import make_engine
-from azero_jax.evolve import Evolution, RandomSearch
+from azero_jax.engines.make import make_engine
+from azero_jax.evolve.random_search import RandomSearch
+from azero_jax.evolve.regularized import Evolution
 from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.settings import SpaceConfig

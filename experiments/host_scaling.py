@@ -27,12 +27,13 @@ from rich.table import Table
 
 from azero_jax.config.presets import load_preset
 from azero_jax.config.tree import Config
-from azero_jax.engines import Engine, make_engine
+from azero_jax.engines.base import Engine
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.outcome import Memory, RawOutcome
-from azero_jax.evolve import Evolution
+from azero_jax.evolve.regularized import Evolution
 from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.language.program import Programs
-from azero_jax.mutate import random_learnable
+from azero_jax.mutate.learnable import random_learnable
 from azero_jax.tasks.synthetic import TEACHERS
 
 RECORDED: Final = 1024  # programs whose outcomes are recorded

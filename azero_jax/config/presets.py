@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from azero_jax.config.leaves import override, read_settings
 from azero_jax.config.tree import BudgetConfig, Config
-from azero_jax.evolve import EvolutionSettings
+from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language import ops
 from azero_jax.language.roles import Metric

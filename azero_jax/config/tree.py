@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from azero_jax.engines.settings import EngineConfig
-from azero_jax.evolve import EvolutionSettings
+from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.tasks.settings import DATA_KINDS, SourceConfig, TaskConfig

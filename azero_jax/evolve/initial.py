@@ -7,7 +7,8 @@ from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import no_op_programs, random_learnable, random_programs
+from azero_jax.mutate.drawing import no_op_programs, random_programs
+from azero_jax.mutate.learnable import random_learnable
 
 
 def initial_programs(

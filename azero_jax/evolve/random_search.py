@@ -10,7 +10,8 @@ from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import no_op_programs, random_learnable, randomize
+from azero_jax.mutate.drawing import no_op_programs, randomize
+from azero_jax.mutate.learnable import random_learnable
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 

@@ -30,7 +30,7 @@ from azero_jax.evolve.stagnation import Stagnation
 from azero_jax.language.program import Programs, concatenate, empty_programs, programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
-from azero_jax.mutate import Mutation
+from azero_jax.mutate.policy import Mutation
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 from azero_jax.process.timings import Timings
 

@@ -5,7 +5,7 @@ import dataclasses
 from azero_jax.evolve.migration import TOPOLOGIES
 from azero_jax.language.ops import KIND_NAMES, KINDS
 from azero_jax.language.space import FUNCTION_NAMES
-from azero_jax.mutate import MutationPolicy
+from azero_jax.mutate.policy import MutationPolicy
 
 
 @dataclasses.dataclass(frozen=True)

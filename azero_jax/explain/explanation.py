@@ -20,10 +20,11 @@ from azero_jax.explain.figures import draw_ablation
 from azero_jax.explain.ideas import Recognised, recognise
 from azero_jax.explain.listing import Listing, Place, prune, read_listing
 from azero_jax.explain.readable import commented, renamed
+from azero_jax.explain.settings import TUNING_TRIALS
 from azero_jax.explain.simplify import simplify
 from azero_jax.explain.standing import Standing, compare, describe_metric
 from azero_jax.explain.subject import Subject
-from azero_jax.explain.tune import TRIALS, Tuning, tune
+from azero_jax.explain.tune import Tuning, tune
 from azero_jax.language.library import program_space
 from azero_jax.language.roles import Metric
 from azero_jax.language.text import parse_program
@@ -126,7 +127,7 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool = True, trials: int = TRIALS
+    subject: Subject, task_sets: TaskSets, say: Say, *, baselines: bool = True, trials: int = TUNING_TRIALS
 ) -> Explanation:
     """Explains a program.
 

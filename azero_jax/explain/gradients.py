@@ -17,7 +17,7 @@ import optax
 from jax import lax
 from numpy.typing import NDArray
 
-from azero_jax.analysis import number_streams
+from azero_jax.analysis.canonical.form import number_streams
 from azero_jax.engines.base import make_order
 from azero_jax.engines.xla.run import squash
 from azero_jax.engines.xla.step import Draw

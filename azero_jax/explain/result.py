@@ -23,11 +23,11 @@ from azero_jax.explain.learning import LearningCurves, learning_curves
 from azero_jax.explain.lineage import lineage, simplified_steps
 from azero_jax.explain.listing import prune, read_listing
 from azero_jax.explain.readable import renamed
+from azero_jax.explain.settings import TUNING_TRIALS
 from azero_jax.explain.simplify import simplify
 from azero_jax.explain.sparkline import sparkline
 from azero_jax.explain.standing import describe_metric, metric_label
 from azero_jax.explain.subject import Subject, read_run
-from azero_jax.explain.tune import TRIALS
 from azero_jax.protocol.result import SearchResult
 from azero_jax.tasks.sets import TaskSets
 
@@ -99,7 +99,7 @@ class Result(SearchResult):
         return finish(figure, "curve", "The best fitness so far over the candidates that were evaluated.")
 
     def explain(
-        self, *, baselines: bool = True, trials: int = TRIALS, say: Callable[[str], None] | None = None
+        self, *, baselines: bool = True, trials: int = TUNING_TRIALS, say: Callable[[str], None] | None = None
     ) -> Explanation:
         """What the program does in fewer lines, what each line is for, and what it is worth.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from azero_jax.analysis import number_streams
+from azero_jax.analysis.canonical.form import number_streams
 from azero_jax.explain.algebra import UNSAFE, Algebra, Value, equal, freeze
 from azero_jax.explain.listing import Listing, live_at_entry, written
 from azero_jax.language.grammar import Instruction

@@ -13,6 +13,7 @@ from azero_jax.config.tree import Config, derive_seed
 from azero_jax.explain.ablate import Bench, common_space
 from azero_jax.explain.gradients import descend
 from azero_jax.explain.listing import Listing, read_listing
+from azero_jax.explain.settings import TUNING_TRIALS
 from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.judge.tune import tune_constants
 from azero_jax.language import ops
@@ -21,7 +22,6 @@ from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import join_tasks
 from azero_jax.tasks.sets import MixedTasks, PairTasks, TaskSets
 
-TRIALS: Final = 500  # of random search
 _TASKS: Final = 32  # to tune on
 _STARTS: Final = 8
 _STARTS_WITH_MATRICES: Final = 3  # which take much longer
@@ -68,7 +68,7 @@ class Tuning(NamedTuple):
     program: str
 
 
-def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TRIALS) -> Tuning | None:
+def tune(listing: Listing, task_sets: TaskSets, config: Config, trials: int = TUNING_TRIALS) -> Tuning | None:
     """Tunes the constants of a program; None if it has none that is not zero.
 
     Args:

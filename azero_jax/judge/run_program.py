@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis import canonicalize
+from azero_jax.analysis.canonical.form import canonicalize
 from azero_jax.config.tree import Config, derive_seed
-from azero_jax.engines import Engine, make_engine
+from azero_jax.engines.base import Engine
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.outcome import Outcome, combine_tasks
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.language.library import program_space

@@ -10,15 +10,18 @@ or float64, and never raises: NaN and infinity are ordinary values. Its result b
 register.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 from collections.abc import Callable
 from functools import partial
-from typing import Final
-
-import jax
+from typing import TYPE_CHECKING, Final
 
 from azero_jax.language.families import Family
+
+if TYPE_CHECKING:
+    import jax
 
 SCALAR: Final = "s"
 VECTOR: Final = "v"
@@ -66,7 +69,10 @@ class Op:
     @property
     def compute(self) -> Callable[..., jax.Array]:
         """Makes the result of what `arguments` names."""
-        return partial(self.family.value, axes=self.axes) if self.axes else self.family.value
+        from azero_jax.language.compute import FUNCTIONS  # which imports JAX
+
+        function = FUNCTIONS[self.family]
+        return partial(function, axes=self.axes) if self.axes else function
 
     @property
     def random(self) -> bool:

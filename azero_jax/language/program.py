@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,6 @@ IN2: Final = 1
 OUT: Final = 2
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Programs:
     """N programs of a search space with L instruction slots (`SearchSpace.length`).

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from azero_jax.analysis import number_streams
+from azero_jax.analysis.canonical.form import number_streams
 from azero_jax.language.library import find_text, program_space
 from azero_jax.language.program import Programs
 from azero_jax.language.roles import VECTOR_PREDICTION, Metric

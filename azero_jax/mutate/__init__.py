@@ -1,8 +1,1 @@
 """Random programs and their mutations."""
-
-from azero_jax.mutate.drawing import no_op_programs, random_programs, randomize
-from azero_jax.mutate.learnable import random_learnable
-from azero_jax.mutate.mutations import mutate
-from azero_jax.mutate.policy import Mutation, MutationPolicy
-
-__all__ = ["Mutation", "MutationPolicy", "mutate", "no_op_programs", "random_learnable", "random_programs", "randomize"]

@@ -12,11 +12,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis import canonicalize, prune
+from azero_jax.analysis.canonical.form import canonicalize
+from azero_jax.analysis.pruning import prune
 from azero_jax.config.tree import Config, derive_seed
-from azero_jax.engines import Engine, make_engine
-from azero_jax.evolve import Evolution, RandomSearch, SearchAlgorithm
-from azero_jax.fitness import Evaluator
+from azero_jax.engines.base import Engine
+from azero_jax.engines.make import make_engine
+from azero_jax.evolve.algorithm import SearchAlgorithm
+from azero_jax.evolve.random_search import RandomSearch
+from azero_jax.evolve.regularized import Evolution
+from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.judge.run_program import final_judge, select_judge
 from azero_jax.language.program import Programs

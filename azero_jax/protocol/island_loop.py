@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from azero_jax.analysis import prune
 from azero_jax.analysis.cost import training_cost
-from azero_jax.evolve import Evolution, Restart
+from azero_jax.analysis.pruning import prune
+from azero_jax.evolve.algorithm import Restart
 from azero_jax.evolve.migration import Migrants
+from azero_jax.evolve.regularized import Evolution
 from azero_jax.language.program import Programs
 from azero_jax.language.text import format_program
-from azero_jax.mutate import Mutation
+from azero_jax.mutate.policy import Mutation
 from azero_jax.process.state import State, with_prefix, without_prefix
 from azero_jax.protocol.experiment import Arena, Experiment, Trial
 from azero_jax.protocol.finalist import Finalist

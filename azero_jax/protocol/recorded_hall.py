@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from azero_jax.analysis import canonicalize
+from azero_jax.analysis.canonical.form import canonicalize
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import format_program, parse_program

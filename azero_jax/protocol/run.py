@@ -12,7 +12,7 @@ from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
 from azero_jax.config.tree import Config
 from azero_jax.data import default_cache_dir
-from azero_jax.evolve import EvolutionSettings
+from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace

@@ -1,28 +1,14 @@
 """The command line of `python -m azero_jax.evaluate`: how well a program does on data."""
 
-import json
-import math
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-from rich.text import Text
 
 from azero_jax.config.leaves import override
 from azero_jax.config.tree import Config
-from azero_jax.data import default_cache_dir
-from azero_jax.judge.comparison import describe_fitness
-from azero_jax.judge.measure import Measurement, measure_program
 from azero_jax.language.library import known_programs
-from azero_jax.language.roles import Metric
-from azero_jax.language.text import ProgramText
-from azero_jax.process.progress import spoken
-from azero_jax.process.streams import stdout_kept_free
-from azero_jax.tasks.load import natural_kind
-from azero_jax.tasks.settings import DATA_KINDS
-from azero_jax.terminal.display import plain_console, show_table
-from azero_jax.terminal.options import given_settings, setting_options
-from azero_jax.terminal.shell import FilePath, absolute_data, read_program, run_command
+from azero_jax.terminal.options import setting_options
+from azero_jax.terminal.shell import FilePath, run_command
 
 _INTRODUCTION = f"""Measure a program on data: it is trained anew on each task, and judged by test examples.
 
@@ -62,7 +48,7 @@ _HELPS: Final = {
     "tasks.features": "F, the length of a feature vector, which examples are projected to; none takes them as is.",
     "tasks.train_examples": "Training examples of each task; none takes all that the data have.",
 }
-_DEFAULTS: Final = override(
+DEFAULTS: Final = override(
     Config(),
     {
         "tasks.kind": "pairs",
@@ -87,7 +73,7 @@ def make_command() -> click.Command:
         "evaluate",
         params=[
             click.Argument(["program"], type=FilePath()),
-            *setting_options(_DEFAULTS, _SETTINGS, _HELPS),
+            *setting_options(DEFAULTS, _SETTINGS, _HELPS),
             click.Option(["--pairs"], default="", metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
             click.Option(
                 ["--tune"],
@@ -105,79 +91,7 @@ def make_command() -> click.Command:
     )
 
 
-def _run(*, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None) -> int:
-    config = _config(words)
-    read = read_program(program)
-    errors = plain_console(to_stderr=True)
-    with stdout_kept_free(as_json):
-        measurement = measure_program(
-            read.text,
-            config,
-            pairs=tuple(pair for pair in pairs.split(",") if pair),
-            trials=tune,
-            cache_dir=default_cache_dir(),
-            progress=spoken(lambda line: None if quiet else errors.print(Text(line), style="dim")),
-        )
-    if not quiet and (note := prediction_note(read.parsed, measurement.metric)):
-        errors.print(Text(note), style="yellow")
-    if as_json:
-        print(json.dumps(_as_json(program, measurement)), flush=True)
-    else:
-        _show(program, measurement, tuned=tune > 0)
-    return 0
+def _run(**given: Any) -> int:
+    from azero_jax.terminal.evaluate_action import run_evaluate  # only now, as in `search_command`
 
-
-def prediction_note(program: ProgramText, metric: Metric) -> str:
-    """What to say of a program that cannot predict what it is asked for; "" where nothing is wrong."""
-    if program.predicts(metric.prediction):
-        return ""
-    what = "many classes" if metric.is_one_hot else "two classes or numbers"
-    return f"note: Predict never writes {metric.prediction}, where predictions of {what} are read"
-
-
-def _config(words: dict[str, str | None]) -> Config:
-    given = given_settings(words)
-    data = absolute_data(given["source.data"]) if "source.data" in given else ()
-    given["source.data"] = data
-    kind = given.setdefault("tasks.kind", natural_kind(data[0]) if data else "pairs")
-    if kind not in DATA_KINDS:
-        raise ValueError(f"kind is {kind!r}; allowed here: {', '.join(DATA_KINDS)}")
-    if kind == "table":
-        given.setdefault("tasks.features", None)
-    given["tasks.select_train_examples"] = given.get("tasks.train_examples")  # of all tasks here
-    return override(_DEFAULTS, given)
-
-
-def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:
-    console = plain_console()
-    rows = [
-        (row.data, row.tasks_of, str(row.tasks), f"{row.mean:.4f}", _error(row.standard_error))
-        for row in measurement.rows
-    ]
-    show_table(console, ("data", "tasks", ">number", ">fitness", ">standard error"), rows)
-    error = _error(measurement.standard_error)
-    known_error = f", standard error of this mean {error}" if error else ""
-    mean = describe_fitness(measurement.mean, measurement.metric)
-    console.print(Text(f"{program}: {mean}{known_error}; {measurement.seconds:.1f} s"))
-    if tuned:
-        for data, text in measurement.programs.items():
-            console.print(Text(f"\nwith its constants tuned on {data}:\n{text}"))
-
-
-def _error(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
-
-
-def _as_json(program: Path, measurement: Measurement) -> dict[str, object]:
-    def plain(value: float) -> float | None:
-        return None if math.isnan(value) else value
-
-    return {
-        "program": str(program),
-        "metric": str(measurement.metric),
-        "mean": measurement.mean,
-        "standard_error": plain(measurement.standard_error),
-        "seconds": measurement.seconds,
-        "rows": [{**row._asdict(), "standard_error": plain(row.standard_error)} for row in measurement.rows],
-        "programs": measurement.programs,
-    }
+    return run_evaluate(**given)

@@ -9,7 +9,7 @@ import pytest
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import ANY_PRESETS, PRESETS, load_preset
-from azero_jax.evolve import EvolutionSettings
+from azero_jax.evolve.settings import EvolutionSettings
 
 
 def write(folder: Path, text: str) -> Path:

@@ -15,7 +15,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from azero_jax.config.presets import PRESETS
-from azero_jax.engines import EngineUnavailableError, make_engine
+from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.pallas import plan as planning
 from azero_jax.engines.pallas.bundles import parse_bundles
 from azero_jax.engines.pallas.engine import PallasEngine

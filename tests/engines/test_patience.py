@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from azero_jax.engines import make_engine
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.outcome import NOT_RUN
 from azero_jax.engines.settings import RunSettings
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 from azero_jax.process.patience import Patience
 from azero_jax.tasks import linear_tasks
 from tests.support.spaces import DEMO

@@ -21,7 +21,7 @@ from azero_jax.config.presets import PRESETS
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.{module}.engine import {engine}
 from azero_jax.engines.xla.forms import Grouped
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 from azero_jax.tasks import linear_tasks
 
 space = PRESETS["linear"].space.build(features=4)

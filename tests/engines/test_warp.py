@@ -16,8 +16,8 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("warp")
 
 from azero_jax.config.presets import PRESETS
-from azero_jax.engines import make_engine
 from azero_jax.engines.base import EngineUnavailableError
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp import device
 from azero_jax.engines.warp.engine import WarpEngine

@@ -6,14 +6,16 @@ import pytest
 
 from azero_jax.analysis.learnable import learnable
 from azero_jax.config.presets import PRESETS
-from azero_jax.evolve import AtOnce, Evolution, EvolutionSettings, RandomSearch
-from azero_jax.evolve.algorithm import Restart
+from azero_jax.evolve.algorithm import AtOnce, Restart
+from azero_jax.evolve.random_search import RandomSearch
+from azero_jax.evolve.regularized import Evolution
+from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.library import load_program
 from azero_jax.language.program import Programs, check_programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate import mutate
+from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import LIVE_MUTATIONS
 from tests.support.spaces import DEMO, same, some_programs
 

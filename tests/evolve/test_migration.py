@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from azero_jax.evolve import AtOnce, Evolution, EvolutionSettings
+from azero_jax.evolve.algorithm import AtOnce
 from azero_jax.evolve.migration import exchange, niches_of, slots_for
+from azero_jax.evolve.regularized import Evolution
+from azero_jax.evolve.settings import EvolutionSettings
 from tests.evolve.test_evolve import evolution, marker
 from tests.support.spaces import DEMO, some_programs
 

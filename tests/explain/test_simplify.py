@@ -22,7 +22,7 @@ from azero_jax.language.program import concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
 from azero_jax.language.text import format_program, parse_program
-from azero_jax.mutate import random_learnable
+from azero_jax.mutate.learnable import random_learnable
 from azero_jax.tasks import Tasks, linear_tasks, make_tasks
 
 FLOAT64: Final = EngineConfig(precision="float64")

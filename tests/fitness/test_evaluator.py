@@ -12,7 +12,9 @@ from azero_jax.analysis.cost import baseline_cost, training_cost
 from azero_jax.engines.outcome import combine_tasks
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.xla.engine import XlaEngine
-from azero_jax.evolve import Evolution, EvolutionSettings, RandomSearch
+from azero_jax.evolve.random_search import RandomSearch
+from azero_jax.evolve.regularized import Evolution
+from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.constant_fitness import ConstantFitness
 from azero_jax.fitness.equivalence import hash_errors
 from azero_jax.fitness.evaluator import REFUSED, Evaluator

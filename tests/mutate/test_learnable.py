@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from azero_jax.analysis import prune
 from azero_jax.analysis.learnable import learnable
+from azero_jax.analysis.pruning import prune
 from azero_jax.config.presets import PRESETS
 from azero_jax.language import ops
 from azero_jax.language.library import parse_known
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace, make_space
-from azero_jax.mutate import random_learnable
+from azero_jax.mutate.learnable import random_learnable
 from tests.support.spaces import DEMO, full_space, same
 
 SPACES = [

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from azero_jax.analysis import prune
 from azero_jax.analysis.bit_flow import step_table
 from azero_jax.analysis.learnable import learnable
+from azero_jax.analysis.pruning import prune
 from azero_jax.compiled.tables import space_tables
 from azero_jax.config.presets import PRESETS
 from azero_jax.evolve.breeding import breed_learnable
@@ -15,7 +15,8 @@ from azero_jax.language.program import Programs, check_programs, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import format_program, parse_program
-from azero_jax.mutate import Mutation, MutationPolicy, random_learnable
+from azero_jax.mutate.learnable import random_learnable
+from azero_jax.mutate.policy import Mutation, MutationPolicy
 from tests.mutate.test_learnable import SPACES
 from tests.support.spaces import same
 

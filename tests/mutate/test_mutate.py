@@ -9,7 +9,9 @@ from azero_jax.language import ops
 from azero_jax.language.program import OUT, Programs, check_programs, field_ranges
 from azero_jax.language.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate import Mutation, MutationPolicy, mutate, no_op_programs, random_programs, randomize
+from azero_jax.mutate.drawing import no_op_programs, random_programs, randomize
+from azero_jax.mutate.mutations import mutate
+from azero_jax.mutate.policy import Mutation, MutationPolicy
 from tests.support.spaces import DEMO, full_space, same, seeds, some_programs
 
 SPACE = full_space()

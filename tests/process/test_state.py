@@ -15,7 +15,7 @@ from azero_jax.fitness.program_cache import ProgramCache
 from azero_jax.language.program import programs_state, restore_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 from azero_jax.process.state import State, generator_state, restore_generator, with_prefix, without_prefix
 
 SPACE = make_space(features=4, scalars=5, vectors=4, matrices=2, setup=(0, 4, 7), predict=(0, 2, 5), learn=(0, 3, 6))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 import azero_jax as az
-from azero_jax.engines import EngineUnavailableError
+from azero_jax.engines.base import EngineUnavailableError
 from tests.support.tiny import recorded, tiny
 
 FILE: Final = Path(__file__).parents[1] / "golden" / "search.json"

@@ -22,7 +22,7 @@ from jax.experimental.compilation_cache import compilation_cache
 import azero_jax as az
 from azero_jax.config.file import format_config
 from azero_jax.config.tree import Config
-from azero_jax.engines import EngineUnavailableError
+from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.mutate.policy import LIVE_MUTATIONS
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from azero_jax.recording.run_directory import read_run_config

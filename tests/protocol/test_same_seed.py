@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import azero_jax as az
-from azero_jax.engines import make_engine
+from azero_jax.engines.make import make_engine
 from azero_jax.engines.settings import RunSettings
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 from tests.support.spaces import DEMO
 from tests.support.tiny import tiny
 

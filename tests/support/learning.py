@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis import number_streams
+from azero_jax.analysis.canonical.form import number_streams
 from azero_jax.engines.outcome import Outcome
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.xla.engine import XlaEngine

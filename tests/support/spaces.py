@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from azero_jax.config.presets import PRESETS
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace, make_space
-from azero_jax.mutate import random_programs
+from azero_jax.mutate.drawing import random_programs
 
 DEMO = PRESETS["linear"].space.build(features=4)
 

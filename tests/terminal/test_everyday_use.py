@@ -14,7 +14,7 @@ import azero_jax
 from azero_jax.engines.settings import ENGINES
 from azero_jax.process.messages import MAX_MESSAGE
 from azero_jax.process.patience import Patience
-from azero_jax.terminal import evaluate_command, search_command, shell
+from azero_jax.terminal import evaluate_command, search_action, shell
 from azero_jax.terminal.search_command import main
 
 TABLE = "a,b,label\n" + "".join(f"{(7 * n) % 10},{(3 * n) % 11},{n % 2}\n" for n in range(40))
@@ -87,7 +87,7 @@ def _fail_with(error):
 )
 def test_a_bug_ends_with_70_and_a_file_to_send_in(error, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(search_command, "run", _fail_with(error))
+    monkeypatch.setattr(search_action, "run", _fail_with(error))
     assert main([]) == shell.BUG == 70
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"bug: {type(error).__name__}")
@@ -99,7 +99,7 @@ def test_a_bug_ends_with_70_and_a_file_to_send_in(error, monkeypatch, capsys, tm
 
 def test_an_error_of_a_library_is_no_refusal(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(search_command, "run", lambda *_: np.zeros((2, 3)) @ np.zeros((2, 3)))
+    monkeypatch.setattr(search_action, "run", lambda *_: np.zeros((2, 3)) @ np.zeros((2, 3)))
     assert main([]) == 70
 
 
@@ -114,7 +114,7 @@ def test_an_error_of_a_library_is_no_refusal(monkeypatch, capsys, tmp_path):
 )
 def test_every_other_way_out_has_its_code(error, code, said, monkeypatch, capsys):
     monkeypatch.setattr(shell.os, "dup2", lambda *_: None)
-    monkeypatch.setattr(search_command, "run", _fail_with(error))
+    monkeypatch.setattr(search_action, "run", _fail_with(error))
     assert main(["--quiet"]) == code
     assert said in capsys.readouterr().err
 
@@ -123,7 +123,7 @@ def test_every_other_way_out_has_its_code(error, code, said, monkeypatch, capsys
 def test_the_result_does_not_wait_for_the_comparison(how, tmp_path, monkeypatch, capsys):
     (tmp_path / "t.csv").write_text(TABLE)
     if how == "interrupt":
-        monkeypatch.setattr(search_command, "compare_with_linear", _fail_with(KeyboardInterrupt()))
+        monkeypatch.setattr(search_action, "compare_with_linear", _fail_with(KeyboardInterrupt()))
     else:
         monkeypatch.setattr(Patience, "call", lambda self, function: (False, None))
     assert main(["--data", str(tmp_path / "t.csv"), *QUICK, "--json"]) in (0, 1)
@@ -164,6 +164,19 @@ def test_a_batch_beyond_the_memory_is_one_line(engine, capsys):
     size = r"the search would need [\d,.]+ GiB of memory, most of it \([\d,.]+ GiB\) for batch_size = 1000000000000; "
     assert re.search(size + r"[\d,.]+ GiB are free; take less$", error.strip())
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("door", ["search", "evaluate", "explain"])
+def test_a_help_text_waits_for_no_library_that_it_does_not_need(door):
+    script = f"""
+import sys
+from azero_jax.terminal.{door}_command import main
+assert main(["--help"]) == 0
+slow = {{"jax", "numba", "warp", "optax", "sklearn", "matplotlib", "ray"}}
+print(sorted(slow & set(sys.modules)))
+"""
+    done = run_python("-c", script)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_without_docstrings_there_is_less_help_but_no_error():

@@ -14,10 +14,10 @@ import pytest
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.leaves import all_settings
 from azero_jax.config.tree import Config
-from azero_jax.engines import EngineUnavailableError
+from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.protocol import experiment
 from azero_jax.recording.files import FolderLock
-from azero_jax.terminal import search_command
+from azero_jax.terminal import search_action
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.search_command import main
 from tests.support.tiny import tiny
@@ -59,14 +59,14 @@ def test_what_libraries_print_does_not_reach_standard_output(
     config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    run = search_command.run
+    run = search_action.run
 
     def noisy(*arguments: Any, **keywords: Any) -> Any:
         print("a banner")
         os.write(1, b"a banner from compiled code\n")
         return run(*arguments, **keywords)
 
-    monkeypatch.setattr(search_command, "run", noisy)
+    monkeypatch.setattr(search_action, "run", noisy)
     main(["--config", config, "--json"])
     out, err = capfd.readouterr()
     assert json.loads(out)

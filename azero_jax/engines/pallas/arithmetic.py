@@ -72,7 +72,7 @@ def add_up(total: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def square(x: jax.Array) -> jax.Array:
-    """Rounded before it goes into a sum, so that the st.dev. of equal numbers is 0; see `families`."""
+    """Rounded before it goes into a sum, so that the st.dev. of equal numbers is 0; see `language.compute`."""
     return jnp.where(x == x, x * x, jnp.nan)
 
 

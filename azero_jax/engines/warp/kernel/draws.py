@@ -1,4 +1,4 @@
-"""Random numbers in Warp: the integers of `azero_jax.engines.random_bits`, the floats of `language.families`.
+"""Random numbers in Warp: the integers of `azero_jax.engines.random_bits`, the floats of `language.compute`.
 
 Words and numbers are drawn for all lanes of a value, or all elements of a block, at once.
 """

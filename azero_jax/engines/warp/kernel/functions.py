@@ -1,4 +1,4 @@
-"""The ops as Warp functions: what `azero_jax.language.families` computes on arrays, here on a program's register file.
+"""The ops as Warp functions: what `azero_jax.language.compute` computes on arrays, here on a program's register file.
 
 The register file is a one-dimensional array (`Storage`). A SIMD register holds a *block* of it: one element of several
 tasks, or several neighbouring elements of one task, whichever the kernel's `Layout` says. All functions of this module
