@@ -1,6 +1,7 @@
-"""Microseconds of processor time that breeding takes a child, in searches among learnable programs.
+"""Microseconds that breeding takes a child, in searches among learnable programs.
 
-    python experiments/bench_breeding.py
+    python experiments/bench_breeding.py              # of processor time
+    python experiments/bench_breeding.py --threads 2  # by the wall clock, in so many threads
 
 A preset's space, mutations and populations on synthetic tasks (class labels are signs), with an engine that runs them;
 the medians are over steps, of the early and of the later ones.
@@ -10,14 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any
+from collections.abc import Sequence
 
 import click
 import numpy as np
 
+from azero_jax.config.leaves import override
 from azero_jax.config.presets import load_preset
 from azero_jax.engines.make import make_engine
-from azero_jax.evolve import regularized
+from azero_jax.evolve.breeders import Breeder, Breeding
 from azero_jax.evolve.regularized import Evolution
 from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.language.roles import Metric
@@ -36,21 +38,25 @@ def make_tasks(kind: str, features: int, count: int) -> Tasks:
     return dataclasses.replace(made, metric=Metric.ACCURACY, **labels)
 
 
-def measure(preset: str, steps: int) -> list[float]:
+def measure(preset: str, steps: int, threads: int, islands: int | None) -> list[float]:
     """Microseconds a child, step by step."""
     config = load_preset(preset)
+    if islands is not None:
+        config = override(config, {"search.islands": islands})
     sizes = config.tasks
     tasks = make_tasks(sizes.kind, sizes.features or 16, sizes.search_tasks)
     engine = make_engine("auto", config.space.build(tasks.features), tasks, config.engine.run_settings())
     evaluator = Evaluator(engine, config.evaluator, overlap=False, learnable_only=True)
-    breed, found = regularized.breed_learnable, list[float]()
+    clock = time.process_time if threads == 1 else time.perf_counter
+    breed, found = Breeding.breed, list[float]()
 
-    def timed(*arguments: Any) -> None:
-        start = time.process_time()
-        breed(*arguments)
-        found.append((time.process_time() - start) / len(arguments[-1]) * 1e6)
+    def timed(breeding: Breeding, breeders: Sequence[Breeder]) -> None:
+        breeding.threads = threads
+        start = clock()
+        breed(breeding, breeders)
+        found.append((clock() - start) / sum(len(one.origins) for one in breeders) * 1e6)
 
-    regularized.breed_learnable = timed
+    Breeding.breed = timed  # type: ignore[method-assign]
     try:
         algorithm = Evolution(
             engine.space, evaluator, config.search, np.random.default_rng(0), metric=engine.tasks.metric
@@ -58,17 +64,19 @@ def measure(preset: str, steps: int) -> list[float]:
         for _ in range(steps):
             algorithm.step()
     finally:
-        regularized.breed_learnable = breed
+        Breeding.breed = breed  # type: ignore[method-assign]
     return found
 
 
 @click.command(help=__doc__)
 @click.option("--steps", default=600, show_default=True)
 @click.option("--preset", "presets", multiple=True, default=("linear", "affine", "cifar10", "teacher"))
-def main(steps: int, presets: tuple[str, ...]) -> None:
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--islands", type=click.IntRange(min=1), help="By default as the preset has.")
+def main(steps: int, presets: tuple[str, ...], threads: int, islands: int | None) -> None:
     """Measures and shows."""
     for preset in presets:
-        found = measure(preset, steps)[2:]  # the first ones compile
+        found = measure(preset, steps, threads, islands)[2:]  # the first ones compile
         half = len(found) // 2
         early, late = np.median(found[:half]), np.median(found[half:])
         click.echo(f"{preset:8s} {early:.2f} early, {late:.2f} late, microseconds a child")

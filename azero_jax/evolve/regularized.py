@@ -17,12 +17,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from azero_jax.analysis.bit_flow import step_table
-from azero_jax.analysis.learnable import kind_bits
-from azero_jax.compiled.tables import space_tables
 from azero_jax.evolve.algorithm import Evaluate, Evaluation, Event, NewBest, Restart, mean_of_run, median_of_run
 from azero_jax.evolve.ancestry import Ancestor, Ancestry
-from azero_jax.evolve.breeding import breed, breed_learnable, replace_oldest
+from azero_jax.evolve.breeders import Breeder, Breeding
+from azero_jax.evolve.breeding import replace_oldest
 from azero_jax.evolve.initial import initial_programs
 from azero_jax.evolve.migration import Migrants, draw_emigrants, exchange, niches_of, slots_for
 from azero_jax.evolve.settings import EvolutionSettings
@@ -74,10 +72,7 @@ class Evolution:
         self._settings = settings
         self._generator = generator
         self._seeds = seeds
-        self._tables = space_tables(space, metric)
-        self._odds = settings.mutation_policy().odds()
-        self._kinds = np.array([kind_bits(kinds) for kinds in settings.learned_kinds()])
-        self._frozen = np.array(settings.is_frozen)
+        self._breeding = Breeding(space, metric, settings, generator)
         self._niches = niches_of(settings.learned_kinds())
         self._immigrants: Migrants | None = None
         self.timings = Timings()
@@ -94,7 +89,9 @@ class Evolution:
             self._note_new_best(self.programs, self.fitness.reshape(-1))
             if len(self._halves) > 1:
                 self._breed(self._halves[0])
-        elif "origins" in state:
+            return
+        self._breeding.restore(without_prefix("breeders", state))
+        if "origins" in state:
             self._resume(self._halves[0], state)
 
     def _begin(self) -> _Start:
@@ -165,6 +162,7 @@ class Evolution:
             "record": np.array(self._record),
             "counts": np.array([self.oldest, self.candidates, self.restarts, self._since_migration]),
             "generator": generator_state(self._generator),
+            **with_prefix("breeders", self._breeding.state()),
             **with_prefix("ancestry", self._ancestry.state()),
         }
         first = self._halves[0]
@@ -181,34 +179,22 @@ class Evolution:
         half.evaluation = self._evaluate.resume(without_prefix("ahead", state))
 
     def _make_halves(self) -> list[_Half]:
-        islands, batch = self._settings.islands, self._settings.batch
-        middle = islands // 2
-        return [
-            _Half(
-                islands=slice(begin, end),
-                programs=self.programs[begin * self._settings.population : end * self._settings.population],
-                fitness=self.fitness[begin:end],
-                children=empty_programs((end - begin) * batch, self._space),
-                origins=np.zeros(((end - begin) * batch, 2), np.int64),
-            )
-            for begin, end in ((0, middle), (middle, islands))
-            if end > begin
-        ]
+        middle = self._settings.islands // 2
+        bounds = ((0, middle), (middle, self._settings.islands))
+        return [self._make_half(slice(begin, end)) for begin, end in bounds if end > begin]
+
+    def _make_half(self, islands: slice) -> _Half:
+        population, count = self._settings.population, (islands.stop - islands.start) * self._settings.batch
+        programs = self.programs[islands.start * population : islands.stop * population]
+        fitness, children = self.fitness[islands], empty_programs(count, self._space)
+        origins = np.zeros((count, 2), np.int64)
+        breeders = self._breeding.breeders(islands, programs, fitness, children, origins)
+        return _Half(islands, programs, fitness, children, origins, breeders)
 
     def _breed(self, half: _Half) -> None:
         """Makes the next children of one half of the islands, and submits them."""
         with self.timings.phase("breed"):
-            parents, children = half.programs.arrays(), half.children.arrays()
-            tournament, tables, odds = self._settings.tournament, self._tables, self._odds
-            frozen, generator, origins = self._frozen, self._generator, half.origins
-            if self._settings.candidates == "learnable":
-                steps = step_table(self._space)
-                kinds = self._kinds[half.islands]
-                breed_learnable(
-                    parents, half.fitness, tournament, tables, odds, frozen, steps, kinds, generator, children, origins
-                )
-            else:
-                breed(parents, half.fitness, tournament, tables, odds, frozen, generator, children, origins)
+            self._breeding.breed(half.breeders)
             copies = half.origins[:, 1] < 0
             known = np.where(copies, half.fitness.reshape(-1)[half.origins[:, 0]], np.nan)
         are_learnable = self._settings.candidates == "learnable"
@@ -333,6 +319,7 @@ class _Half:
       fitness: `[i, P]` of these, a view of all.
       children: `[i * batch]` the latest.
       origins: `[i * batch, 2]` of each child, its parent's place in `programs`, and its `Mutation`.
+      breeders: who makes the children.
       evaluation: of the children; None once it has been taken.
     """
 
@@ -341,4 +328,5 @@ class _Half:
     fitness: NDArray[np.float64]
     children: Programs
     origins: NDArray[np.int64]
+    breeders: list[Breeder]
     evaluation: Evaluation | None = None

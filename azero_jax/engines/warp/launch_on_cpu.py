@@ -6,10 +6,9 @@ so that no two of them run at the same time.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from azero_jax.engines.warp.batch import BatchBuffer, aligned_empty
 from azero_jax.engines.warp.device import Kernel, start_warp
 from azero_jax.engines.warp.spec import Inputs, KernelSpec, Sizes
 from azero_jax.process.cores import usable_cores
+from azero_jax.process.threads import work_together
 
 WORK_OF_A_THREAD: Final = 200_000  # instructions on groups of tasks, about half a millisecond; less wakes nobody
 _BATCH, _FIRST_PROGRAM, _OUTPUTS = 0, 9, 11  # places among the kernel's arguments
@@ -90,10 +90,7 @@ class CpuLauncher:
         if len(pieces) <= 1:
             threads = 1
         taken = itertools.count()
-        others = [_pool().submit(self._work, launch, pieces, taken) for launch in self._launches[1:threads]]
-        self._work(self._launches[0], pieces, taken)
-        for other in others:
-            other.result()
+        work_together([partial(self._work, launch, pieces, taken) for launch in self._launches[:threads]])
         return outputs
 
     def close(self) -> None:
@@ -124,12 +121,6 @@ def split(programs: int, threads: int) -> list[range]:
         pieces.append(range(first, first + size))
         first += size
     return pieces
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    """The threads beside the caller's, for all engines of this process."""
-    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="warp")
 
 
 def _aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
