@@ -5,7 +5,8 @@
 Evolution starts from the hand-designed net, in a space of all ops (addresses 10/16/4), on projected CIFAR-10 with 16
 features and 10 search tasks. "few examples" has 80 training examples and 100 epochs, "fast training" 800 and 10 epochs;
 both have the same control, 800 and 100 epochs. "ten classes" starts from softmax regression, the nearest that the
-library has, and has the first 8000 examples; its control is the same in two classes, from logistic regression.
+library has, and has the first 8000 examples; its control is the same in two classes, from logistic regression. All
+searches have 20,000 candidates.
 
 What is counted, by rules over the live instructions that were written before any result was seen:
 
@@ -31,7 +32,7 @@ from azero_jax.language.library import load_program
 from azero_jax.language.ops import MATRIX, SCALAR
 from azero_jax.language.roles import Metric, Register
 
-STEPS: Final = 6_000_000_000
+CANDIDATES: Final = 20_000
 PAPER: Final = {
     "few examples": "noise 8 of 30",
     "fast training": "decay 30 of 30",
@@ -60,17 +61,18 @@ _SEARCH: Final[dict[str, Any]] = {
     "budget.sufficient_fitness": 1.0,
     "budget.max_seconds": None,
     "budget.tune_trials": 0,
-    "budget.max_train_steps": STEPS,
+    "budget.max_train_steps": None,
+    "budget.max_candidates": CANDIDATES,
     "source.projections": 10,
     "tasks.search_tasks": 10,
-    "tasks.valid_examples": 1000,
+    "tasks.valid_examples": 200,  # after each of up to 100 epochs
     "tasks.select_tasks": 20,
     "tasks.select_valid_examples": 1000,
     "tasks.final_tasks": 45,
 }
 
 
-def condition(examples: int, epochs: int, start: str, preset: str = "cifar10", seeds: int = 2) -> Condition:
+def condition(examples: int, epochs: int, start: str, preset: str = "cifar10", seeds: int = 3) -> Condition:
     """A search that starts from a known program, all of whose tasks have so many training examples and epochs."""
     tasks = {"train_examples": examples, "select_train_examples": examples, "epochs": epochs}
     sizes = {f"tasks.{name}": value for name, value in tasks.items()}

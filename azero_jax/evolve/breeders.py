@@ -27,8 +27,8 @@ from azero_jax.process.cores import usable_cores
 from azero_jax.process.state import State, generator_state, restore_generator
 from azero_jax.process.threads import work_together
 
-MOST_CHILDREN: Final = {"any": 1600, "learnable": 200}
-"""Of a breeder, about half a millisecond of work: less is not worth a thread. But islands stay whole."""
+MOST_CHILDREN: Final = {"any": 3200, "learnable": 400}
+"""Of a breeder, about a millisecond of work: less is not worth a thread. But islands stay whole."""
 
 
 class Breeder(NamedTuple):
