@@ -18,14 +18,15 @@ from azero_jax.process.streams import stdout_kept_free
 from azero_jax.tasks.load import natural_kind
 from azero_jax.tasks.settings import DATA_KINDS
 from azero_jax.terminal.display import plain_console, show_table
-from azero_jax.terminal.evaluate_command import DEFAULTS
 from azero_jax.terminal.options import given_settings
 from azero_jax.terminal.shell import absolute_data, read_program
 
 
-def run_evaluate(*, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None) -> int:
-    """Measures the program; returns the exit code."""
-    config = _config(words)
+def run_evaluate(
+    *, defaults: Config, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None
+) -> int:
+    """Measures the program, with `words` in place of the default settings; returns the exit code."""
+    config = _config(defaults, words)
     read = read_program(program)
     errors = plain_console(to_stderr=True)
     with stdout_kept_free(as_json):
@@ -54,7 +55,7 @@ def prediction_note(program: ProgramText, metric: Metric) -> str:
     return f"note: Predict never writes {metric.prediction}, where predictions of {what} are read"
 
 
-def _config(words: dict[str, str | None]) -> Config:
+def _config(defaults: Config, words: dict[str, str | None]) -> Config:
     given = given_settings(words)
     data = absolute_data(given["source.data"]) if "source.data" in given else ()
     given["source.data"] = data
@@ -64,7 +65,7 @@ def _config(words: dict[str, str | None]) -> Config:
     if kind == "table":
         given.setdefault("tasks.features", None)
     given["tasks.select_train_examples"] = given.get("tasks.train_examples")  # of all tasks here
-    return override(DEFAULTS, given)
+    return override(defaults, given)
 
 
 def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:

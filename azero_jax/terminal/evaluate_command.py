@@ -48,7 +48,7 @@ _HELPS: Final = {
     "tasks.features": "F, the length of a feature vector, which examples are projected to; none takes them as is.",
     "tasks.train_examples": "Training examples of each task; none takes all that the data have.",
 }
-DEFAULTS: Final = override(
+_DEFAULTS: Final = override(
     Config(),
     {
         "tasks.kind": "pairs",
@@ -73,7 +73,7 @@ def make_command() -> click.Command:
         "evaluate",
         params=[
             click.Argument(["program"], type=FilePath()),
-            *setting_options(DEFAULTS, _SETTINGS, _HELPS),
+            *setting_options(_DEFAULTS, _SETTINGS, _HELPS),
             click.Option(["--pairs"], default="", metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
             click.Option(
                 ["--tune"],
@@ -94,4 +94,4 @@ def make_command() -> click.Command:
 def _run(**given: Any) -> int:
     from azero_jax.terminal.evaluate_action import run_evaluate  # only now, as in `search_command`
 
-    return run_evaluate(**given)
+    return run_evaluate(defaults=_DEFAULTS, **given)

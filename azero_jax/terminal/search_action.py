@@ -27,7 +27,6 @@ from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import given_settings
 from azero_jax.terminal.runs import show_run, show_runs
-from azero_jax.terminal.search_command import RUNS
 from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, read_program
 
 
@@ -44,9 +43,10 @@ def run_search(
     as_json: bool,
     with_report: bool,
     quiet: bool,
+    runs: Path,
     **words: str | None,
 ) -> int:
-    """Does what the options ask for; returns the exit code."""
+    """Does what the options ask for; `runs` is where `name` lies. Returns the exit code."""
     if list_folder is not None:
         show_runs(list_folder, list_runs(list_folder))
         return 0
@@ -58,7 +58,7 @@ def run_search(
             raise ValueError("--name and --out cannot both be given")
         if Path(name).name != name or name in ("", ".", "..") or not name.isprintable():
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
-        out = RUNS / name
+        out = runs / name
     given = given_settings(words)
     given.update({"source.data": absolute_data(given["source.data"])} if "source.data" in given else {})
     resolved = _resolve(preset, config, resume, given)

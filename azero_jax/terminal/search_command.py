@@ -85,4 +85,4 @@ def _run(**given: Any) -> int:
     # Imported only now: nobody should wait for JAX and Numba to read a help text.
     from azero_jax.terminal.search_action import run_search
 
-    return run_search(**given)
+    return run_search(runs=RUNS, **given)
