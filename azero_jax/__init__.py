@@ -11,12 +11,16 @@ Public are the names here, and those of `azero_jax.tasks`, `azero_jax.data` and 
 may move.
 """
 
+import importlib
+
 import lazy_loader
 
 # The command line's door comes first: a package that is imported later takes the place of the function `search`.
-import azero_jax.search  # noqa: F401
-
-del search  # type: ignore[name-defined]  # noqa: F821 - the package that the import above put here
+importlib.import_module("azero_jax.search")
+globals().pop("search", None)
 
 # The names are those of `__init__.pyi`, each imported when it is first asked for.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+# What `from azero_jax import *` leaves out: estimators need scikit-learn, and modules have names that users have too.
+_APART = ("EvolvedClassifier", "EvolvedRegressor", "data", "programs", "tasks")
+__all__ = [name for name in _names if name not in _APART]  # noqa: PLE0604, RUF100

@@ -1,4 +1,4 @@
-"""The names of `azero_jax`, and where each comes from; `__init__.py` reads this file."""
+# The names of `azero_jax`, and where each comes from; `__init__.py` reads this file.
 
 from . import data as data
 from . import programs as programs

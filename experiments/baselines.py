@@ -6,8 +6,8 @@
 Fashion-MNIST (its migration needs several processes), "learnable" is what azero_jax does today: 16 islands of programs
 that can learn, niches, the canonical cache. All have the same space, tasks and number of training steps; the settings
 are those of `speedups.py`. The paper's figures are means over 100 repeats of the accuracy of the best program on 100
-tasks. Whoever has less time than the 100 billion steps take runs the conditions of one hour, of one core, which are
-otherwise the same.
+tasks. Whoever has less time than the 100 billion steps take runs the conditions that end after one hour by the wall
+clock, such as `--condition "basic, one hour"`, on a core with nothing else.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def make_tasks(kind: str, features: int, count: int) -> Tasks:
     return dataclasses.replace(made, metric=Metric.ACCURACY, **labels)
 
 
-def measure(preset: str, steps: int, threads: int, islands: int | None) -> list[float]:
+def measure(preset: str, steps: int, threads: int | None, islands: int | None) -> list[float]:
     """Microseconds a child, step by step."""
     config = load_preset(preset)
     if islands is not None:
@@ -47,11 +47,11 @@ def measure(preset: str, steps: int, threads: int, islands: int | None) -> list[
     tasks = make_tasks(sizes.kind, sizes.features or 16, sizes.search_tasks)
     engine = make_engine("auto", config.space.build(tasks.features), tasks, config.engine.run_settings())
     evaluator = Evaluator(engine, config.evaluator, overlap=False, learnable_only=True)
-    clock = time.process_time if threads == 1 else time.perf_counter
+    clock = time.process_time if threads is None else time.perf_counter
     breed, found = Breeding.breed, list[float]()
 
     def timed(breeding: Breeding, breeders: Sequence[Breeder]) -> None:
-        breeding.threads = threads
+        breeding.threads = threads or 1
         start = clock()
         breed(breeding, breeders)
         found.append((clock() - start) / sum(len(one.origins) for one in breeders) * 1e6)
@@ -71,9 +71,9 @@ def measure(preset: str, steps: int, threads: int, islands: int | None) -> list[
 @click.command(help=__doc__)
 @click.option("--steps", default=600, show_default=True)
 @click.option("--preset", "presets", multiple=True, default=("linear", "affine", "cifar10", "teacher"))
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="By the wall clock; else it is processor time of one.")
 @click.option("--islands", type=click.IntRange(min=1), help="By default as the preset has.")
-def main(steps: int, presets: tuple[str, ...], threads: int, islands: int | None) -> None:
+def main(steps: int, presets: tuple[str, ...], threads: int | None, islands: int | None) -> None:
     """Measures and shows."""
     for preset in presets:
         found = measure(preset, steps, threads, islands)[2:]  # the first ones compile

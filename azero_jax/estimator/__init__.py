@@ -2,4 +2,4 @@
 
 from azero_jax.data.libraries import require
 
-require("sklearn", "azero_jax.EvolvedClassifier and EvolvedRegressor")
+require("sklearn", "azero_jax.estimator")

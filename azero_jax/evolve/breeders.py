@@ -27,8 +27,8 @@ from azero_jax.process.cores import usable_cores
 from azero_jax.process.state import State, generator_state, restore_generator
 from azero_jax.process.threads import work_together
 
-MOST_CHILDREN: Final = {"any": 3200, "learnable": 400}
-"""Of a breeder, about a millisecond of work: less is not worth a thread. But islands stay whole."""
+MOST_CHILDREN: Final = {"any": 6400, "learnable": 800}
+"""Of a breeder, about two milliseconds of work: less is not worth a thread. But islands stay whole."""
 
 
 class Breeder(NamedTuple):
@@ -39,7 +39,7 @@ class Breeder(NamedTuple):
       fitness: `[i, P]` of these, a view.
       children: `[i * batch]`, a view.
       origins: `[i * batch, 2]` of these, a view: the parent's place among all programs of the half, and the `Mutation`.
-      first: the first parent's place among these.
+      first: the place of the first of `parents` among the programs of the half.
       kinds: `[i]` what each island's programs must learn, as bits.
       generator: source of randomness.
     """
@@ -64,14 +64,14 @@ class Breeding:
         """Prepares the tables; `generator` is the search's, which breeds where one breeder is enough."""
         self._settings, self._generator = settings, generator
         self._spawned: list[Generator] = []
-        self.threads = max(1, usable_cores() - 1)  # one is the engine's
+        self.threads = max(1, usable_cores() - 1)  # of a pool that they share with an engine on the CPU
         self._tables: SpaceTables = space_tables(space, metric)
         self._steps = step_table(space)
         self._odds: MutationOdds = settings.mutation_policy().odds()
         self._frozen = np.array(settings.is_frozen)
         self._kinds = np.array([kind_bits(kinds) for kinds in settings.learned_kinds()])
 
-    def breeders(
+    def deal_out(
         self,
         islands: slice,
         parents: Programs,
@@ -79,7 +79,10 @@ class Breeding:
         children: Programs,
         origins: NDArray[np.int64],
     ) -> list[Breeder]:
-        """Deals out the islands of a half, whose arrays these are; see `Breeder`."""
+        """Deals out the islands of a half, whose arrays these are (see `Breeder`), to new breeders.
+
+        Halves are dealt out once each, in their order, on which the generators depend.
+        """
         population, batch = fitness.shape[1], self._settings.batch
         each = max(1, MOST_CHILDREN[self._settings.candidates] // batch)
         shares = [slice(begin, min(begin + each, len(fitness))) for begin in range(0, len(fitness), each)]

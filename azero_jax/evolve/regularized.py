@@ -154,7 +154,7 @@ class Evolution:
         return events
 
     def state(self) -> State:
-        """Populations, children on their way, random generator and counts; the arrays are not copied."""
+        """Populations, children on their way, random generators and counts; the arrays are not copied."""
         state = {
             **with_prefix("programs", programs_state(self.programs)),
             "fitness": self.fitness,
@@ -188,7 +188,7 @@ class Evolution:
         programs = self.programs[islands.start * population : islands.stop * population]
         fitness, children = self.fitness[islands], empty_programs(count, self._space)
         origins = np.zeros((count, 2), np.int64)
-        breeders = self._breeding.breeders(islands, programs, fitness, children, origins)
+        breeders = self._breeding.deal_out(islands, programs, fitness, children, origins)
         return _Half(islands, programs, fitness, children, origins, breeders)
 
     def _breed(self, half: _Half) -> None:

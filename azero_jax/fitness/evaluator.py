@@ -141,7 +141,7 @@ class Evaluator:
             settings.cache_size,
             self._space,
             self._tasks.metric,
-            find_constants=settings.constants,
+            find_constants=settings.constants and not learnable_only,  # what can learn predicts no constant
             bounds=data_bounds(self._tasks),
         )
         self._canonical = settings.canonical or any(ops.OPS[op].random for op in self._space.ops)

@@ -82,8 +82,9 @@ class ProgramCache(FitnessCache):
         super().__init__(capacity, key_words=1 + 3 * space.length)
         self._space = space
         self._tables = space_tables(space, metric)
-        self._find_constants = find_constants and not metric.is_one_hot
-        self._premises = Premises(transfer_table(space.features), *bounds, metric.is_classification)
+        self._premises: Premises | None = None
+        if find_constants and not metric.is_one_hot:
+            self._premises = Premises(transfer_table(space.features), *bounds, metric.is_classification)
 
     def screen(self, programs: Programs, fitness: NDArray[np.float64], target: Programs | None = None) -> Screened:
         """Prunes programs, finds constants, and fills in the fitness of what is known, as `FitnessCache.look_up` does.
@@ -98,15 +99,7 @@ class ProgramCache(FitnessCache):
         answers = self._ask(fitness)
         constant_slots, counts = np.full(len(fitness), NOT_CONSTANT), np.zeros(4, np.int64)
         count = _screen(
-            programs.bits(),
-            self._tables,
-            self._find_constants,
-            self._premises,
-            self._table,
-            answers,
-            target.bits(),
-            constant_slots,
-            counts,
+            programs.bits(), self._tables, self._premises, self._table, answers, target.bits(), constant_slots, counts
         )
         return Screened(self._unknown(answers, count), target[:count], constant_slots, *counts.tolist())
 
@@ -141,8 +134,7 @@ class _Block(NamedTuple):
 def _screen(
     programs: ProgramArrays,
     space: SpaceTables,
-    find_constants: bool,
-    premises: Premises,
+    premises: Premises | None,
     table: CacheTable,
     answers: Answers,
     target: ProgramArrays,
@@ -160,9 +152,7 @@ def _screen(
     )
     count = n = 0
     while n < len(constant_slots):
-        size, n = _gather(
-            programs, n, space, find_constants, premises, table, answers.fitness, block, constant_slots, counts
-        )
+        size, n = _gather(programs, n, space, premises, table, answers.fitness, block, constant_slots, counts)
         touch(table, block.keys.hashes, 0, size)
         count = _look_up_block(programs, space, table, answers, block, size, count, target, counts)
     return count
@@ -173,8 +163,7 @@ def _gather(
     programs: ProgramArrays,
     n: int,
     space: SpaceTables,
-    find_constants: bool,
-    premises: Premises,
+    premises: Premises | None,
     table: CacheTable,
     fitness: NDArray[np.float64],
     block: _Block,
@@ -194,7 +183,7 @@ def _gather(
             for function in range(3):
                 instructions += programs.sizes[n, function]
             slot = NOT_CONSTANT
-            if find_constants:
+            if premises is not None:  # or Numba compiles nothing of this
                 slot = find_constant(programs, n, space, found, size, premises, block.levels)
             is_zero = slot == ZERO
             block.asked[size] = n

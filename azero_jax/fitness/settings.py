@@ -27,7 +27,8 @@ class EvaluatorSettings:
       hurdle_percentile: of the unique fitnesses seen at a hurdle, which a candidate must reach.
       hurdle_window: how many of the latest fitnesses count for it.
       train_budget: most training cost, as a multiple of the reference neural net's; 0 sets no limit.
-      constants: score constant predictors without running them, and take all that provably predict zero for one.
+      constants: score constant predictors without running them, and take all that provably predict zero for one;
+        there are none among learnable candidates.
       combine: "mean" or "median" (the upper one) of the tasks' fitnesses.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from azero_jax.process.cores import usable_cores
 
@@ -13,7 +13,7 @@ def work_together(workers: Sequence[Callable[[], None]]) -> None:
     """Calls the first worker in this thread and the others in further ones; returns when all have ended.
 
     All take their work from one place until nothing is left there, so that a worker whose thread is busy with something
-    else need not be called any more.
+    else need not be called any more. An error of one comes out when all have ended, the first worker's before others'.
 
     >>> import itertools
     >>> done, numbers = [0] * 100, itertools.count()
@@ -25,12 +25,14 @@ def work_together(workers: Sequence[Callable[[], None]]) -> None:
     True
     """
     others = [_pool().submit(worker) for worker in workers[1:]]
+    begun: list[Future[None]] = []
     try:
         workers[0]()
     finally:
-        for other in others:
-            if not other.cancel():
-                other.result()
+        begun += [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
 
 
 @functools.cache

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from azero_jax.evolve import breeders
-from azero_jax.evolve.algorithm import AtOnce
 from azero_jax.evolve.regularized import Evolution
-from azero_jax.evolve.settings import EvolutionSettings
-from azero_jax.language.program import Programs
-from tests.support.spaces import DEMO, same
-
-SETTINGS = EvolutionSettings(candidates="learnable", islands=10, population=30, tournament=3, batch=20)
-
-
-def mean_opcode(programs: Programs) -> np.ndarray:
-    return programs.opcodes.mean(axis=1) / 65
+from azero_jax.process import threads
+from azero_jax.process.state import State
+from tests.evolve.test_evolve import evolution
+from tests.support.spaces import same
 
 
-def evolution(settings: EvolutionSettings = SETTINGS, seed: int = 0, **given: object) -> Evolution:
-    return Evolution(DEMO, AtOnce(mean_opcode), settings, np.random.default_rng(seed), **given)  # type: ignore[arg-type]
+def ten_islands(candidates: str = "learnable", state: State | None = None) -> Evolution:
+    return evolution(candidates=candidates, islands=10, population=30, batch=20, state=state)
 
 
 @pytest.fixture
@@ -28,33 +26,50 @@ def three_islands_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breeders, "MOST_CHILDREN", {"any": 60, "learnable": 60})
 
 
+@pytest.fixture
+def two_threads_beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(threads, "_pool", lambda: pool)
+        yield
+
+
 @pytest.mark.usefixtures("three_islands_each")
 def test_islands_are_dealt_out_whole() -> None:
-    halves = evolution()._halves
+    halves = ten_islands()._halves
     assert [[len(one.kinds) for one in half.breeders] for half in halves] == [[3, 2], [3, 2]]
     assert [[one.first for one in half.breeders] for half in halves] == [[0, 90], [0, 90]]
 
 
 def test_few_islands_have_one_breeder_with_the_search_s_generator() -> None:
-    search = evolution()
+    search = ten_islands()
     assert [[one.generator for one in half.breeders] for half in search._halves] == [[search._generator]] * 2
 
 
-@pytest.mark.usefixtures("three_islands_each")
+@pytest.mark.usefixtures("three_islands_each", "two_threads_beside")
 @pytest.mark.parametrize("candidates", ["any", "learnable"])
-def test_any_number_of_threads_breeds_the_same_programs(candidates: str) -> None:
-    settings = EvolutionSettings(candidates=candidates, islands=10, population=30, tournament=3, batch=20)
-    searches = [evolution(settings) for _ in range(3)]
-    for threads, search in enumerate(searches, 1):
-        search._breeding.threads = threads
+def test_two_threads_breed_the_same_programs_as_one(candidates: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = [ten_islands(candidates) for _ in range(2)]
+    breed, names = breeders.Breeding._breed, set()
+
+    def note(breeding: breeders.Breeding, breeder: breeders.Breeder) -> None:
+        names.add(threading.current_thread().name)
+        if breeding.threads == 2:
+            meeting.wait()  # each of the two has one share of a half
+        breed(breeding, breeder)
+
+    monkeypatch.setattr(breeders.Breeding, "_breed", note)
+    meeting = threading.Barrier(2, timeout=60)
+    for count, search in enumerate(searches, 1):
+        search._breeding.threads = count
         for _ in range(10):
             search.step()
-    assert all(same(search.programs, searches[0].programs) for search in searches[1:])
+    assert len(names) > 1
+    assert same(searches[0].programs, searches[1].programs)
 
 
 @pytest.mark.usefixtures("three_islands_each")
 def test_parents_are_of_the_child_s_island() -> None:
-    search = evolution()
+    search = ten_islands()
     search.step()
     for half in search._halves:
         assert (half.origins[:, 0] // 30 == np.arange(100) // 20).all()
@@ -62,7 +77,7 @@ def test_parents_are_of_the_child_s_island() -> None:
 
 @pytest.mark.usefixtures("three_islands_each")
 def test_no_two_breeders_draw_the_same_numbers() -> None:
-    generators = [one.generator for half in evolution()._halves for one in half.breeders]
+    generators = [one.generator for half in ten_islands()._halves for one in half.breeders]
     assert len({generator.random() for generator in generators}) == len(generators)
 
 
@@ -73,5 +88,5 @@ def test_a_search_goes_on_with_all_of_its_generators() -> None:
             search.step()
         return search
 
-    stopped = go_on(evolution())
-    assert same(go_on(evolution(state=stopped.state())).programs, go_on(go_on(evolution())).programs)
+    stopped = go_on(ten_islands())
+    assert same(go_on(ten_islands(state=stopped.state())).programs, go_on(go_on(ten_islands())).programs)

@@ -17,6 +17,7 @@ from azero_jax.language.space import make_space
 from azero_jax.language.text import parse_program
 from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import LIVE_MUTATIONS
+from azero_jax.process.state import State
 from tests.support.spaces import DEMO, same, some_programs
 
 TEACHER = PRESETS["teacher"].space.build(features=8)
@@ -29,9 +30,9 @@ def marker(programs: Programs) -> np.ndarray:
     return np.sin((values * weights).sum(-1)) / 2 + 0.5
 
 
-def evolution(seed: int = 0, **changes: object) -> Evolution:
+def evolution(seed: int = 0, state: State | None = None, **changes: object) -> Evolution:
     settings = EvolutionSettings(**({"islands": 1, "population": 20, "tournament": 3, "batch": 1} | changes))  # type: ignore[arg-type]
-    return Evolution(DEMO, AtOnce(marker), settings, np.random.default_rng(seed))
+    return Evolution(DEMO, AtOnce(marker), settings, np.random.default_rng(seed), state=state)
 
 
 def test_one_island_and_batch_one_is_the_original_s_loop() -> None:

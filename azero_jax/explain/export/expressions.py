@@ -1,4 +1,4 @@
-"""What each family of ops is in other notations: one row a family, beside `azero_jax.language.families`.
+"""What each family of ops is in other notations: one row a family, beside `azero_jax.language.compute`.
 
 In `array`, `np` stands for NumPy or for what JAX has of it; operands are registers of one example: scalars, vectors
 `[F]`, matrices `[F, F]`. `{n}` is F, `{axis}` the axes of a reduction as an argument (`, axis=1`), `{draw}` what makes
