@@ -4,9 +4,10 @@
     python experiments/published_programs.py --program experiments/results/best_program.txt --only best_program
         --features 16 --data cifar10.zip --data /usr/share/datasets/fashion-mnist --out best_program.json
 
-The first searches from random learnable programs, with the settings of the preset `cifar10` and a larger budget, and
-writes the program with the best select fitness, simplified by proved steps, beside its lines. The second tunes its
-constants and judges it exactly as the paper's programs, the linear model and the nets.
+The first searches from random learnable programs, with the settings of the preset `cifar10` and a larger budget, or
+with those of `baselines.py` for an hour ("8000 examples": its row "learnable, one hour", the same search), and writes
+the program with the best select fitness, simplified by proved steps, beside its lines. The second tunes its constants
+and judges it exactly as the paper's programs, the linear model and the nets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from baselines import CONDITIONS as BASELINES
 from searches import Condition, Experiment, Line, command, markdown
 
 import azero_jax as az
@@ -34,6 +36,7 @@ CONDITIONS: Final = {
     "4000 examples": Condition(
         override(az.load_preset("cifar10"), {**_LONG, "tasks.train_examples": 4000}), 2, ("cifar10",)
     ),
+    "8000 examples": BASELINES["learnable, one hour"],
 }
 
 
