@@ -9,9 +9,17 @@ from typing import Any
 
 from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.compiler import CompilerBase, Flags
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.typed_passes import (
+    AnnotateTypes,
+    IRLegalization,
+    NativeLowering,
+    NoPythonBackend,
+    NopythonTypeInference,
+    PreLowerStripPhis,
+)
+from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
 
 class _HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -102,7 +110,10 @@ class _FixedFlags(Flags):  # type: ignore[misc]
 
 
 class HelperCompiler(CompilerBase):  # type: ignore[misc]
-    """Numba's usual passes, but for the last one."""
+    """Those of Numba's passes that these functions need: they have no closures, contexts, or array expressions.
+
+    After most passes Numba looks anew at what each variable is used for, which takes longer than the pass.
+    """
 
     lowering: Any = _LowerHelper
 
@@ -112,12 +123,13 @@ class HelperCompiler(CompilerBase):  # type: ignore[misc]
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""
-        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes.passes = [
-            (self.lowering if each is NativeLowering else each, description) for each, description in passes.passes
-        ]
-        passes.finalize()
-        return [passes]
+        untyped = TranslateByteCode, FixupArgs, IRProcessing, GenericRewrites, ReconstructSSA
+        typed = NopythonTypeInference, PreLowerStripPhis, IRLegalization, AnnotateTypes, self.lowering, NoPythonBackend
+        manager = PassManager("nopython")
+        for each in untyped + typed:
+            manager.add_pass(each, "")
+        manager.finalize()
+        return [manager]
 
 
 class LoopCompiler(HelperCompiler):
