@@ -7,7 +7,7 @@ loop. This leans on parts of Numba that are not public (seen in 0.68): how it lo
 
 from typing import Any
 
-from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
+from llvmlite.binding import ModuleRef, create_pass_builder, create_pipeline_tuning_options
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_machinery import PassManager, register_pass
@@ -22,7 +22,21 @@ from numba.core.typed_passes import (
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
 
-class _HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _Library(JITCodeLibrary):  # type: ignore[misc]
+    """Code of which each function is optimised by itself, before it becomes part of others.
+
+    Numba makes passes for each function that is only declared too.
+    """
+
+    def _optimize_functions(self, module: ModuleRef) -> None:
+        module.data_layout = self._codegen._data_layout
+        for function in module.functions:
+            if not function.is_declaration:
+                passes, builder = self._codegen._function_pass_manager()
+                passes.run(function, builder)
+
+
+class _HelperLibrary(_Library):
     """The code of one helper, and which other code it needs."""
 
     def add_linking_library(self, library: CodeLibrary) -> None:
@@ -56,7 +70,7 @@ class _LowerHelper(NativeLowering):  # type: ignore[misc]
         return True
 
 
-class _LoopLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _LoopLibrary(_Library):
     """The code of one loop and of the helpers that it is made of, which nobody else calls.
 
     Loops over instructions and registers have few rounds: unrolled, as Numba has it, they take twice the code, a second
