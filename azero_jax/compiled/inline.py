@@ -16,7 +16,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
-from azero_jax.compiled.lowering import HelperCompiler, LoopCompiler
+from azero_jax.compiled.lowering import HelperCompiler, LoopCompiler, signatures_kept
 from azero_jax.process.compilation import announce
 
 _logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def compiled_loop(function: _Function) -> _Function:
         announce(f"{function.__module__}.{function.__qualname__}")
         if not isinstance(dispatcher._cache, _SourceCache):
             _say_nothing_is_kept()
-        with _garbage_kept():
+        with _garbage_kept(), signatures_kept():
             return compile_by_numba(*arguments)
 
     dispatcher._compiler.compile = compile_anew

@@ -5,8 +5,9 @@ steps from a helper up to the loop; most of the time that compiling took went th
 loop. This leans on parts of Numba that are not public (seen in 0.68): how it lowers and links.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from llvmlite.binding import ModuleRef, create_pass_builder, create_pipeline_tuning_options
 from llvmlite.ir import IRBuilder
@@ -17,6 +18,7 @@ from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.imputils import impl_ret_new_ref, user_function
 from numba.core.lowering import Lower
+from numba.core.registry import cpu_target
 from numba.core.typed_passes import (
     AnnotateTypes,
     IRLegalization,
@@ -25,7 +27,32 @@ from numba.core.typed_passes import (
     NopythonTypeInference,
     PreLowerStripPhis,
 )
+from numba.core.types import Function
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+
+_signatures: Final = dict[tuple[Any, ...], Any]()  # of what was compiled so far
+
+
+@contextlib.contextmanager
+def signatures_kept() -> Iterator[None]:
+    """Has Numba find out once what a function of its own makes of some types, which takes ten and more tries."""
+    context = cpu_target.typing_context
+    resolve = context.resolve_function_type
+
+    def resolve_once(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        function = context._lookup_global(function) or function
+        if not isinstance(function, Function):
+            return resolve(function, arguments, keywords)
+        key = (function, arguments, *keywords.items())
+        if key not in _signatures:
+            _signatures[key] = resolve(function, arguments, keywords)
+        return _signatures[key]
+
+    context.resolve_function_type = resolve_once
+    try:
+        yield
+    finally:
+        context.resolve_function_type = resolve
 
 
 class _Library(JITCodeLibrary):  # type: ignore[misc]
