@@ -2,7 +2,7 @@
 
 Numba by itself optimises every function, with a copy of all that it calls, and makes machine code of it, at each of the
 steps from a helper up to the loop; most of the time that compiling took went there. Here that is done once, for the
-loop. This leans on parts of Numba that are not public (seen in 0.68): how it lowers and links.
+loop. This leans on parts of Numba that are not public (0.62.1 and 0.68.1 were tried): how it lowers and links.
 """
 
 import contextlib
