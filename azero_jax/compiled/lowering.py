@@ -28,7 +28,14 @@ from numba.core.typed_passes import (
     PreLowerStripPhis,
 )
 from numba.core.types import Function
-from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+from numba.core.untyped_passes import (
+    DeadBranchPrune,
+    FixupArgs,
+    GenericRewrites,
+    IRProcessing,
+    ReconstructSSA,
+    TranslateByteCode,
+)
 
 _signatures: Final = dict[tuple[Any, ...], Any]()  # of what was compiled so far
 
@@ -234,7 +241,7 @@ class HelperCompiler(CompilerBase):  # type: ignore[misc]
 
     def define_pipelines(self) -> list[Any]:
         """The one pipeline."""
-        untyped = TranslateByteCode, FixupArgs, IRProcessing, GenericRewrites, ReconstructSSA
+        untyped = TranslateByteCode, FixupArgs, IRProcessing, DeadBranchPrune, GenericRewrites, ReconstructSSA
         typed = NopythonTypeInference, PreLowerStripPhis, IRLegalization, AnnotateTypes, self.lowering, NoPythonBackend
         manager = PassManager("nopython")
         for each in untyped + typed:
