@@ -183,7 +183,7 @@ def _gather(
             for function in range(3):
                 instructions += programs.sizes[n, function]
             slot = NOT_CONSTANT
-            if premises is not None:  # or Numba compiles nothing of this
+            if premises is not None:  # without premises Numba compiles nothing of this
                 slot = find_constant(programs, n, space, found, size, premises, block.levels)
             is_zero = slot == ZERO
             block.asked[size] = n

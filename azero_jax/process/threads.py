@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from azero_jax.process.cores import usable_cores
 
@@ -25,11 +25,10 @@ def work_together(workers: Sequence[Callable[[], None]]) -> None:
     True
     """
     others = [_pool().submit(worker) for worker in workers[1:]]
-    begun: list[Future[None]] = []
     try:
         workers[0]()
     finally:
-        begun += [other for other in others if not other.cancel()]
+        begun = [other for other in others if not other.cancel()]
         wait(begun)
     for other in begun:
         other.result()
