@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from azero_jax.analysis.levels import ONE_LEVEL, SAME, ZERO_LEVEL, transfer_table
 from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
+    END,
     FEATURES,
+    FIRST,
     IN1_USED,
     IS_SQUASHED,
     KEEPS,
@@ -39,6 +41,7 @@ _REGISTER: Final = 0xFF
 # operands there are; of the op, for which inputs its result is zero, as in `is_zero`; and of the instruction, for which
 # it may be something else: first if both inputs are zero, then if the first, the second, or none is.
 _IN1, _IN2, _OUT, _KEEPS, _USED, _ZEROS, _RESULTS = 0, 8, 16, 24, 25, 28, 34
+_FEATURES_BIT: Final = 60
 _FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION = (1 << 60, 1 << 61, 1 << 62)
 _REGISTERS: Final = _FROM_FEATURES - 1
 _lowest = cast("Callable[[int], int]", trailing_zeros)  # the place of the lowest bit that is set
@@ -50,9 +53,11 @@ class BitFlow(NamedTuple):
     Attributes:
       steps: `[L]` the instructions.
       sources: `[62]` what each register depends on, as bits.
-      kinds: `[60]` the kind of each register.
+      kinds: `[62]` the kind of each register.
       outside: `[1]` those that are set from outside, as bits.
       ops: `[65]` from `step_table`.
+      through: `[62]` which registers the features go through on their way to each register, as bits.
+      alike: `[62]` the registers of the same kind as each one, as bits.
     """
 
     steps: NDArray[np.int64]
@@ -60,6 +65,8 @@ class BitFlow(NamedTuple):
     kinds: NDArray[np.int64]
     outside: NDArray[np.int64]
     ops: NDArray[np.int64]
+    through: NDArray[np.int64]
+    alike: NDArray[np.int64]
 
 
 @functools.lru_cache
@@ -80,11 +87,14 @@ def step_table(space: SearchSpace) -> NDArray[np.int64]:
 @allocating
 def make_bit_flow(length: int, space: SpaceTables, ops: NDArray[np.int64]) -> BitFlow:
     """Scratch memory for programs of `length` slots, which nobody may ask for where registers are too many."""
-    kinds, outside = np.zeros(MOST_REGISTERS, np.int64), np.zeros(1, np.int64)
+    rows = MOST_REGISTERS + 2
+    kinds, alike, outside = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(1, np.int64)
     for register in range(min(space.facts[TOTAL], MOST_REGISTERS)):
         kinds[register] = space.registers[register, KIND]
+        alike[register] = (1 << space.registers[register, END]) - (1 << space.registers[register, FIRST])
         outside[0] |= space.registers[register, SET_OUTSIDE] << register
-    return BitFlow(np.zeros(length, np.int64), np.zeros(MOST_REGISTERS + 2, np.int64), kinds, outside, ops)
+    steps, sources, through = np.zeros(length, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    return BitFlow(steps, sources, kinds, outside, ops, through, alike)
 
 
 @called
@@ -181,13 +191,15 @@ def _learns_from(
     nonzero &= ~outside
     for register in range(facts[TOTAL]):
         sources[register] = nonzero & (1 << register)
-    sources[facts[TOTAL]] = 0  # no input
+        flow.through[register] = 0
+    sources[facts[TOTAL]] = flow.through[facts[TOTAL]] = 0  # no input
     sources[features] = _FROM_FEATURES
     nonzero |= 1 << features
     nonzero = _follow(PREDICT, sizes[n, PREDICT], nonzero, is_known, space, flow)
     needed = sources[prediction]
     if needed & _FROM_FEATURES == 0 or needed & (_FROM_FEATURES - 1) == 0:
         return False
+    through = flow.through[prediction] if is_known else _REGISTERS
     _clear(outside, sources)
     sources[prediction] = _FROM_PREDICTION
     sources[features] = _FROM_FEATURES
@@ -195,7 +207,7 @@ def _learns_from(
     nonzero = (nonzero & ~outside) | (1 << features) | (1 << label)
     _follow(LEARN, sizes[n, LEARN], nonzero, is_known, space, flow)
     _clear(outside, sources)
-    return _finds_learned(_close(needed, sources), kinds, flow)
+    return _finds_learned(_close(needed, sources), kinds, through, flow)
 
 
 @inlined
@@ -209,10 +221,21 @@ def _follow(function: int, size: int, nonzero: int, is_known: bool, space: Space
         keeps = (step >> _KEEPS) & 1
         if is_known:
             may_differ = _may_differ(step, nonzero)
+            if function == PREDICT:
+                flow.through[out] = (_pass_through(step, flow) & -may_differ) | (flow.through[out] & -keeps)
             new &= -may_differ
             nonzero = (nonzero & ~((keeps ^ 1) << out)) | (may_differ << out)
         sources[out] = new | (sources[out] & -keeps)
     return nonzero
+
+
+@inlined
+def _pass_through(step: int, flow: BitFlow) -> int:
+    """Which registers the features have gone through after an instruction, whose inputs are as it finds them."""
+    first, second = np.uint64(step & _REGISTER), np.uint64((step >> _IN2) & _REGISTER)
+    through = flow.through[first] | flow.through[second]
+    through |= (flow.sources[first] & flow.alike[first]) * ((flow.sources[second] >> _FEATURES_BIT) & 1)
+    return through | (flow.sources[second] & flow.alike[second]) * ((flow.sources[first] >> _FEATURES_BIT) & 1)
 
 
 @inlined
@@ -235,17 +258,18 @@ def _close(found: int, sources: NDArray[np.int64]) -> int:
 
 
 @inlined
-def _finds_learned(needed: int, kinds: int, flow: BitFlow) -> bool:
-    """Whether the prediction, which needs these registers, needs learned ones, of all `kinds`."""
+def _finds_learned(needed: int, kinds: int, through: int, flow: BitFlow) -> bool:
+    """Whether the prediction, which needs these registers, needs a learned one, and of `kinds` some of `through`."""
     both = _FROM_LABEL | _FROM_PREDICTION
     rest = needed & _REGISTERS if needed & both == both else 0
-    learned = 0  # kinds, as bits
+    is_learned, found = False, 0
     while rest != 0:
         register = _lowest(rest)
         rest &= rest - 1
         wanted = both | (1 << register)
         if _close(flow.sources[np.uint64(register)], flow.sources) & wanted == wanted:
-            learned |= 1 << flow.kinds[np.uint64(register)]
-            if kinds & ~learned == 0:
+            is_learned = True
+            found |= ((through >> register) & 1) << flow.kinds[np.uint64(register)]
+            if kinds & ~found == 0:
                 return True
-    return False
+    return is_learned and kinds & ~found == 0

@@ -9,6 +9,10 @@ it.
 A dependence through something that is provably zero is none: a product with zero, a dot product with a vector that
 nothing fills, x - x. Numbers are taken for real ones, so zero times anything is zero.
 
+A niche of a search can demand that some kinds of registers are learned. For that the features have to go through them:
+an instruction of Predict puts together something that depends on the features and something of that kind that depends
+on the register. A matrix that is only multiplied by a constant vector is a learned vector in disguise.
+
 The idea is that of Mishima and Ono, "valid algorithm graphs" (Institute of Science Tokyo, 2024 and 2025).
 """
 
@@ -54,12 +58,14 @@ class Flow(NamedTuple):
     Attributes:
       may_differ: `[2, R + 2]` whether a register may hold something else than zero.
       sources: `[R + 2, words]` what each register depends on within the round, as bits of words.
+      through: `[R + 2, words]` which registers the features go through on their way to each register.
       sets: `[2, words]` what the prediction needs, and what one register depends on, over all rounds.
       bits: of a space of few registers, for which the others are not used.
     """
 
     may_differ: NDArray[np.bool_]
     sources: Table
+    through: Table
     sets: Table
     bits: BitFlow
 
@@ -74,7 +80,8 @@ def learnable(
       space: the search space.
       metric: decides where label and prediction are.
       strict: every register that Predict reads and the loop changes must be learned, not just one.
-      kinds: letters of the kinds of which it must learn a register each, such as `vm` for a vector and a matrix.
+      kinds: letters of the kinds of which it must learn a register each that the features go through, such as `vm` for
+        a vector and a matrix.
 
     Raises:
       ValueError: the metric needs registers that the space does not have.
@@ -129,7 +136,8 @@ def make_flow(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> Flow
     rows = space.facts[TOTAL] + 2
     words = (space.facts[TOTAL] + _OTHERS + 63) // 64
     may_differ, bits = np.zeros((2, rows), np.bool_), make_bit_flow(length, space, steps)
-    return Flow(may_differ, np.zeros((rows, words), np.int64), np.zeros((2, words), np.int64), bits)
+    sources, through = np.zeros((rows, words), np.int64), np.zeros((rows, words), np.int64)
+    return Flow(may_differ, sources, through, np.zeros((2, words), np.int64), bits)
 
 
 @compiled_loop
@@ -165,13 +173,14 @@ def _can_learn(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool
     if strict and not _all_learn(total, flow):
         return False
     _close(_NEEDED, total, flow)
-    learned = 0  # kinds, as bits
+    is_learned, found = False, 0
     for register in range(total):
         kind = 1 << space.registers[register, KIND]
-        is_enough = learned != 0 and (kind & kinds & ~learned) == 0
+        is_enough = is_learned and (kind & kinds & ~found) == 0
         if not is_enough and _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
-            learned |= kind
-    return learned != 0 and (kinds & ~learned) == 0
+            is_learned = True
+            found |= kind if _has(flow.through, space.facts[PREDICTION], register) else 0
+    return is_learned and (kinds & ~found) == 0
 
 
 @inlined
@@ -204,7 +213,7 @@ def _follow_predict(programs: ProgramArrays, n: int, space: SpaceTables, flow: F
     for register in range(total):
         flow.may_differ[_NOW, register] = flow.may_differ[_ENTRY, register]
         for word in range(flow.sources.shape[1]):
-            flow.sources[register, word] = 0
+            flow.sources[register, word] = flow.through[register, word] = 0
         flow.sources[register, register >> 6] = np.int64(flow.may_differ[_ENTRY, register]) << (register & 63)
     _give(PREDICT, space, flow)
     _run(PREDICT, programs, n, space, True, flow)
@@ -269,11 +278,29 @@ def _run(function: int, programs: ProgramArrays, n: int, space: SpaceTables, fol
             second = _EQUAL
         zero, keeps = is_zero(flow.bits.ops[op], int(first), second), space.ops[op, KEEPS] != 0
         may_differ[_NOW, out] = ~zero | (keeps & may_differ[_NOW, out])
+        if follows and function == PREDICT:
+            _pass_through(in1, in2, out, zero, keeps, space, flow)
         if follows:
             for word in range(sources.shape[1]):
                 kept = sources[out, word] if keeps else 0
                 new = 0 if zero else sources[in1, word] | sources[in2, word]
                 sources[out, word] = kept | new
+
+
+@inlined
+def _pass_through(in1: int, in2: int, out: int, zero: bool, keeps: bool, space: SpaceTables, flow: Flow) -> None:
+    """Notes which registers the features have gone through after an instruction, whose inputs are as it finds them."""
+    sources, through, total = flow.sources, flow.through, space.facts[TOTAL]
+    first_has, second_has = _has(sources, in1, total + _FROM_FEATURES), _has(sources, in2, total + _FROM_FEATURES)
+    for word in range(through.shape[1]):
+        new = through[in1, word] | through[in2, word]
+        for register in range(64 * word, min(64 * word + 64, total)):
+            kind, bit = space.registers[register, KIND], 1 << (register & 63)
+            if second_has and in1 < total and space.registers[in1, KIND] == kind:
+                new |= sources[in1, word] & bit
+            if first_has and in2 < total and space.registers[in2, KIND] == kind:
+                new |= sources[in2, word] & bit
+        through[out, word] = (0 if zero else new) | (through[out, word] if keeps else 0)
 
 
 @inlined

@@ -22,6 +22,8 @@ from azero_jax.language import ops
 from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.space import MAX_FEATURES, SearchSpace
 
+_SMALL: Final = 0.5  # of the instructions of live code, this share has its constants scaled down
+_LEAST_SIZE: Final = 0.001
 FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")  # ops from here on draw from normal distributions
 
 
@@ -144,13 +146,31 @@ def _write_constants(
 def write_instruction(
     programs: ProgramArrays, n: int, slot: int, op: int, space: SpaceTables, generator: Generator
 ) -> None:
-    """Makes one instruction of program `n` a random one of an op."""
+    """Makes one instruction of program `n` a random one of an op; half of the constants are scaled down."""
     programs.opcodes[n, slot] = op
     for field in range(3):
         programs.addresses[n, slot, field] = draw_field(op, field, space, generator)
     first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
     second = generator.random() if space.ops[op, CONSTANTS] > 1 else 0.0
     _write_constants(programs, n, slot, op, first, second, space)
+    if space.ops[op, CONSTANTS] > 0 and generator.random() < _SMALL:
+        for column in range(space.ops[op, CONSTANTS]):
+            programs.constants[n, slot, column] *= draw_size(generator)
+
+
+@inlined
+def draw_size(generator: Generator) -> float:
+    """A number from 1/1000 to 1 of any order of size, as learning rates are: its logarithm is uniform."""
+    return np.exp(np.log(_LEAST_SIZE) * generator.random())
+
+
+@inlined
+def has_op(function: int, op: int, space: SpaceTables) -> bool:
+    """Whether a function may have an op."""
+    has = False
+    for k in range(space.functions[function, OP_COUNT]):
+        has |= space.functions[function, FIRST_OP + k] == op
+    return has
 
 
 @inlined

@@ -14,6 +14,7 @@ from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
     ANY_INPUT,
     END,
+    FEATURES,
     FIRST,
     FIRST_OUTPUT,
     FIXED,
@@ -164,15 +165,18 @@ def draw_held(kind_of: int, space: SpaceTables, code: LiveCode, generator: Gener
 def draw_made(
     kind_of: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
 ) -> int:
-    """An input of the kind of a register for Learn: mostly one that Learn itself writes, or label or prediction."""
+    """An input of the kind of a register for Learn: mostly one that has to do with the example.
+
+    That is the features, the label, the prediction, and what live instructions of Predict and Learn write.
+    """
     kind, count, found = space.registers[kind_of, KIND], 0, code.found
-    for register in (space.facts[LABEL], space.facts[PREDICTION]):
+    for register in (space.facts[FEATURES], space.facts[LABEL], space.facts[PREDICTION]):
         if space.registers[register, KIND] == kind:
             code.choices[count] = register
             count += 1
-    for k in range(found.begin[NOW, LEARN], found.begin[NOW, 3]):
+    for k in range(found.begin[NOW, PREDICT], found.begin[NOW, 3]):
         register = register_at(OUT, programs, n, found.live[NOW, k], space)
-        if space.registers[register, KIND] == kind:
+        if space.registers[register, KIND] == kind and register != space.facts[PREDICTION]:
             code.choices[count] = register
             count += 1
     if count > 0 and generator.random() < _HELD:

@@ -6,9 +6,10 @@ from numpy.random import Generator
 
 from azero_jax.analysis.liveness import IS_LIVE
 from azero_jax.compiled.inline import called
-from azero_jax.compiled.tables import FIRST, LEARN, OFFSET, OP_COUNT, PREDICT, SETUP, TOTAL, SpaceTables
+from azero_jax.compiled.tables import FIRST, KIND, LEARN, OFFSET, OP_COUNT, PREDICT, SETUP, TOTAL, SpaceTables
+from azero_jax.language import ops
 from azero_jax.language.program import OUT, ProgramArrays
-from azero_jax.mutate.drawing import below
+from azero_jax.mutate.drawing import below, has_op
 from azero_jax.mutate.live_code import (
     NONE,
     LiveCode,
@@ -24,9 +25,14 @@ from azero_jax.mutate.live_code import (
     set_register,
     write_op,
 )
+from azero_jax.mutate.rates import insert_rate
 from azero_jax.mutate.rewiring import insert_connected, remove
 
 _DEEPEST: Final = 3  # instructions that are made for an update
+_FED: Final = 0.5  # of the instructions of an update, this share reads what is made for it
+_ADDED: Final = 0.5  # of the updates, this share is a sum at least
+_SCALED: Final = 0.3  # and this share has a learning rate of its own
+_ADDING: Final = tuple(ops.op_number(f"{name.upper()}_SUM") for name in ops.KIND_NAMES.values())  # by kind
 
 
 @called
@@ -38,7 +44,7 @@ def rebuild_update(
     for slot in range(first, first + programs.sizes[n, LEARN]):
         if register_at(OUT, programs, n, slot, space) == learned:
             writer = slot
-    op = draw_connected(LEARN, learned, learned, space, generator)
+    op = _draw_update(learned, space, generator)
     if op == NONE:
         return False
     _write_update(op, writer, learned, programs, n, space, code, generator)
@@ -97,13 +103,22 @@ def _insert_update(
     learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
 ) -> bool:
     """Inserts an update of a register into Learn, at a random place; False if no op fits, or there is no room."""
-    op = draw_connected(LEARN, learned, learned, space, generator)
+    op = _draw_update(learned, space, generator)
     place = space.functions[LEARN, OFFSET] + below(programs.sizes[n, LEARN] + 1, generator)
     slot = NONE if op == NONE else make_room(programs, n, LEARN, place, space, code)
     if slot == NONE:
         return False
     _write_update(op, slot, learned, programs, n, space, code, generator)
     return True
+
+
+@called
+def _draw_update(learned: int, space: SpaceTables, generator: Generator) -> int:
+    """An op for an update of a register, which reads and writes its kind; NONE if there is none."""
+    op = _ADDING[space.registers[learned, KIND]]
+    if generator.random() < _ADDED and has_op(LEARN, op, space):
+        return op
+    return draw_connected(LEARN, learned, learned, space, generator)
 
 
 @called
@@ -117,12 +132,19 @@ def _write_update(
     code: LiveCode,
     generator: Generator,
 ) -> None:
-    """Writes `learned = op(learned, x)`; x is a register, or made for it, as what makes it may be."""
+    """Writes `learned = op(learned, x)`; x is a register, or made for it, as what makes it may be.
+
+    The last thing that is made may have a learning rate.
+    """
     write_op(op, learned, learned, programs, n, slot, space, code, generator)
+    last = slot
     for _ in range(_DEEPEST):
         slot = _feed(slot, learned, programs, n, space, code, generator)
         if slot == NONE:
-            return
+            break
+        last = slot
+    if generator.random() < _SCALED:
+        insert_rate(last, learned, programs, n, space, code, generator)
 
 
 @called
@@ -134,15 +156,17 @@ def _feed(
     Returns:
       The slot of what makes that input, or NONE.
     """
-    fed = NONE
+    fed, inputs = NONE, 0
     for field in range(2):
         given = register_at(field, programs, n, slot, space)
         if given < space.facts[TOTAL] and given != learned:
             given = draw_made(given, programs, n, space, code, generator)
             set_register(field, given, programs, n, slot, space)
-            if fed == NONE and (not code.holds[given] or generator.random() < 0.5):
-                fed = field
+            inputs += 1
+            fed = field if generator.random() * inputs < 1 else fed
     find_code(programs, n, space, code)
+    if fed != NONE and generator.random() >= _FED and code.holds[register_at(fed, programs, n, slot, space)]:
+        fed = NONE
     if fed == NONE or not code.found.slots[slot, IS_LIVE]:  # or it might make way itself
         return NONE
     output = draw_free(register_at(fed, programs, n, slot, space), space, code, generator)
