@@ -117,11 +117,8 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
     ):
         allowed = [ops.OPS[op] for op in functions[name].ops]
         if not any(register.kind in (op.output if needs == "writes" else op.inputs) for op in allowed):
-            kind = ops.KIND_NAMES[register.kind]
-            raise ValueError(
-                f"no program of this space can learn: no op of {name} {needs} a {kind}, such as {register};"
-                " allow one, or take candidates any"
-            )
+            what = f"no op of {name} {needs} a {ops.KIND_NAMES[register.kind]}, such as {register}"
+            raise ValueError(f"no program of this space can learn: {what}; allow one, or take candidates any")
     for letter in kinds:
         if not any(ops.OPS[op].output == letter for op in space.learn.ops):
             kind = ops.KIND_NAMES[letter]
@@ -176,8 +173,7 @@ def _can_learn(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool
     is_learned, found = False, 0
     for register in range(total):
         kind = 1 << space.registers[register, KIND]
-        is_enough = is_learned and (kind & kinds & ~found) == 0
-        if not is_enough and _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
+        if _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
             is_learned = True
             found |= kind if _has(flow.through, space.facts[PREDICTION], register) else 0
     return is_learned and (kinds & ~found) == 0
@@ -291,15 +287,15 @@ def _run(function: int, programs: ProgramArrays, n: int, space: SpaceTables, fol
 def _pass_through(in1: int, in2: int, out: int, zero: bool, keeps: bool, space: SpaceTables, flow: Flow) -> None:
     """Notes which registers the features have gone through after an instruction, whose inputs are as it finds them."""
     sources, through, total = flow.sources, flow.through, space.facts[TOTAL]
-    first_has, second_has = _has(sources, in1, total + _FROM_FEATURES), _has(sources, in2, total + _FROM_FEATURES)
+    features = total + _FROM_FEATURES
+    pairs = (in1, _has(sources, in2, features)), (in2, _has(sources, in1, features))
     for word in range(through.shape[1]):
         new = through[in1, word] | through[in2, word]
         for register in range(64 * word, min(64 * word + 64, total)):
-            kind, bit = space.registers[register, KIND], 1 << (register & 63)
-            if second_has and in1 < total and space.registers[in1, KIND] == kind:
-                new |= sources[in1, word] & bit
-            if first_has and in2 < total and space.registers[in2, KIND] == kind:
-                new |= sources[in2, word] & bit
+            bit, kind = 1 << (register & 63), space.registers[register, KIND]
+            for one, meets in pairs:
+                if meets and one < total and space.registers[one, KIND] == kind:
+                    new |= sources[one, word] & bit
         through[out, word] = (0 if zero else new) | (through[out, word] if keeps else 0)
 
 

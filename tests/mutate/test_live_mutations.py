@@ -1,5 +1,6 @@
 """Mutations of live code: children are valid, learnable, and compute something else than their parents."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ from azero_jax.analysis.bit_flow import step_table
 from azero_jax.analysis.learnable import learnable
 from azero_jax.analysis.pruning import prune
 from azero_jax.compiled.tables import space_tables
-from azero_jax.config.presets import PRESETS
+from azero_jax.config.presets import PRESETS, load_preset
 from azero_jax.evolve.breeding import breed_learnable
 from azero_jax.language.program import Programs, check_programs, empty_programs
 from azero_jax.language.roles import Metric
@@ -131,3 +132,57 @@ def test_the_weights_may_get_another_update() -> None:
     texts = linear_children(Mutation.REBUILD_UPDATE)
     assert len(texts) > 100
     assert all("v1 = " in text.split("def Learn")[1] for text in texts)
+
+
+def test_an_update_may_get_a_learning_rate_of_its_own() -> None:
+    rates = []
+    for text in linear_children(Mutation.REBUILD_UPDATE, count=2000):
+        setup, _, learn = text.split("def ")[1:]
+        constants = dict(re.findall(r"(s\d) = (-?[\d.e-]+)\n", setup))
+        used = [name for name in constants if re.search(rf"= {name} \* |\* {name}\n", learn)]
+        rates += [abs(float(constants[name])) for name in used if constants[name] != "0.1"]
+    assert len(rates) > 50
+    assert min(rates) < 0.003
+    assert 0.003 < np.median(rates) < 0.3
+    assert max(rates) <= 1
+
+
+FIXED_SECOND_LAYER = """
+def Setup():
+  m0 = gaussian(0.0, 1.0)
+  v2 = gaussian(0.0, 0.1)
+def Predict():
+  v1 = dot(m0, v0)
+  v1 = maximum(v1, v5)
+  s1 = dot(v1, v2)
+def Learn():
+  s3 = s0 - s1
+  v3 = s3 * v2
+  v4 = heaviside(v1, 1.0)
+  v3 = v3 * v4
+  m1 = outer(v3, v0)
+  m0 = m0 + m1
+"""
+
+
+def test_one_mutation_makes_a_net_whose_second_layer_is_fixed_learn_it_at_a_rate_of_its_own() -> None:
+    config = load_preset("teacher")
+    space = dataclasses.replace(config.space, setup=(6,), predict=(4,), learn=(11,)).build(features=4)
+    parents = parse_program(FIXED_SECOND_LAYER, space)[np.zeros(200_000, np.int64)]
+    children, _, _ = children_of(parents, space, Metric.RMS_ERROR, [Mutation.ADD_LEARNED])
+    texts = (format_program(children, n, space) for n in range(len(children)))
+    rate_step_sum = (
+        r"(?s)(s\d) = [\de.-]+\n.*def Learn.*(s3|s2) = \1 \* s3\n.*(v\d) = \2 \* v1\n.*v2 = (v2 \+ \3|\3 \+ v2)\n"
+    )
+    assert any(re.search(rate_step_sum, text) for text in texts)
+
+
+def test_constants_are_of_any_order_of_size() -> None:
+    programs = random_learnable(AFFINE, Metric.RMS_ERROR, 2000, np.random.default_rng(0))
+    first = AFFINE.offsets[1]
+    children, _, _ = children_of(programs, AFFINE, Metric.RMS_ERROR, [Mutation.CHANGE_OP, Mutation.INSERT_CONNECTED])
+    changed = children.constants[:, :first, 0] != programs.constants[:, :first, 0]
+    sizes = np.abs(children.constants[:, :first, 0][changed])
+    sizes = sizes[sizes > 0]
+    assert len(sizes) > 50
+    assert 0.1 < (sizes < 0.03).mean() < 0.5
