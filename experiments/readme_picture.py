@@ -20,7 +20,7 @@ MOST_BYTES: Final = 500_000
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--seed", default=3, help="Of the search.")
+@click.option("--seed", default=10, help="Of the search.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the pictures are written.")
 def main(seed: int, folder: Path) -> None:
     """Writes the pictures."""
