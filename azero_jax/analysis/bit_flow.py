@@ -262,14 +262,13 @@ def _finds_learned(needed: int, kinds: int, through: int, flow: BitFlow) -> bool
     """Whether the prediction, which needs these registers, needs a learned one, and of `kinds` some of `through`."""
     both = _FROM_LABEL | _FROM_PREDICTION
     rest = needed & _REGISTERS if needed & both == both else 0
-    is_learned, found = False, 0
+    found = 0  # kinds, as bits
     while rest != 0:
         register = _lowest(rest)
         rest &= rest - 1
         wanted = both | (1 << register)
         if _close(flow.sources[np.uint64(register)], flow.sources) & wanted == wanted:
-            is_learned = True
             found |= ((through >> register) & 1) << flow.kinds[np.uint64(register)]
             if kinds & ~found == 0:
                 return True
-    return is_learned and kinds & ~found == 0
+    return False

@@ -10,8 +10,8 @@ A dependence through something that is provably zero is none: a product with zer
 nothing fills, x - x. Numbers are taken for real ones, so zero times anything is zero.
 
 A niche of a search can demand that some kinds of registers are learned. For that the features have to go through them:
-an instruction of Predict puts together something that depends on the features and something of that kind that depends
-on the register. A matrix that is only multiplied by a constant vector is a learned vector in disguise.
+an instruction of Predict puts together what depends on the features and something of that kind that depends on the
+register as Predict finds it. A matrix that only multiplies a constant vector is a learned vector in disguise.
 
 The idea is that of Mishima and Ono, "valid algorithm graphs" (Institute of Science Tokyo, 2024 and 2025).
 """
@@ -99,7 +99,7 @@ def kind_bits(kinds: str) -> int:
 def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None:
     """Checks that a space may have learnable programs, as far as its sizes and kinds of registers tell.
 
-    `kinds` are letters of the kinds of which they must learn a register each.
+    `kinds` are letters of the kinds of which they must learn a register each that the features go through.
 
     Raises:
       ValueError: Predict or Learn has no room or ops, or lacks ops that read or write what it needs to.
@@ -120,11 +120,12 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
             what = f"no op of {name} {needs} a {ops.KIND_NAMES[register.kind]}, such as {register}"
             raise ValueError(f"no program of this space can learn: {what}; allow one, or take candidates any")
     for letter in kinds:
-        if not any(ops.OPS[op].output == letter for op in space.learn.ops):
-            kind = ops.KIND_NAMES[letter]
-            raise ValueError(
-                f"no program of this space can learn a {kind}: no op of Learn writes one; allow one, or change learned"
-            )
+        writes = any(ops.OPS[op].output == letter for op in space.learn.ops)
+        meets = any(letter in ops.OPS[op].inputs and len(ops.OPS[op].inputs) == 2 for op in space.predict.ops)
+        if not writes or not meets:
+            lacking = "Predict reads one beside something else" if writes else "Learn writes one"
+            what = f"no program of this space can learn a {ops.KIND_NAMES[letter]}: no op of {lacking}"
+            raise ValueError(f"{what}; allow one, or change learned")
 
 
 @allocating
@@ -287,8 +288,7 @@ def _run(function: int, programs: ProgramArrays, n: int, space: SpaceTables, fol
 def _pass_through(in1: int, in2: int, out: int, zero: bool, keeps: bool, space: SpaceTables, flow: Flow) -> None:
     """Notes which registers the features have gone through after an instruction, whose inputs are as it finds them."""
     sources, through, total = flow.sources, flow.through, space.facts[TOTAL]
-    features = total + _FROM_FEATURES
-    pairs = (in1, _has(sources, in2, features)), (in2, _has(sources, in1, features))
+    pairs = (in1, _has(sources, in2, total + _FROM_FEATURES)), (in2, _has(sources, in1, total + _FROM_FEATURES))
     for word in range(through.shape[1]):
         new = through[in1, word] | through[in2, word]
         for register in range(64 * word, min(64 * word + 64, total)):

@@ -86,7 +86,7 @@ def breed_learnable(
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
     is_frozen = frozen.any()
-    code = make_live_code(programs.opcodes.shape[1], space, steps)
+    code = make_live_code(programs.opcodes.shape[1], space, steps, frozen)
     for child in range(len(children.opcodes)):
         island = child // batch
         parent = island * population + _hold_tournament(fitness[island], tournament, generator)

@@ -22,8 +22,8 @@ from azero_jax.language import ops
 from azero_jax.language.program import ProgramArrays, Programs, empty_programs
 from azero_jax.language.space import MAX_FEATURES, SearchSpace
 
-_SMALL: Final = 0.5  # of the instructions of live code, this share has its constants scaled down
-_LEAST_SIZE: Final = 0.001
+_SCALED_DOWN: Final = 0.5  # of the instructions that mutations of live code make: learning rates are small
+_LEAST_SCALE: Final = 0.001
 FIRST_GAUSSIAN: Final = ops.op_number("SCALAR_GAUSSIAN_SET")  # ops from here on draw from normal distributions
 
 
@@ -146,14 +146,14 @@ def _write_constants(
 def write_instruction(
     programs: ProgramArrays, n: int, slot: int, op: int, space: SpaceTables, generator: Generator
 ) -> None:
-    """Makes one instruction of program `n` a random one of an op; half of the constants are scaled down."""
+    """Makes one instruction of program `n` a random one of an op; of half of them the constants are scaled down."""
     programs.opcodes[n, slot] = op
     for field in range(3):
         programs.addresses[n, slot, field] = draw_field(op, field, space, generator)
     first = generator.random() if space.ops[op, CONSTANTS] > 0 else 0.0
     second = generator.random() if space.ops[op, CONSTANTS] > 1 else 0.0
     _write_constants(programs, n, slot, op, first, second, space)
-    if space.ops[op, CONSTANTS] > 0 and generator.random() < _SMALL:
+    if space.ops[op, CONSTANTS] > 0 and generator.random() < _SCALED_DOWN:
         for column in range(space.ops[op, CONSTANTS]):
             programs.constants[n, slot, column] *= draw_size(generator)
 
@@ -161,7 +161,7 @@ def write_instruction(
 @inlined
 def draw_size(generator: Generator) -> float:
     """A number from 1/1000 to 1 of any order of size, as learning rates are: its logarithm is uniform."""
-    return np.exp(np.log(_LEAST_SIZE) * generator.random())
+    return np.exp(np.log(_LEAST_SCALE) * generator.random())
 
 
 @inlined

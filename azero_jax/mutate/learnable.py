@@ -43,7 +43,7 @@ def random_learnable(
       metric: how predictions are judged.
       count: how many.
       generator: source of randomness.
-      kinds: letters of the kinds of which each must learn a register, such as `sv`.
+      kinds: letters of the kinds of which each must learn a register that the features go through, such as `sv`.
       given: `[count]` programs, whose frozen functions are kept.
       is_frozen: of Setup, Predict and Learn, whether it is frozen.
 

@@ -1,6 +1,6 @@
 """A program while its live code is rewritten: what is live, which registers hold something, and room for instructions.
 
-For compiled loops, one program at a time; the mutations themselves are in `rewiring` and `updates`.
+For compiled loops, one program at a time; the mutations themselves are in `rewiring`, `updates` and `rates`.
 """
 
 from typing import Final, NamedTuple
@@ -51,6 +51,7 @@ class LiveCode(NamedTuple):
       holds: `[R + 2]` whether a live instruction writes a register, or it is set from outside.
       choices: `[R + L]` registers or slots to draw from.
       is_parents: `[1]` whether row NOW and `holds` are still those of the parent.
+      frozen: `[3]` of Setup, Predict and Learn, whether the child will have its parent's.
     """
 
     builder: Builder
@@ -59,10 +60,11 @@ class LiveCode(NamedTuple):
     holds: NDArray[np.bool_]
     choices: NDArray[np.int64]
     is_parents: NDArray[np.bool_]
+    frozen: NDArray[np.bool_]
 
 
 @allocating
-def make_live_code(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> LiveCode:
+def make_live_code(length: int, space: SpaceTables, steps: NDArray[np.int64], frozen: NDArray[np.bool_]) -> LiveCode:
     """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
     rows = space.facts[TOTAL] + 2
     return LiveCode(
@@ -72,6 +74,7 @@ def make_live_code(length: int, space: SpaceTables, steps: NDArray[np.int64]) ->
         np.zeros(rows, np.bool_),
         np.zeros(rows + length, np.int64),
         np.zeros(1, np.bool_),
+        frozen,
     )
 
 

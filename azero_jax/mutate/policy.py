@@ -36,9 +36,11 @@ class Mutation(enum.IntEnum):
     INSERT_CONNECTED: a new instruction between one that writes a register and one that reads it.
     REMOVE_CONNECTED: an instruction goes; what read its output reads one of its inputs, if that fits.
     REBUILD_SUBGRAPH: an instruction, and one that makes an input of it, become others on what these two read.
-    REBUILD_UPDATE: what last writes a learned register in Learn becomes `w = op(w, x)`, with another x.
+    REBUILD_UPDATE: what last writes a learned register in Learn becomes `w = op(w, x)`, with another x, which may get a
+      learning rate that Setup sets.
     REBUILD_FUNCTION: Predict or Learn is made anew as in random learnable programs.
-    ADD_LEARNED: a register that Predict reads, or now reads, is written in Learn too, a new one maybe in Setup.
+    ADD_LEARNED: a register that Predict reads, or now reads, is written in Learn too, by such an update, a new one
+      maybe in Setup.
     DROP_LEARNED: a learned register is written in Learn no more.
     """
 

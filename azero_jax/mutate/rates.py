@@ -1,4 +1,4 @@
-"""Learning rates: constants that Setup sets and an update in Learn is multiplied by; for compiled loops.
+"""Learning rates: constants that Setup sets, and with which something of an update in Learn is multiplied.
 
 Without one hardly any update is of use: with what a random program adds to its weights, these grow beyond all bounds.
 """
@@ -33,38 +33,38 @@ _IN_PLACE: Final = 0.5  # of what Learn may write, so that what follows is scale
 @called
 def insert_rate(
     slot: int, learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
-) -> bool:
+) -> None:
     """Has an instruction of Learn read one of its inputs, not `learned`, times a new constant that Setup sets.
 
-    Returns:
-      False if there are no such ops, registers or slots.
+    Without such ops, registers or slots, or if Setup is frozen, the instruction stays as it is.
     """
+    if code.frozen[SETUP]:
+        return
     field = below(2, generator)
     given = register_at(field, programs, n, slot, space)
     if given >= space.facts[TOTAL] or given == learned:
         field = 1 - field
         given = register_at(field, programs, n, slot, space)
     if given >= space.facts[TOTAL] or given == learned:
-        return False
+        return
     op = _SCALING[space.registers[given, KIND]]
     find_code(programs, n, space, code)
     is_live = code.found.slots[slot, IS_LIVE]  # or it might make way itself
     rate = draw_free(space.ops[op, IN1], space, code, generator)
     fits = is_live and rate != NONE and has_op(LEARN, op, space) and has_op(SETUP, _CONSTANT, space)
     if not fits or code.holds[rate] or not _set_constant(rate, programs, n, space, code, generator):
-        return False
+        return
     code.holds[rate] = True  # it is no free register any more
     output = given
     if given < space.registers[given, FIRST_OUTPUT] or generator.random() >= _IN_PLACE:
         output = draw_free(given, space, code, generator)
     new = NONE if output == NONE else make_room(programs, n, LEARN, slot, space, code)
     if new == NONE:
-        return False
+        return
     set_register(field, output, programs, n, new + 1, space)
     write_op(op, output, NONE, programs, n, new, space, code, generator)
     set_register(IN1, rate, programs, n, new, space)
     set_register(IN2, given, programs, n, new, space)
-    return True
 
 
 @called

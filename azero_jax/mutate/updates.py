@@ -29,9 +29,9 @@ from azero_jax.mutate.rates import insert_rate
 from azero_jax.mutate.rewiring import insert_connected, remove
 
 _DEEPEST: Final = 3  # instructions that are made for an update
-_FED: Final = 0.5  # of the instructions of an update, this share reads what is made for it
-_ADDED: Final = 0.5  # of the updates, this share is a sum at least
-_SCALED: Final = 0.3  # and this share has a learning rate of its own
+_FED: Final = 0.5  # of the instructions of an update that could do without, this share has an input made for it
+_ADDED: Final = 0.5  # of the updates, this share are sums for certain
+_SCALED: Final = 0.3  # and this share get a learning rate of their own
 _ADDING: Final = tuple(ops.op_number(f"{name.upper()}_SUM") for name in ops.KIND_NAMES.values())  # by kind
 
 
@@ -134,7 +134,7 @@ def _write_update(
 ) -> None:
     """Writes `learned = op(learned, x)`; x is a register, or made for it, as what makes it may be.
 
-    The last thing that is made may have a learning rate.
+    An input of what is made last may be multiplied with a learning rate.
     """
     write_op(op, learned, learned, programs, n, slot, space, code, generator)
     last = slot
@@ -151,7 +151,7 @@ def _write_update(
 def _feed(
     slot: int, learned: int, programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator
 ) -> int:
-    """Draws the inputs of a new instruction of Learn among what Learn makes, or makes one of them anew.
+    """Draws the inputs of a new instruction of Learn among what has to do with the example, or makes one of them anew.
 
     Returns:
       The slot of what makes that input, or NONE.

@@ -37,7 +37,12 @@ def Learn():
 
 
 def children_of(
-    parents: Programs, space: SearchSpace, metric: Metric, mutations: list[Mutation], seed: int = 0
+    parents: Programs,
+    space: SearchSpace,
+    metric: Metric,
+    mutations: list[Mutation],
+    seed: int = 0,
+    frozen: tuple[bool, bool, bool] = (False, False, False),
 ) -> tuple[Programs, np.ndarray, np.ndarray]:
     """A child of each of N parents; its parent's place, and what made it (-1: nothing fits, it is a copy)."""
     count = len(parents)
@@ -45,9 +50,9 @@ def children_of(
     children, origins = empty_programs(count, space), np.zeros((count, 2), np.int64)
     fitness, generator = np.zeros((count, 1)), np.random.default_rng(seed)  # islands of one program
     tables, steps = space_tables(space, metric), step_table(space)
-    nothing, kinds = np.zeros(3, np.bool_), np.zeros(count, np.int64)
+    is_frozen, kinds = np.array(frozen), np.zeros(count, np.int64)
     arrays = parents.arrays(), children.arrays()
-    breed_learnable(arrays[0], fitness, 1, tables, odds, nothing, steps, kinds, generator, arrays[1], origins)
+    breed_learnable(arrays[0], fitness, 1, tables, odds, is_frozen, steps, kinds, generator, arrays[1], origins)
     assert (origins[:, 0] == np.arange(count)).all()
     return children, origins[:, 1], origins[:, 0]
 
@@ -145,6 +150,22 @@ def test_an_update_may_get_a_learning_rate_of_its_own() -> None:
     assert min(rates) < 0.003
     assert 0.003 < np.median(rates) < 0.3
     assert max(rates) <= 1
+
+
+def test_an_update_gets_none_where_setup_is_frozen() -> None:
+    with_bias = LINEAR.replace("dot(v0, v1)", "dot(v0, v1)\n  s1 = s1 + s4") + "  s4 = s4 + s3\n"
+    space = dataclasses.replace(PRESETS["affine"].space, scalars=9).build(features=4)
+    parents = parse_program(with_bias, space)[np.zeros(2000, np.int64)]
+    mutations, frozen = [Mutation.REBUILD_UPDATE], (True, True, False)
+    children, applied, _ = children_of(parents, space, Metric.RMS_ERROR, mutations, frozen=frozen)
+    texts = [format_program(children, n, space) for n in np.flatnonzero(applied != -1)]
+    assert len(texts) > 100
+    empty = 0  # products in Learn with a scalar that nothing writes
+    for text in texts:
+        written = {"s0", "s1", *re.findall(r"(s\d) = ", text)}
+        factors = re.findall(r"= (s\d) \* ", text.split("def Learn")[1])
+        empty += any(factor not in written for factor in factors)
+    assert empty < 0.01 * len(texts)
 
 
 FIXED_SECOND_LAYER = """
