@@ -41,8 +41,8 @@ _REGISTER: Final = 0xFF
 # operands there are; of the op, for which inputs its result is zero, as in `is_zero`; and of the instruction, for which
 # it may be something else: first if both inputs are zero, then if the first, the second, or none is.
 _IN1, _IN2, _OUT, _KEEPS, _USED, _ZEROS, _RESULTS = 0, 8, 16, 24, 25, 28, 34
-_FEATURES_BIT: Final = 60
-_FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION = (1 << 60, 1 << 61, 1 << 62)
+_FEATURES_BIT: Final = MOST_REGISTERS
+_FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION = (1 << _FEATURES_BIT, 1 << 61, 1 << 62)
 _REGISTERS: Final = _FROM_FEATURES - 1
 _lowest = cast("Callable[[int], int]", trailing_zeros)  # the place of the lowest bit that is set
 
@@ -195,24 +195,30 @@ def _learns_from(
     sources[facts[TOTAL]] = flow.through[facts[TOTAL]] = 0  # no input
     sources[features] = _FROM_FEATURES
     nonzero |= 1 << features
-    nonzero = _follow(PREDICT, sizes[n, PREDICT], nonzero, is_known, space, flow)
+    asks_through = is_known and kinds != 0
+    nonzero = _follow(PREDICT, sizes[n, PREDICT], nonzero, is_known, asks_through, space, flow)
     needed = sources[prediction]
     if needed & _FROM_FEATURES == 0 or needed & (_FROM_FEATURES - 1) == 0:
         return False
-    through = flow.through[prediction] if is_known else _REGISTERS
+    through = flow.through[prediction] if asks_through else _REGISTERS
     _clear(outside, sources)
     sources[prediction] = _FROM_PREDICTION
     sources[features] = _FROM_FEATURES
     sources[label] = _FROM_LABEL
     nonzero = (nonzero & ~outside) | (1 << features) | (1 << label)
-    _follow(LEARN, sizes[n, LEARN], nonzero, is_known, space, flow)
+    _follow(LEARN, sizes[n, LEARN], nonzero, is_known, False, space, flow)
     _clear(outside, sources)
     return _finds_learned(_close(needed, sources), kinds, through, flow)
 
 
 @inlined
-def _follow(function: int, size: int, nonzero: int, is_known: bool, space: SpaceTables, flow: BitFlow) -> int:
-    """Follows sources through a function; with what may be other than zero, if that is known, which it returns."""
+def _follow(
+    function: int, size: int, nonzero: int, is_known: bool, asks_through: bool, space: SpaceTables, flow: BitFlow
+) -> int:
+    """Follows sources through a function; with what may be other than zero, if that is known, which it returns.
+
+    With `asks_through`, which needs `is_known`, also which registers the features go through.
+    """
     sources = flow.sources
     for place in range(size):
         step = flow.steps[np.uint64(space.facts[function] + place)]
@@ -221,7 +227,7 @@ def _follow(function: int, size: int, nonzero: int, is_known: bool, space: Space
         keeps = (step >> _KEEPS) & 1
         if is_known:
             may_differ = _may_differ(step, nonzero)
-            if function == PREDICT:
+            if asks_through:
                 flow.through[out] = (_pass_through(step, flow) & -may_differ) | (flow.through[out] & -keeps)
             new &= -may_differ
             nonzero = (nonzero & ~((keeps ^ 1) << out)) | (may_differ << out)

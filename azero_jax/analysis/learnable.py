@@ -171,13 +171,13 @@ def _can_learn(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool
     if strict and not _all_learn(total, flow):
         return False
     _close(_NEEDED, total, flow)
-    is_learned, found = False, 0
+    found = 0  # kinds, as bits
     for register in range(total):
-        kind = 1 << space.registers[register, KIND]
         if _has(flow.sets, _NEEDED, register) and _is_learned(register, total, flow):
-            is_learned = True
-            found |= kind if _has(flow.through, space.facts[PREDICTION], register) else 0
-    return is_learned and (kinds & ~found) == 0
+            found |= int(_has(flow.through, space.facts[PREDICTION], register)) << space.registers[register, KIND]
+            if kinds & ~found == 0:
+                return True
+    return False
 
 
 @inlined
