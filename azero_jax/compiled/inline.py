@@ -16,7 +16,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.types import unliteral
 
-from azero_jax.compiled.lowering import HelperCompiler, LoopCompiler, signatures_kept
+from azero_jax.compiled.lowering import CalledCompiler, InlinedCompiler, LoopCompiler, signatures_kept
 from azero_jax.process.compilation import announce
 
 _logger = logging.getLogger(__name__)
@@ -54,22 +54,22 @@ def inlined(function: _Function) -> _Function:
     return a tuple of them, which would be freed too early. Without this (`_nrt`) Numba counts references to arguments,
     in atomic instructions, wherever a helper has several ways out.
     """
-    return _helper(function, forceinline=True, _nrt=False)
+    return _helper(function, InlinedCompiler, _nrt=False)
 
 
 def called(function: _Function) -> _Function:
     """The same for a helper that has many callers: it stays a function of its own, which compiles sooner."""
-    return _helper(function, _nrt=False)
+    return _helper(function, CalledCompiler, _nrt=False)
 
 
 def allocating(function: _Function) -> _Function:
     """The same as `inlined` for a helper that makes arrays and returns them."""
-    return _helper(function, forceinline=True)
+    return _helper(function, InlinedCompiler)
 
 
-def _helper(function: _Function, **options: Any) -> _Function:
+def _helper(function: _Function, compiler: type[InlinedCompiler], **options: Any) -> _Function:
     """A helper, compiled once for all values of its arguments; Numba does so for every constant that is passed."""
-    dispatcher: Any = njit(nogil=True, pipeline_class=HelperCompiler, **options)(function)  # type: ignore[call-overload]
+    dispatcher: Any = njit(nogil=True, pipeline_class=compiler, **options)(function)  # type: ignore[call-overload]
     find = dispatcher.get_call_template
 
     def find_for_types(arguments: Any, keywords: Any) -> Any:

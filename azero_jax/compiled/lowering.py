@@ -6,18 +6,13 @@ loop. This leans on parts of Numba that are not public (0.62.1 and 0.68.1 were t
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from llvmlite.binding import ModuleRef, create_pass_builder, create_pipeline_tuning_options
-from llvmlite.ir import IRBuilder
-from numba.core.callconv import CPUCallConv
-from numba.core.cgutils import get_or_insert_function, if_unlikely
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_machinery import PassManager, register_pass
-from numba.core.imputils import impl_ret_new_ref, user_function
-from numba.core.lowering import Lower
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import (
     AnnotateTypes,
@@ -36,6 +31,8 @@ from numba.core.untyped_passes import (
     ReconstructSSA,
     TranslateByteCode,
 )
+
+from azero_jax.compiled.calls import LowerCalled, LowerInlined, make_call
 
 _signatures: Final = dict[tuple[Any, ...], Any]()  # of what was compiled so far
 
@@ -84,82 +81,23 @@ class _HelperLibrary(_Library):
             super().add_linking_library(library)
 
     def finalize(self) -> None:
-        """No optimisation, and no machine code."""
+        """No optimisation, and no machine code; what the linker must not leave out, as others may call it later."""
         self._raise_if_finalized()
+        for function in self.get_defined_functions():
+            function.linkage = "weak_odr"
         self._final_module.verify()
         self._finalized = True
 
 
-class _WholeArguments:
-    """Arguments that are passed as they are; Numba takes arrays and tuples apart, and puts them together again."""
-
-    def __init__(self, models: Any, types: Sequence[Any]) -> None:
-        self.argument_types = [models.lookup(each).get_value_type() for each in types]
-
-    def as_arguments(self, builder: Any, values: Sequence[Any]) -> Sequence[Any]:
-        return values
-
-    from_arguments = as_arguments
-
-    def assign_names(self, arguments: Sequence[Any], names: Sequence[str]) -> None:
-        """Nobody reads them."""
-
-
-class _WholeCalls(CPUCallConv):  # type: ignore[misc]
-    """How helpers are called that become part of their callers."""
-
-    def _get_arg_packer(self, types: Sequence[Any]) -> _WholeArguments:
-        return _WholeArguments(self.context.data_model_manager, types)
-
-    def declare(self, module: Any, helper: Any) -> Any:
-        """The helper in a module."""
-        function_type = self.get_function_type(helper.restype, helper.argtypes)
-        function = get_or_insert_function(module, function_type, helper.mangled_name)
-        self.decorate_function(function, helper.args, helper.argtypes)
-        function.attributes.add("alwaysinline")
-        return function
-
-
-class _LowerInlined(Lower):  # type: ignore[misc]
-    """Makes code of such a helper."""
-
-    @property
-    def call_conv(self) -> _WholeCalls:
-        return _WholeCalls(self.context)
-
-    def setup_function(self, helper: Any) -> None:
-        self.function = self.call_conv.declare(self.module, helper)
-        self.entry_block = self.function.append_basic_block("entry")
-        self.builder = IRBuilder(self.entry_block)
-        self.call_helper = self.call_conv.init_call_helper(self.builder)
-
-
-def _call_inlined(helper: Any, libraries: Sequence[CodeLibrary]) -> Any:
-    """How a caller calls such a helper, as Numba's `user_function` has it for others."""
-
-    def call(context: Any, builder: IRBuilder, signature: Any, arguments: Sequence[Any]) -> Any:
-        calls = _WholeCalls(context)
-        function = calls.declare(builder.module, helper)
-        status, value = calls.call_function(builder, function, helper.restype, helper.argtypes, arguments)
-        with if_unlikely(builder, status.is_error):
-            context.call_conv.return_status_propagate(builder, status)
-        return impl_ret_new_ref(context, builder, helper.restype, value)
-
-    call.signature, call.libs = helper.argtypes, tuple(libraries)  # type: ignore[attr-defined]
-    return call
-
-
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerHelper(NativeLowering):  # type: ignore[misc]
-    _name = "lower_helper"
-    lowering_class: Any = Lower
+class _LowerInlined(NativeLowering):  # type: ignore[misc]
+    _name = "lower_inlined"
+    lowering_class: Any = LowerInlined
 
     def run_pass(self, state: Any) -> bool:
         library = _HelperLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library = library
         state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
-        is_inlined = state.flags.forceinline
-        self.lowering_class = _LowerInlined if is_inlined else Lower
         super().run_pass(state)
         name = state.func_id.func_name
 
@@ -167,11 +105,17 @@ class _LowerHelper(NativeLowering):  # type: ignore[misc]
             raise TypeError(f"{name} is a helper of compiled loops; only they can call it")
 
         # A caller links all that is named here: what the helper needs, and what that needs, and so on.
-        make_call = _call_inlined if is_inlined else user_function
-        call = make_call(state.cr.fndesc, [library, *library._linking_libraries])
+        needed = [library, *library._linking_libraries]
+        call = make_call(state.cr.fndesc, needed, self.lowering_class.is_inlined)
         state.targetctx._defns[refuse].append(call, call.signature)
         state.cr = state.cr._replace(cfunc=refuse)
         return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerCalled(_LowerInlined):
+    _name = "lower_called"
+    lowering_class = LowerCalled
 
 
 class _LoopLibrary(_Library):
@@ -227,13 +171,13 @@ class _FixedFlags(Flags):  # type: ignore[misc]
         return Flags(self)
 
 
-class HelperCompiler(CompilerBase):  # type: ignore[misc]
+class InlinedCompiler(CompilerBase):  # type: ignore[misc]
     """Those of Numba's passes that these functions need: they have no closures, contexts, or array expressions.
 
     After most passes Numba looks anew at what each variable is used for, which takes longer than the pass.
     """
 
-    lowering: Any = _LowerHelper
+    lowering: Any = _LowerInlined
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -250,7 +194,13 @@ class HelperCompiler(CompilerBase):  # type: ignore[misc]
         return [manager]
 
 
-class LoopCompiler(HelperCompiler):
+class CalledCompiler(InlinedCompiler):
+    """The same for a helper that stays a function of its own."""
+
+    lowering = _LowerCalled
+
+
+class LoopCompiler(InlinedCompiler):
     """The same for a loop."""
 
     lowering = _LowerLoop

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.analysis.bit_flow import step_table
-from azero_jax.analysis.learnable import kind_bits
+from azero_jax.analysis.learnable import flow_rules, kind_bits
 from azero_jax.compiled.tables import SpaceTables, space_tables
 from azero_jax.evolve.breeding import breed, breed_learnable
 from azero_jax.evolve.settings import EvolutionSettings
@@ -66,7 +65,7 @@ class Breeding:
         self._spawned: list[Generator] = []
         self.threads = max(1, usable_cores() - 1)  # of a pool that they share with an engine on the CPU
         self._tables: SpaceTables = space_tables(space, metric)
-        self._steps = step_table(space)
+        self._rules = flow_rules(space)
         self._odds: MutationOdds = settings.mutation_policy().odds()
         self._frozen = np.array(settings.is_frozen)
         self._kinds = np.array([kind_bits(kinds) for kinds in settings.learned_kinds()])
@@ -111,9 +110,9 @@ class Breeding:
         parents, fitness, children, origins, first, kinds, generator = breeder
         tournament, tables, odds, frozen = self._settings.tournament, self._tables, self._odds, self._frozen
         if self._settings.candidates == "learnable":
-            steps = self._steps
+            rules = self._rules
             breed_learnable(
-                parents, fitness, tournament, tables, odds, frozen, steps, kinds, generator, children, origins
+                parents, fitness, tournament, tables, odds, frozen, rules, kinds, generator, children, origins
             )
         else:
             breed(parents, fitness, tournament, tables, odds, frozen, generator, children, origins)

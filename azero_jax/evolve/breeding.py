@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from azero_jax.analysis.learnable import FlowRules
 from azero_jax.analysis.liveness import list_live
 from azero_jax.compiled.inline import allocating, called, compiled_loop, inlined
 from azero_jax.compiled.tables import MAX_SIZE, OFFSET, SpaceTables
@@ -70,7 +71,7 @@ def breed_learnable(
     space: SpaceTables,
     odds: MutationOdds,
     frozen: NDArray[np.bool_],
-    steps: NDArray[np.int64],
+    rules: FlowRules,
     kinds: NDArray[np.int64],
     generator: Generator,
     children: ProgramArrays,
@@ -79,14 +80,14 @@ def breed_learnable(
     """Makes learnable children of all islands, none of which has its parent's live code.
 
     A mutation is tried again, on the parent as it was, until its child is such a one; after some tries the child is a
-    copy. Arguments are those of `breed`, `steps` from `step_table`, and `kinds` `[I]`, which each island's programs
+    copy. Arguments are those of `breed`, `rules` from `flow_rules`, and `kinds` `[I]`, which each island's programs
     learn, as bits.
     """
     islands, population = fitness.shape
     batch = len(children.opcodes) // islands
     parent_rows, child_rows = _rows(programs), _rows(children)
     is_frozen = frozen.any()
-    code = make_live_code(programs.opcodes.shape[1], space, steps, frozen)
+    code = make_live_code(programs.opcodes.shape[1], space, rules, frozen)
     for child in range(len(children.opcodes)):
         island = child // batch
         parent = island * population + _hold_tournament(fitness[island], tournament, generator)

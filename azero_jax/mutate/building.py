@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.analysis.learnable import Flow, make_flow
+from azero_jax.analysis.learnable import Flow, FlowRules, make_flow
 from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
     ANY_INPUT,
@@ -61,11 +61,11 @@ class Builder(NamedTuple):
 
 
 @allocating
-def make_builder(length: int, space: SpaceTables, steps: NDArray[np.int64]) -> Builder:
-    """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
+def make_builder(length: int, space: SpaceTables, rules: FlowRules) -> Builder:
+    """Scratch memory for programs of a space, of `length` slots; `rules` from `flow_rules`."""
     rows = space.facts[TOTAL] + 2
     needs, preferred, choices = np.zeros(rows, np.int64), np.zeros(rows, np.bool_), np.zeros(rows, np.int64)
-    return Builder(needs, preferred, choices, make_flow(length, space, steps))
+    return Builder(needs, preferred, choices, make_flow(length, space, rules))
 
 
 @inlined

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from azero_jax.analysis.bit_flow import step_table
-from azero_jax.analysis.learnable import is_learnable, kind_bits
+from azero_jax.analysis.learnable import FlowRules, flow_rules, is_learnable, kind_bits
 from azero_jax.compiled.inline import compiled_loop, inlined
 from azero_jax.compiled.tables import INITIAL_SIZE, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, SpaceTables, space_tables
 from azero_jax.language import ops
@@ -51,8 +50,8 @@ def random_learnable(
       ValueError: none was found in many attempts at one.
     """
     programs = empty_programs(count, space) if given is None else given.copy()
-    tables, steps = space_tables(space, metric), step_table(space)
-    made = _make_all(programs.arrays(), tables, steps, kind_bits(kinds), np.array(is_frozen), generator)
+    tables, rules = space_tables(space, metric), flow_rules(space)
+    made = _make_all(programs.arrays(), tables, rules, kind_bits(kinds), np.array(is_frozen), generator)
     if made < count:
         wanted = "".join(f" that learns a {ops.KIND_NAMES[kind]}" for kind in kinds[:1])
         raise ValueError(
@@ -66,13 +65,13 @@ def random_learnable(
 def _make_all(
     programs: ProgramArrays,
     space: SpaceTables,
-    steps: NDArray[np.int64],
+    rules: FlowRules,
     kinds: int,
     frozen: NDArray[np.bool_],
     generator: Generator,
 ) -> int:
     """How many programs could be made."""
-    builder = make_builder(programs.opcodes.shape[1], space, steps)
+    builder = make_builder(programs.opcodes.shape[1], space, rules)
     for n in range(len(programs.opcodes)):
         for attempt in range(MOST_ATTEMPTS):
             _draw_sizes(programs, n, frozen, space, generator)

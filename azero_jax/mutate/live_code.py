@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from azero_jax.analysis.learnable import FlowRules
 from azero_jax.analysis.liveness import BEFORE, IS_LIVE, Liveness, find_live, is_in, list_live, make_liveness
 from azero_jax.compiled.inline import allocating, called, inlined
 from azero_jax.compiled.tables import (
@@ -64,11 +65,11 @@ class LiveCode(NamedTuple):
 
 
 @allocating
-def make_live_code(length: int, space: SpaceTables, steps: NDArray[np.int64], frozen: NDArray[np.bool_]) -> LiveCode:
-    """Scratch memory for programs of a space, of `length` slots; `steps` from `step_table`."""
+def make_live_code(length: int, space: SpaceTables, rules: FlowRules, frozen: NDArray[np.bool_]) -> LiveCode:
+    """Scratch memory for programs of a space, of `length` slots; `rules` from `flow_rules`."""
     rows = space.facts[TOTAL] + 2
     return LiveCode(
-        make_builder(length, space, steps),
+        make_builder(length, space, rules),
         make_liveness(2, length, space),
         make_liveness(1, length, space),
         np.zeros(rows, np.bool_),

@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from azero_jax.analysis.bit_flow import step_table
-from azero_jax.analysis.learnable import learnable
+from azero_jax.analysis.learnable import flow_rules, learnable
 from azero_jax.analysis.pruning import prune
 from azero_jax.compiled.tables import space_tables
 from azero_jax.config.presets import PRESETS, load_preset
@@ -49,10 +48,10 @@ def children_of(
     odds = MutationPolicy(1.0, tuple((mutation.name.lower(), 1.0) for mutation in mutations)).odds()
     children, origins = empty_programs(count, space), np.zeros((count, 2), np.int64)
     fitness, generator = np.zeros((count, 1)), np.random.default_rng(seed)  # islands of one program
-    tables, steps = space_tables(space, metric), step_table(space)
+    tables, rules = space_tables(space, metric), flow_rules(space)
     is_frozen, kinds = np.array(frozen), np.zeros(count, np.int64)
     arrays = parents.arrays(), children.arrays()
-    breed_learnable(arrays[0], fitness, 1, tables, odds, is_frozen, steps, kinds, generator, arrays[1], origins)
+    breed_learnable(arrays[0], fitness, 1, tables, odds, is_frozen, rules, kinds, generator, arrays[1], origins)
     assert (origins[:, 0] == np.arange(count)).all()
     return children, origins[:, 1], origins[:, 0]
 
