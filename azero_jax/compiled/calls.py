@@ -44,11 +44,16 @@ def _is_placed(value_type: Any) -> bool:
     return isinstance(value_type, BaseStructType | ArrayType)
 
 
-def _is_given(pointer: Any) -> bool:
-    """Whether a pointer is to what the helper was given, or to a part of it."""
+def _whole_of(pointer: Any) -> Any:
+    """A pointer to all of what another one points to a part of."""
     while isinstance(pointer, GEPInstr):
         pointer = pointer.pointer
-    return isinstance(pointer, Argument)
+    return pointer
+
+
+def _is_given(pointer: Any) -> bool:
+    """Whether a pointer is to what the helper was given, or to a part of it."""
+    return isinstance(_whole_of(pointer), Argument)
 
 
 def _place_of(builder: IRBuilder, value: Any) -> Any:
@@ -60,7 +65,7 @@ def _place_of(builder: IRBuilder, value: Any) -> Any:
         for instruction in reversed(builder.block.instructions):
             if instruction is value:
                 return pointer
-            if isinstance(instruction, StoreInstr) and instruction.operands[1] is pointer:
+            if isinstance(instruction, StoreInstr) and _whole_of(instruction.operands[1]) is _whole_of(pointer):
                 break
     return alloca_once_value(builder, value)
 

@@ -52,6 +52,16 @@ def go_through(box):
     return first_of(pair.first) + 10 * first_of(box.pair.second) + 100 * box.number
 
 
+def first_before_swap(pair, rounds):
+    """Passes on a part of what its variable held before."""
+    total = 0.0
+    for _ in range(rounds):
+        first = pair.first
+        pair = Pair(pair.second, pair.first)
+        total = 10 * total + first_of(first)
+    return total
+
+
 KINDS = pytest.mark.parametrize("kind", [inlined, called])
 
 
@@ -122,6 +132,17 @@ def test_a_variable_of_the_caller_is_passed_as_it_is_at_the_call(kind) -> None:
         return total, helper(pair), helper(before)
 
     assert loop(pair_of(1.0, 2.0), 3) == (211221.0, 12.0, 21.0)
+
+
+@KINDS
+def test_a_part_of_a_variable_is_passed_on_as_it_was_taken(kind) -> None:
+    helper = kind(first_before_swap)
+
+    @njit
+    def loop(pair):
+        return helper(pair, 3)
+
+    assert loop(pair_of(1.0, 2.0)) == 121.0
 
 
 def test_a_helper_that_is_to_be_called_stays_a_function_even_if_an_inlined_one_calls_it_first() -> None:
