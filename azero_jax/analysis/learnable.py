@@ -36,29 +36,30 @@ class FlowRules(NamedTuple):
 
     Attributes:
       steps: `[65]` from `step_table`.
-      is_large: True, or None where sets of registers are single words: then loops are compiled without the rest.
+      needs_sets: True for the strict sense and where sets of registers take several words; else None, for which loops
+        are compiled without what these take.
     """
 
     steps: NDArray[np.int64]
-    is_large: bool | None
+    needs_sets: bool | None
 
 
 class Flow(NamedTuple):
     """Scratch memory for one program at a time.
 
     Attributes:
-      bits: for a space of few registers.
-      sets: for a large one.
-      is_large: as in `FlowRules`.
+      bits: for sets that are single words.
+      sets: for others.
+      needs_sets: as in `FlowRules`, whether it is `sets` that is used.
     """
 
     bits: BitFlow
     sets: SetFlow
-    is_large: bool | None
+    needs_sets: bool | None
 
 
 def flow_rules(space: SearchSpace, *, strict: bool = False) -> FlowRules:
-    """How the instructions of a space pass data on."""
+    """How the instructions of a space pass data on, for the test in the strict sense or the other."""
     registers = sum(space.addresses(kind) for kind in ops.KINDS)
     return FlowRules(step_table(space), True if strict or registers > MOST_REGISTERS else None)
 
@@ -125,7 +126,7 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
 @allocating
 def make_flow(length: int, space: SpaceTables, rules: FlowRules) -> Flow:
     """Scratch memory for programs of a space, of `length` slots."""
-    return Flow(make_bit_flow(length, space, rules.steps), make_set_flow(space, rules.steps), rules.is_large)
+    return Flow(make_bit_flow(length, space, rules.steps), make_set_flow(space, rules.steps), rules.needs_sets)
 
 
 @compiled_loop
@@ -139,14 +140,14 @@ def _test_all(
 
 @inlined
 def is_learnable(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow) -> bool:
-    """Whether program `n` is learnable; see `learnable`. `kinds` are bits."""
-    return _is_learnable(programs, n, space, strict, kinds, flow, flow.is_large)
+    """Whether program `n` is learnable; see `learnable`. `kinds` are bits; `strict` takes rules made for it."""
+    return _is_learnable(programs, n, space, strict, kinds, flow, flow.needs_sets)
 
 
 @inlined
 def _is_learnable(
-    programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow, is_large: bool | None
+    programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow, needs_sets: bool | None
 ) -> bool:
-    if is_large is None:  # of an argument by itself Numba knows that it is, and leaves out what does not come to pass
+    if needs_sets is None:  # of arguments, not of fields, Numba knows that they are None, and leaves out the rest
         return can_learn(programs, n, space, kinds, flow.bits)
     return can_learn_in_sets(programs, n, space, strict, kinds, flow.sets)

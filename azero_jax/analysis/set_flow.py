@@ -31,9 +31,9 @@ from azero_jax.compiled.tables import (
 from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays
 
 _ZERO, _NOT_ZERO, _EQUAL = range(3)  # of an input: it is zero, it may be another number, it is the other input
-_NOW, _ENTRY = range(2)  # rows of `Flow.may_differ`: of now, and of what Predict starts with
+_NOW, _ENTRY = range(2)  # rows of `SetFlow.may_differ`: of now, and of what Predict starts with
 _FROM_FEATURES, _FROM_LABEL, _FROM_PREDICTION, _OTHERS = range(4)  # sources after the registers, counted from R
-_NEEDED, _PAST = range(2)  # rows of `Flow.sets`
+_NEEDED, _PAST = range(2)  # rows of `SetFlow.sets`
 
 
 class SetFlow(NamedTuple):

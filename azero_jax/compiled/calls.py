@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite.ir import Argument, ArrayType, BaseStructType, IRBuilder
-from llvmlite.ir.instructions import GEPInstr, LoadInstr, StoreInstr
+from llvmlite.ir.instructions import AllocaInstr, CastInstr, GEPInstr, LoadInstr, StoreInstr
 from numba.core.callconv import CPUCallConv
 from numba.core.cgutils import alloca_once_value, gep_inbounds, get_or_insert_function, if_unlikely
 from numba.core.codegen import CodeLibrary
@@ -46,14 +46,15 @@ def _is_placed(value_type: Any) -> bool:
 
 def _whole_of(pointer: Any) -> Any:
     """A pointer to all of what another one points to a part of."""
-    while isinstance(pointer, GEPInstr):
-        pointer = pointer.pointer
+    while isinstance(pointer, GEPInstr | CastInstr):
+        pointer = pointer.operands[0]
     return pointer
 
 
 def _is_given(pointer: Any) -> bool:
-    """Whether a pointer is to what the helper was given, or to a part of it."""
-    return isinstance(_whole_of(pointer), Argument)
+    """Whether a pointer is to an array or tuple that a helper was given, or to a part of it, which nobody changes."""
+    whole = _whole_of(pointer)
+    return isinstance(whole, Argument) and "noalias" in whole.attributes  # by `declare`
 
 
 def _place_of(builder: IRBuilder, value: Any) -> Any:
@@ -62,11 +63,13 @@ def _place_of(builder: IRBuilder, value: Any) -> Any:
         pointer = value.operands[0]
         if _is_given(pointer):
             return pointer
-        for instruction in reversed(builder.block.instructions):
-            if instruction is value:
-                return pointer
-            if isinstance(instruction, StoreInstr) and _whole_of(instruction.operands[1]) is _whole_of(pointer):
-                break
+        variable = _whole_of(pointer)
+        if isinstance(variable, AllocaInstr):
+            for instruction in reversed(builder.block.instructions):
+                if instruction is value:
+                    return pointer
+                if isinstance(instruction, StoreInstr) and _whole_of(instruction.operands[1]) is variable:
+                    break
     return alloca_once_value(builder, value)
 
 
@@ -80,7 +83,11 @@ class _PlacedCalls(CPUCallConv):  # type: ignore[misc]
         """The helper in a module."""
         function_type = self.get_function_type(helper.restype, helper.argtypes)
         function = get_or_insert_function(module, function_type, helper.mangled_name)
-        self.decorate_function(function, helper.args, helper.argtypes, noalias=True)
+        self.decorate_function(function, helper.args, helper.argtypes)
+        value_types = self._get_arg_packer(helper.argtypes).value_types
+        for argument, value_type in zip(self.get_arguments(function), value_types, strict=True):
+            if _is_placed(value_type):
+                argument.add_attribute("noalias")
         if is_inlined:
             function.attributes.add("alwaysinline")
         return function
@@ -89,7 +96,8 @@ class _PlacedCalls(CPUCallConv):  # type: ignore[misc]
 class LowerInlined(Lower):  # type: ignore[misc]
     """Makes code of a helper that becomes part of its callers.
 
-    A helper that counts no references reads what it needs of its arguments where these lie, without a copy.
+    A helper that counts no references, as all do but those that make arrays, reads what it needs of its arguments
+    where these lie, without a copy.
     """
 
     is_inlined = True
@@ -110,7 +118,10 @@ class LowerInlined(Lower):  # type: ignore[misc]
         )
 
     def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
-        """Sets a variable; one that never is anything else than a part of what was given stays where it is."""
+        """Sets a variable; one that never is anything else than a part of what was given stays where it is.
+
+        That is one that is assigned once: where some way to its use would leave it out, Numba assigns it there too.
+        """
         is_local = name in self._singly_assigned_vars  # of one block: no memory is taken for it
         place = self._given_place(value)
         if place is None or is_local or self._times_assigned[name] > 1:

@@ -145,6 +145,35 @@ def test_a_part_of_a_variable_is_passed_on_as_it_was_taken(kind) -> None:
     assert loop(pair_of(1.0, 2.0)) == 121.0
 
 
+@KINDS
+def test_a_record_that_lies_in_an_array_changes_with_it(kind) -> None:
+    @kind
+    def helper(record, records):
+        before = record.x
+        records[0].x = 7.0
+        return record.x - before
+
+    @njit
+    def loop(records):
+        return helper(records[0], records)
+
+    assert loop(np.rec.array([(1.0, 2.0)], dtype=[("x", float), ("y", float)])) == 6.0
+
+
+@KINDS
+def test_a_helper_is_called_with_what_is_passed_in_a_loop_that_is_kept_on_disk(kind) -> None:
+    helper = kind(go_through)
+
+    @compiled_loop
+    def loop(first, second):
+        total = 0.0
+        for box in (Box(first, 3), Box(second, 4)):
+            total = 1000 * total + helper(box)
+        return total
+
+    assert loop(pair_of(1.0, 2.0), pair_of(5.0, 6.0)) == 321465.0
+
+
 def test_a_helper_that_is_to_be_called_stays_a_function_even_if_an_inlined_one_calls_it_first() -> None:
     callee = called(sum_of_pair)
 
