@@ -32,16 +32,16 @@ from azero_jax.language.space import SearchSpace
 
 
 class FlowRules(NamedTuple):
-    """How the instructions of a space pass data on, from `flow_rules`.
+    """How data flow through the programs of a space is followed, from `flow_rules`.
 
     Attributes:
       steps: `[65]` from `step_table`.
-      needs_sets: True for the strict sense and where sets of registers take several words; else None, for which loops
-        are compiled without what these take.
+      strict: None where sets of registers are single words, for which loops are compiled without what others take; else
+        whether `learnable` is meant in the strict sense.
     """
 
     steps: NDArray[np.int64]
-    needs_sets: bool | None
+    strict: bool | None
 
 
 class Flow(NamedTuple):
@@ -50,18 +50,18 @@ class Flow(NamedTuple):
     Attributes:
       bits: for sets that are single words.
       sets: for others.
-      needs_sets: as in `FlowRules`, whether it is `sets` that is used.
+      strict: as in `FlowRules`.
     """
 
     bits: BitFlow
     sets: SetFlow
-    needs_sets: bool | None
+    strict: bool | None
 
 
 def flow_rules(space: SearchSpace, *, strict: bool = False) -> FlowRules:
-    """How the instructions of a space pass data on, for the test in the strict sense or the other."""
+    """How data flow through the programs of a space is followed; the strict sense is told by sets of any size alone."""
     registers = sum(space.addresses(kind) for kind in ops.KINDS)
-    return FlowRules(step_table(space), True if strict or registers > MOST_REGISTERS else None)
+    return FlowRules(step_table(space), strict if strict or registers > MOST_REGISTERS else None)
 
 
 def learnable(
@@ -82,7 +82,7 @@ def learnable(
     """
     found = np.empty(len(programs), np.bool_)
     rules = flow_rules(space, strict=strict)
-    _test_all(programs.arrays(), space_tables(space, metric), rules, strict, kind_bits(kinds), found)
+    _test_all(programs.arrays(), space_tables(space, metric), rules, kind_bits(kinds), found)
     return found
 
 
@@ -126,28 +126,28 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
 @allocating
 def make_flow(length: int, space: SpaceTables, rules: FlowRules) -> Flow:
     """Scratch memory for programs of a space, of `length` slots."""
-    return Flow(make_bit_flow(length, space, rules.steps), make_set_flow(space, rules.steps), rules.needs_sets)
+    return Flow(make_bit_flow(length, space, rules.steps), make_set_flow(space, rules.steps), rules.strict)
 
 
 @compiled_loop
 def _test_all(
-    programs: ProgramArrays, space: SpaceTables, rules: FlowRules, strict: bool, kinds: int, found: NDArray[np.bool_]
+    programs: ProgramArrays, space: SpaceTables, rules: FlowRules, kinds: int, found: NDArray[np.bool_]
 ) -> None:
     flow = make_flow(programs.opcodes.shape[1], space, rules)
     for n in range(len(found)):
-        found[n] = is_learnable(programs, n, space, strict, kinds, flow)
+        found[n] = is_learnable(programs, n, space, kinds, flow)
 
 
 @inlined
-def is_learnable(programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow) -> bool:
-    """Whether program `n` is learnable; see `learnable`. `kinds` are bits; `strict` takes rules made for it."""
-    return _is_learnable(programs, n, space, strict, kinds, flow, flow.needs_sets)
+def is_learnable(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, flow: Flow) -> bool:
+    """Whether program `n` is learnable, in the sense of the rules that `flow` was made by; `kinds` are bits."""
+    return _is_learnable(programs, n, space, kinds, flow, flow.strict)
 
 
 @inlined
 def _is_learnable(
-    programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: Flow, needs_sets: bool | None
+    programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, flow: Flow, strict: bool | None
 ) -> bool:
-    if needs_sets is None:  # of arguments, not of fields, Numba knows that they are None, and leaves out the rest
+    if strict is None:  # of arguments, not of fields, Numba knows that they are None, and leaves out the rest
         return can_learn(programs, n, space, kinds, flow.bits)
     return can_learn_in_sets(programs, n, space, strict, kinds, flow.sets)

@@ -91,7 +91,7 @@ def _make_all(
 @inlined
 def learns(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, builder: Builder) -> bool:
     """Whether program `n` is learnable, with registers of all `kinds` learned, which are bits."""
-    return is_learnable(programs, n, space, False, kinds, builder.flow)
+    return is_learnable(programs, n, space, kinds, builder.flow)
 
 
 @inlined
