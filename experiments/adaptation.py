@@ -12,7 +12,11 @@ What is counted, by rules over the live instructions that were written before an
 
 * noise: Predict or Learn draws random numbers, anew for every example;
 * decay: a scalar of Predict or Learn that depends on its own past, and on nothing but constants, is read;
-* mean of the weights: a mean, norm or standard deviation of a matrix that depends on its own past is read in Learn.
+* mean of the weights: a mean, norm or standard deviation of a matrix that depends on its own past is taken.
+
+These rules count what is no idea too, so each idea is taken out of the program again: means of distributions in place
+of draws, scalars that stay as Setup left them, no mean of the weights. It is *needed* if the fitness on unseen tasks
+falls by more than two standard errors.
 """
 
 from __future__ import annotations
@@ -23,10 +27,13 @@ from typing import Any, Final
 
 from dataflow import depends_on
 from searches import Condition, Experiment, Line, command, markdown
+from speedups import unseen_tasks
 
 import azero_jax as az
 from azero_jax.config.leaves import override
-from azero_jax.explain.listing import Listing, live_at_entry, prune, read, read_listing, written
+from azero_jax.explain.listing import Listing, Place, live_at_entry, prune, read, read_listing, written
+from azero_jax.explain.reader import SETUP
+from azero_jax.judge.run_program import judge_program, standard_error
 from azero_jax.language.families import Family
 from azero_jax.language.library import load_program
 from azero_jax.language.ops import MATRIX, SCALAR
@@ -89,16 +96,17 @@ CONDITIONS: Final = {
 }
 
 
-def has_noise(listing: Listing) -> bool:
-    """Whether random numbers are drawn for every example."""
-    return any(one.op.random for body in (listing.predict, listing.learn) for one in body)
+def places_of_noise(listing: Listing) -> tuple[Place, ...]:
+    """Where random numbers are drawn for every example."""
+    return tuple(place for place, one in listing.places() if place.function != SETUP and one.op.random)
 
 
-def has_decay(listing: Listing, metric: Metric) -> bool:
-    """Whether a scalar that is carried from round to round, and depends on no data, is read by what makes another."""
+def places_of_decay(listing: Listing, metric: Metric) -> tuple[Place, ...]:
+    """What moves a scalar that is carried from round to round, depends on no data, and is read for something else."""
     closed = depends_on(listing)
+    rounds = [(place, one) for place, one in listing.places() if place.function != SETUP]
     given = {*metric.given, metric.prediction, Register("v", 0)}
-    written_by_random = {written(one) for body in (listing.predict, listing.learn) for one in body if one.op.random}
+    written_by_random = {written(one) for _, one in rounds if one.op.random}
     carried = live_at_entry(listing, metric)
     own = {
         register
@@ -108,22 +116,55 @@ def has_decay(listing: Listing, metric: Metric) -> bool:
         and register in inputs
         and not inputs & (given | written_by_random)
     }
-    return any(set(read(one)) & own and written(one) not in own for body in listing[1:] for one in body)
+    used = {register for _, one in rounds for register in set(read(one)) & own if written(one) not in own}
+    return tuple(place for place, one in rounds if used and written(one) in own)
 
 
-def has_mean_of_weights(listing: Listing) -> bool:
-    """Whether a mean, norm or deviation of a learned matrix is taken."""
+def places_of_mean_of_weights(listing: Listing) -> tuple[Place, ...]:
+    """Where a mean, norm or deviation of a learned matrix is taken."""
     closed = depends_on(listing)
     kinds = {Family.MEAN, Family.NORM, Family.ST_DEV}
     learned = {register for register, inputs in closed.items() if register.kind == MATRIX and register in inputs}
-    return any(one.op.family in kinds and set(read(one)) & learned for body in listing[1:] for one in body)
+    rounds = ((place, one) for place, one in listing.places() if place.function != SETUP)
+    return tuple(place for place, one in rounds if one.op.family in kinds and set(read(one)) & learned)
+
+
+def silenced(listing: Listing, places: Sequence[Place]) -> Listing:
+    """The same with the means of distributions in place of draws from them."""
+    for place in places:
+        one = listing.at(place)
+        is_interval = one.op.family is Family.UNIFORM and one.x < one.y  # the wrong way round it is its first bound
+        mean = (one.x + one.y) / 2 if is_interval else one.x
+        width = mean if one.op.family is Family.UNIFORM else 0.0
+        listing = listing.with_instruction(place, one._replace(x=mean, y=width))
+    return listing
 
 
 def measure(config: az.Config, result: az.SearchResult) -> Line:
-    """Which of the paper's ideas a program has."""
+    """Which of the paper's ideas a program has, and how its fitness on unseen tasks changes without each of them."""
     listing = prune(read_listing(result.program), result.metric)
-    found = (has_noise(listing), has_decay(listing, result.metric), has_mean_of_weights(listing))
-    return dict(zip(RULES, found, strict=True))
+    noise, decay = places_of_noise(listing), places_of_decay(listing, result.metric)
+    mean_of_weights = places_of_mean_of_weights(listing)
+    without = (silenced(listing, noise), listing.without(*decay), listing.without(*mean_of_weights))
+    line: Line = {}
+    for rule, places, left in zip(RULES, (noise, decay, mean_of_weights), without, strict=True):
+        line[rule] = bool(places)
+        if places:
+            line[f"without {rule}"] = change_of_fitness(config, listing, left)
+    return line
+
+
+def change_of_fitness(config: az.Config, listing: Listing, left: Listing) -> tuple[float, float]:
+    """By how much another program is better on the unseen tasks, task by task: mean and standard error."""
+    tasks = unseen_tasks(config.source, config.tasks)
+    before, after = (judge_program(one.text(), tasks, epochs=config.tasks.epochs) for one in (listing, left))
+    return float((after - before).mean()), standard_error(after - before)
+
+
+def is_needed(line: Line, rule: str) -> bool:
+    """Whether a program with an idea is worse without it, by more than two standard errors."""
+    mean, error = line.get(f"without {rule}", (0.0, 0.0))
+    return bool(mean < -2 * error)
 
 
 def table(lines: Sequence[Line]) -> str:
@@ -132,12 +173,16 @@ def table(lines: Sequence[Line]) -> str:
     for name in CONDITIONS:
         found = [line for line in lines if line["condition"] == name]
         if found:
-            counts = (f"{sum(line[rule] for line in found)} of {len(found)}" for rule in RULES)
+            counts = (
+                f"{sum(line[rule] for line in found)} of {len(found)}, {sum(is_needed(line, rule) for line in found)}"
+                for rule in RULES
+            )
             candidates = f"{statistics.mean(line['candidates'] for line in found):,.0f}"
             unseen = f"{100 * statistics.mean(line['final_fitness'] for line in found):.1f}"
             seconds = f"{statistics.mean(line['cpu_seconds'] for line in found):.0f}"
             rows.append((name, *counts, PAPER[name], candidates, unseen, seconds))
-    return markdown(("condition", *RULES, "paper", "candidates", "unseen, %", "CPU seconds"), rows)
+    counted = (f"{rule}: seen, needed" for rule in RULES)
+    return markdown(("condition", *counted, "paper", "candidates", "unseen, %", "CPU seconds"), rows)
 
 
 EXPERIMENT: Final = Experiment("adaptation", CONDITIONS, measure, table)

@@ -1,12 +1,15 @@
 """Programs per second of every engine, side by side in one run.
 
-    python experiments/bench_engines.py [--workloads demo neural_net full_table] [--engines reference xla warp floor]
+    python experiments/bench_engines.py [--workloads demo demo_live neural_net full_table] \
+        [--engines reference xla warp floor]
 
 At most one run in a hundred is stopped early (which is checked), so all engines do the same work. A figure is the
 median of several runs; compile times are shown apart. For figures of one core run it under `taskset -c 0`.
 
 The floor is what the best interpreter could reach: a few programs, over and over, as straight-line compiled code. The
-row `warp=floor` is the Warp engine on the same programs.
+row `warp=floor` is the Warp engine on the same programs. A compiler leaves out dead instructions, which an interpreter
+runs; a search prunes them before an engine gets to see a program. So `demo` compares the two on programs as they are
+drawn, and `demo_live` on what a search would have run of them.
 
 The last two columns say what share of a core's limits a row reaches, if every instruction read its inputs from the
 first-level cache and wrote its output there: of the bytes that a copy moves in a second, and of the operations that a
@@ -31,6 +34,7 @@ import numpy as np
 from core_limits import Work, measure_limits, work_of
 from numpy.typing import NDArray
 
+from azero_jax.analysis.pruning import prune
 from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.reference import ReferenceEngine
 from azero_jax.engines.settings import RunSettings
@@ -49,10 +53,13 @@ from azero_jax.tasks import Tasks, linear_tasks, teacher_tasks
 RECORDED_ORIGINAL: Final = {"demo": (25_300, 24_500), "neural_net": (278, 557)}
 RECORDED_ON: Final = "C++, -O2 / -O3 -march=native, one core of a 2-core Xeon with AVX-512"
 RECORDED_TASKS: Final = 10
+DRAWN_FOR_A_LIVE_PROGRAM: Final = 4
+LEARN: Final = 2  # place of Learn among a program's functions
 MOST_STOPPED: Final = 0.01  # of the runs; random programs that XLA finishes may be stopped by another rounding
 
 COUNTS: Final = {
     "demo": {"reference": 512, "xla": 4096, "warp": 16384, "floor": 16384},
+    "demo_live": {"reference": 512, "xla": 4096, "warp": 16384, "floor": 16384},
     "neural_net": {"reference": 4, "xla": 128, "warp": 512, "floor": 512},
     "full_table": {"reference": 16, "xla": 512, "warp": 2048, "floor": 512},
 }
@@ -121,6 +128,19 @@ def demo() -> Workload:
     return Workload("demo", space, make_tasks, _finishing_programs(space), COUNTS["demo"], 24)
 
 
+def demo_live() -> Workload:
+    """The demo's programs as a search runs them: pruned, and only those that learn something."""
+    whole = demo()
+
+    def make_programs(count: int, tasks: Tasks) -> Programs:
+        kept = whole.make_programs(count * DRAWN_FOR_A_LIVE_PROGRAM, tasks)
+        kept = prune(kept, whole.space, tasks.metric)
+        kept = kept[kept.sizes[:, LEARN] > 0]
+        return kept[:count]
+
+    return dataclasses.replace(whole, name="demo_live", make_programs=make_programs, counts=COUNTS["demo_live"])
+
+
 def neural_net() -> Workload:
     """The hand-designed two-layer network that learns by gradient descent, 1000 + 100 examples."""
     space = make_space(
@@ -187,7 +207,7 @@ def _finishing_programs(space: SearchSpace) -> Callable[[int, Tasks], Programs]:
     return make_programs
 
 
-WORKLOADS: Final = {"demo": demo, "neural_net": neural_net, "full_table": full_table}
+WORKLOADS: Final = {"demo": demo, "demo_live": demo_live, "neural_net": neural_net, "full_table": full_table}
 
 
 def available_engines() -> dict[str, Callable[..., Any]]:
