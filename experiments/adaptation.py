@@ -31,10 +31,12 @@ from speedups import unseen_tasks
 
 import azero_jax as az
 from azero_jax.config.leaves import override
+from azero_jax.explain.ablate import Bench
 from azero_jax.explain.listing import Listing, Place, live_at_entry, prune, read, read_listing, written
 from azero_jax.explain.reader import SETUP
-from azero_jax.judge.run_program import judge_program, standard_error
+from azero_jax.judge.run_program import standard_error
 from azero_jax.language.families import Family
+from azero_jax.language.grammar import Instruction
 from azero_jax.language.library import load_program
 from azero_jax.language.ops import MATRIX, SCALAR
 from azero_jax.language.roles import Metric, Register
@@ -98,13 +100,13 @@ CONDITIONS: Final = {
 
 def places_of_noise(listing: Listing) -> tuple[Place, ...]:
     """Where random numbers are drawn for every example."""
-    return tuple(place for place, one in listing.places() if place.function != SETUP and one.op.random)
+    return tuple(place for place, one in in_rounds(listing) if one.op.random)
 
 
 def places_of_decay(listing: Listing, metric: Metric) -> tuple[Place, ...]:
     """What moves a scalar that is carried from round to round, depends on no data, and is read for something else."""
     closed = depends_on(listing)
-    rounds = [(place, one) for place, one in listing.places() if place.function != SETUP]
+    rounds = in_rounds(listing)
     given = {*metric.given, metric.prediction, Register("v", 0)}
     written_by_random = {written(one) for _, one in rounds if one.op.random}
     carried = live_at_entry(listing, metric)
@@ -125,8 +127,12 @@ def places_of_mean_of_weights(listing: Listing) -> tuple[Place, ...]:
     closed = depends_on(listing)
     kinds = {Family.MEAN, Family.NORM, Family.ST_DEV}
     learned = {register for register, inputs in closed.items() if register.kind == MATRIX and register in inputs}
-    rounds = ((place, one) for place, one in listing.places() if place.function != SETUP)
-    return tuple(place for place, one in rounds if one.op.family in kinds and set(read(one)) & learned)
+    return tuple(place for place, one in in_rounds(listing) if one.op.family in kinds and set(read(one)) & learned)
+
+
+def in_rounds(listing: Listing) -> list[tuple[Place, Instruction]]:
+    """The instructions that every example runs, those of Predict and Learn."""
+    return [(place, one) for place, one in listing.places() if place.function != SETUP]
 
 
 def silenced(listing: Listing, places: Sequence[Place]) -> Listing:
@@ -146,19 +152,14 @@ def measure(config: az.Config, result: az.SearchResult) -> Line:
     noise, decay = places_of_noise(listing), places_of_decay(listing, result.metric)
     mean_of_weights = places_of_mean_of_weights(listing)
     without = (silenced(listing, noise), listing.without(*decay), listing.without(*mean_of_weights))
-    line: Line = {}
-    for rule, places, left in zip(RULES, (noise, decay, mean_of_weights), without, strict=True):
-        line[rule] = bool(places)
-        if places:
-            line[f"without {rule}"] = change_of_fitness(config, listing, left)
+    line: Line = dict(zip(RULES, map(bool, (noise, decay, mean_of_weights)), strict=True))
+    if any(line.values()):
+        tasks = unseen_tasks(config.source, config.tasks)
+        fitness, _ = Bench(tasks, epochs=config.tasks.epochs).run([listing, *without])
+        for rule, change in zip(RULES, fitness[1:] - fitness[0], strict=True):
+            if line[rule]:
+                line[f"without {rule}"] = (float(change.mean()), standard_error(change))
     return line
-
-
-def change_of_fitness(config: az.Config, listing: Listing, left: Listing) -> tuple[float, float]:
-    """By how much another program is better on the unseen tasks, task by task: mean and standard error."""
-    tasks = unseen_tasks(config.source, config.tasks)
-    before, after = (judge_program(one.text(), tasks, epochs=config.tasks.epochs) for one in (listing, left))
-    return float((after - before).mean()), standard_error(after - before)
 
 
 def is_needed(line: Line, rule: str) -> bool:

@@ -41,6 +41,7 @@ from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.warp.device import start_warp
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.xla.engine import XlaEngine
+from azero_jax.explain.reader import LEARN
 from azero_jax.language.library import load_program
 from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.space import SearchSpace, make_space
@@ -54,7 +55,6 @@ RECORDED_ORIGINAL: Final = {"demo": (25_300, 24_500), "neural_net": (278, 557)}
 RECORDED_ON: Final = "C++, -O2 / -O3 -march=native, one core of a 2-core Xeon with AVX-512"
 RECORDED_TASKS: Final = 10
 DRAWN_FOR_A_LIVE_PROGRAM: Final = 4
-LEARN: Final = 2  # place of Learn among a program's functions
 MOST_STOPPED: Final = 0.01  # of the runs; random programs that XLA finishes may be stopped by another rounding
 
 COUNTS: Final = {
@@ -133,10 +133,9 @@ def demo_live() -> Workload:
     whole = demo()
 
     def make_programs(count: int, tasks: Tasks) -> Programs:
-        kept = whole.make_programs(count * DRAWN_FOR_A_LIVE_PROGRAM, tasks)
-        kept = prune(kept, whole.space, tasks.metric)
-        kept = kept[kept.sizes[:, LEARN] > 0]
-        return kept[:count]
+        drawn = whole.make_programs(count * DRAWN_FOR_A_LIVE_PROGRAM, tasks)
+        pruned = prune(drawn, whole.space, tasks.metric)
+        return pruned[pruned.sizes[:, LEARN] > 0][:count]
 
     return dataclasses.replace(whole, name="demo_live", make_programs=make_programs, counts=COUNTS["demo_live"])
 
