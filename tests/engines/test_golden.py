@@ -48,8 +48,9 @@ def program_key(case: Case) -> tuple[Any, ...]:
     )
 
 
-PROGRAM_CASES = group_by(read_cases("programs.jsonl.gz"), program_key)
-KERNEL_CASES = group_by(read_cases("programs.jsonl.gz"), lambda case: program_key(case)[:-1])  # that one kernel runs
+PROGRAMS = read_cases("programs.jsonl.gz")
+PROGRAM_CASES = group_by(PROGRAMS, program_key)
+KERNEL_CASES = group_by(PROGRAMS, lambda case: program_key(case)[:-1])  # that one kernel runs
 
 
 @pytest.mark.parametrize("features", sorted({features for features, _ in OP_CASES}))
@@ -176,10 +177,9 @@ def test_whole_programs_in_engines_that_compile_slowly(key: tuple[Any, ...], eng
 
 def check_programs(engine_name: str, cases: list[Case], with_room_for: Sequence[Case] = ()) -> None:
     """Compares programs with what the original computed, in a space that has room for others too."""
-    key, ids = program_key(cases[0]), {case["id"] for case in cases}
+    key = program_key(cases[0])
     tasks, task = read_tasks(cases)
-    others = [case for case in with_room_for if case["id"] not in ids]
-    space, programs = read_programs([bodies(case) for case in [*cases, *others]], key[0], key[1])
+    space, programs = read_programs([bodies(case) for case in [*cases, *with_room_for]], key[0], key[1])
     settings = RunSettings(precision="float64", max_abs_error=key[3], epochs=key[4], batch_size=32)
     engine = ENGINES[engine_name](space, tasks, settings, order=cases[0]["train_order"])
     places = {case["id"]: place for place, case in enumerate(cases)}
