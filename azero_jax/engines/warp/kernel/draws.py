@@ -1,8 +1,10 @@
 """Random numbers in Warp: the integers of `azero_jax.engines.random_bits`, the floats of `language.compute`.
 
-Words and numbers are drawn for all lanes of a value, or all elements of a block, at once.
+They are drawn for all lanes of a value, or all elements of a block, side by side: functions of one number, of which the
+compiler makes SIMD code.
 """
 
+import functools
 import math
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ import numpy as np
 import warp as wp
 from numpy.polynomial import Chebyshev, Polynomial
 
-from azero_jax.engines.random_bits import KEY_PARITY
+from azero_jax.engines.random_bits import KEY_PARITY, STREAM_SHIFT
 
 
 @wp.struct
@@ -22,82 +24,68 @@ class Draw:
     task: wp.uint32  # of the first lane
 
 
-def words_type(width: int) -> Any:
-    """Warp's type of so many random words."""
-    return wp.types.vector(length=width, dtype=wp.uint32)
+@wp.func(inline=True)
+def rotate(x: wp.uint32, count: wp.uint32):
+    return (x << count) | (x >> (wp.uint32(32) - count))
 
 
-def make_threefry(width: int) -> Any:
-    """Threefry-2x32 with 20 rounds (Salmon et al. 2011; Random123, JAX): two words for a key and a counter, each."""
-    words = words_type(width)
-
-    @wp.func(inline=True)
-    def rotate(x: words, count: wp.uint32):
-        return (x << words(count)) | (x >> words(wp.uint32(32) - count))
-
-    @wp.func(inline=True)
-    def four_rounds(x0: words, x1: words, r0: wp.uint32, r1: wp.uint32, r2: wp.uint32, r3: wp.uint32):
-        x0 = x0 + x1
-        x1 = rotate(x1, r0) ^ x0
-        x0 = x0 + x1
-        x1 = rotate(x1, r1) ^ x0
-        x0 = x0 + x1
-        x1 = rotate(x1, r2) ^ x0
-        x0 = x0 + x1
-        x1 = rotate(x1, r3) ^ x0
-        return x0, x1
-
-    @wp.func(inline=True)
-    def even(x0: words, x1: words):
-        return four_rounds(x0, x1, wp.uint32(13), wp.uint32(15), wp.uint32(26), wp.uint32(6))
-
-    @wp.func(inline=True)
-    def odd(x0: words, x1: words):
-        return four_rounds(x0, x1, wp.uint32(17), wp.uint32(29), wp.uint32(16), wp.uint32(24))
-
-    @wp.func(inline=True)
-    def threefry(k0: words, k1: words, c0: words, c1: words):
-        k2 = k0 ^ k1 ^ words(wp.uint32(KEY_PARITY))
-        x0, x1 = even(c0 + k0, c1 + k1)
-        x0, x1 = odd(x0 + k1, x1 + k2 + words(wp.uint32(1)))
-        x0, x1 = even(x0 + k2, x1 + k0 + words(wp.uint32(2)))
-        x0, x1 = odd(x0 + k0, x1 + k1 + words(wp.uint32(3)))
-        x0, x1 = even(x0 + k1, x1 + k2 + words(wp.uint32(4)))
-        return x0 + k2, x1 + k0 + words(wp.uint32(5))
-
-    return threefry
+@wp.func(inline=True)
+def four_rounds(x0: wp.uint32, x1: wp.uint32, r0: wp.uint32, r1: wp.uint32, r2: wp.uint32, r3: wp.uint32):
+    x0 = x0 + x1
+    x1 = rotate(x1, r0) ^ x0
+    x0 = x0 + x1
+    x1 = rotate(x1, r1) ^ x0
+    x0 = x0 + x1
+    x1 = rotate(x1, r2) ^ x0
+    x0 = x0 + x1
+    x1 = rotate(x1, r3) ^ x0
+    return x0, x1
 
 
-def make_uniform(real: Any, width: int) -> Any:
-    """A Warp function: numbers in the interval from x to y, of random words."""
+@wp.func(inline=True)
+def even_rounds(x0: wp.uint32, x1: wp.uint32):
+    return four_rounds(x0, x1, wp.uint32(13), wp.uint32(15), wp.uint32(26), wp.uint32(6))
+
+
+@wp.func(inline=True)
+def odd_rounds(x0: wp.uint32, x1: wp.uint32):
+    return four_rounds(x0, x1, wp.uint32(17), wp.uint32(29), wp.uint32(16), wp.uint32(24))
+
+
+@wp.func(inline=True)
+def threefry(k0: wp.uint32, k1: wp.uint32, c0: wp.uint32, c1: wp.uint32):
+    """Threefry-2x32 with 20 rounds (Salmon et al. 2011; Random123, JAX): two words for a key and a counter."""
+    k2 = k0 ^ k1 ^ wp.uint32(KEY_PARITY)
+    x0, x1 = even_rounds(c0 + k0, c1 + k1)
+    x0, x1 = odd_rounds(x0 + k1, x1 + k2 + wp.uint32(1))
+    x0, x1 = even_rounds(x0 + k2, x1 + k0 + wp.uint32(2))
+    x0, x1 = odd_rounds(x0 + k0, x1 + k1 + wp.uint32(3))
+    x0, x1 = even_rounds(x0 + k1, x1 + k2 + wp.uint32(4))
+    return x0 + k2, x1 + k0 + wp.uint32(5)
+
+
+def make_uniform(real: Any) -> Any:
+    """A Warp function: a number in the interval from x to y, of random words."""
     shift, scale = (9, 2.0**-23) if real is wp.float32 else (0, 2.0**-32)
-    numbers = wp.types.vector(length=width, dtype=real)
 
     @wp.func(inline=True)
     def uniform(bits0: Any, bits1: Any, x: Any, y: Any):
-        r = numbers()
-        for n in range(width):
-            unit = (real(bits0[n] >> wp.uint32(shift)) + real(0.5)) * real(scale)
-            r[n] = wp.where(x < y, x + (y - x) * unit, x)
-        return r
+        unit = (real(bits0 >> wp.uint32(shift)) + real(0.5)) * real(scale)
+        return wp.where(x < y, x + (y - x) * unit, x)
 
     return uniform
 
 
-def make_gaussian(real: Any, width: int) -> Any:
-    """A Warp function: Gaussian numbers of mean x and deviation y, by Box-Muller, of random words."""
+def make_gaussian(real: Any) -> Any:
+    """A Warp function: a Gaussian number of mean x and deviation y, by Box-Muller, of random words."""
     scale, turn = 2.0**-32, real(2 * math.pi * 2.0**-32)  # a number inside a Warp function has single precision
-    numbers = wp.types.vector(length=width, dtype=real)
     if real is wp.float32:
-        return _make_single_gaussian(numbers, width)
+        return single_gaussian
 
     @wp.func(inline=True)
     def gaussian(bits0: Any, bits1: Any, x: Any, y: Any):
-        r = numbers()
-        for n in range(width):
-            radius = wp.sqrt(real(-2.0) * wp.log((real(bits0[n]) + real(0.5)) * real(scale)))
-            r[n] = x + y * (radius * wp.cos(turn * real(bits1[n])))
-        return r
+        radius = wp.sqrt(real(-2.0) * wp.log((real(bits0) + real(0.5)) * real(scale)))
+        return x + y * (radius * wp.cos(turn * real(bits1)))
 
     return gaussian
 
@@ -155,36 +143,23 @@ def _make_term(higher: Any, coefficient: float) -> Any:
 _log_tail: Final = _make_polynomial(_LOG)
 _sine: Final = _make_polynomial(_SINE)
 _LN2: Final = math.log(2)
-
-
-def _make_scaling(before: Any, exponent: int, limit: float) -> Any:
-    """A Warp function after which a number below `limit` is 2^exponent as large, and its exponent so much lower."""
-    factor = 2.0**exponent
-
-    @wp.func(inline=True)
-    def scaling(m: wp.float32, e: wp.float32):
-        m, e = before(m, e)
-        small = m < wp.float32(limit)
-        return wp.where(small, m * wp.float32(factor), m), wp.where(small, e - wp.float32(exponent), e)
-
-    return scaling
-
-
-@wp.func(inline=True)
-def _as_it_is(m: wp.float32, e: wp.float32):
-    return m, e
-
-
-_scaled = _as_it_is
-for _exponent in (16, 8, 4, 2, 1):
-    _scaled = _make_scaling(_scaled, _exponent, 2.0**-_exponent)
-_scaled = _make_scaling(_scaled, 1, math.sqrt(0.5))
+_WORD_SCALE: Final = 2.0**-32
+_ROOT_HALF: Final = math.sqrt(0.5)
+MANTISSA_BITS: Final = 23  # of a float32
+MANTISSA: Final = 2**MANTISSA_BITS - 1
+HALF_EXPONENT: Final = 126  # the exponent's bits of numbers in [1/2, 1)
+HALF: Final = HALF_EXPONENT << MANTISSA_BITS
 
 
 @wp.func(inline=True)
 def single_log(u: wp.float32):
-    """The logarithm of a number in [2^-33, 1]: of one in [sqrt(1/2), sqrt(2)), and of a power of 2."""
-    m, e = _scaled(u, wp.float32(0.0))
+    """The logarithm of a normal number: of one in [sqrt(1/2), sqrt(2)), and of a power of 2."""
+    bits = wp.cast(u, wp.int32)
+    m = wp.cast((bits & MANTISSA) | HALF, wp.float32)  # in [1/2, 1)
+    e = wp.float32((bits >> MANTISSA_BITS) - HALF_EXPONENT)
+    small = m < wp.float32(_ROOT_HALF)
+    m = wp.where(small, m + m, m)
+    e = wp.where(small, e - wp.float32(1.0), e)
     f = m - wp.float32(1.0)
     return e * wp.float32(_LN2) + (f - wp.float32(0.5) * f * f + f * f * f * _log_tail(f))
 
@@ -196,16 +171,70 @@ def single_cosine(turns: wp.float32):
     return y * _sine(y * y)
 
 
-def _make_single_gaussian(numbers: Any, width: int) -> Any:
-    scale = 2.0**-32
+@wp.func(inline=True)
+def single_gaussian(bits0: Any, bits1: Any, x: Any, y: Any):
+    u = (wp.float32(bits0) + wp.float32(0.5)) * wp.float32(_WORD_SCALE)
+    radius = wp.sqrt(wp.float32(-2.0) * single_log(u))
+    return x + y * (radius * single_cosine(wp.float32(bits1) * wp.float32(_WORD_SCALE)))
+
+
+# ---- registers of random numbers ------------------------------------------------------------------------------------
+
+
+@functools.cache
+def make_fill(real: Any, lanes: int, block: int) -> Any:
+    """A Warp function that fills a register with random numbers.
+
+    All random ops call one copy of it: if it is inlined into each, a kernel takes three times as long to compile.
+
+    Args:
+      real: Warp's type of a number.
+      lanes: tasks of a value.
+      block: neighbouring elements that are drawn at a time: one if there are several lanes.
+    """
+    width, element_step, task_step = lanes * block, int(block > 1), int(block == 1)
+    gaussian, uniform = make_gaussian(real), make_uniform(real)
 
     @wp.func(inline=True)
-    def gaussian(bits0: Any, bits1: Any, x: Any, y: Any):
-        r = numbers()
-        for n in range(width):
-            u = (wp.float32(bits0[n]) + wp.float32(0.5)) * wp.float32(scale)
-            radius = wp.sqrt(wp.float32(-2.0) * single_log(u))
-            r[n] = x + y * (radius * single_cosine(wp.float32(bits1[n]) * wp.float32(scale)))
-        return r
+    def draw_words(draw: Draw, stream: wp.uint32, row: int, column: int, columns: int, n: int):
+        element = stream | wp.uint32((row + n * element_step) * columns + column)
+        bits0, bits1 = threefry(draw.seed, draw.task + wp.uint32(n * task_step), draw.step, element)
+        return bits0, bits1
 
-    return gaussian
+    # The compiler makes SIMD code of the innermost loops, which it would not of a loop with the choice in it; nor of
+    # straight code for each n, if the words are used in two places.
+    @wp.func(inline=False)
+    def fill(
+        registers_at: wp.uint64,
+        first: int,
+        rows: int,
+        columns: int,
+        is_gaussian: bool,
+        stream: int,
+        x: real,
+        y: real,
+        draw: Draw,
+    ):
+        numbers = wp.array(ptr=registers_at, shape=(0,), dtype=real)
+        shifted = wp.uint32(stream) << wp.uint32(STREAM_SHIFT)
+        k = first * lanes
+        column = int(0)
+        while column < columns:
+            row = int(0)
+            while row < rows:
+                n = int(0)
+                if is_gaussian:
+                    while n < width:
+                        bits0, bits1 = draw_words(draw, shifted, row, column, columns, n)
+                        numbers[k + n] = gaussian(bits0, bits1, x, y)
+                        n += 1
+                else:
+                    while n < width:
+                        bits0, bits1 = draw_words(draw, shifted, row, column, columns, n)
+                        numbers[k + n] = uniform(bits0, bits1, x, y)
+                        n += 1
+                row += block
+                k += width
+            column += 1
+
+    return fill

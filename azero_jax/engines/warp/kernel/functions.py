@@ -16,8 +16,7 @@ from typing import Any, Final
 import warp as wp
 
 from azero_jax.analysis.fusion import Fusion
-from azero_jax.engines.random_bits import STREAM_SHIFT
-from azero_jax.engines.warp.kernel.draws import Draw, make_gaussian, make_threefry, make_uniform, words_type
+from azero_jax.engines.warp.kernel.draws import Draw, make_fill
 from azero_jax.engines.warp.kernel.lanes import ELEMENTWISE, lanes_square, lanes_square_root
 from azero_jax.engines.warp.kernel.products import PRODUCTS, outer_product, second_of
 from azero_jax.engines.warp.kernel.storage import Storage, not_added_up, same, unrolled
@@ -190,46 +189,25 @@ def _constant_set(op: ops.Op, s: Storage) -> Any:
 
 
 def _random_set(op: ops.Op, s: Storage) -> Any:
-    """Numbers of a block at a time; elements are counted row by row, as in `azero_jax.engines.random_bits`."""
-    r, real = s.registers, s.real
-    block = 1 if op.output == ops.SCALAR else r.block
-    value, in_blocks = (s.block, True) if block > 1 else (s.value, False)
+    """Elements are counted row by row, as in `azero_jax.engines.random_bits`."""
+    r = s.registers
+    fill = make_fill(s.real, len(s.value()), 1 if op.output == ops.SCALAR else r.block)
     columns = r.features if op.output == ops.MATRIX else 1
     rows = r.length(op.output) // columns
-    start, width, task_step, row_step = r.start(op.output), len(value()), int(block == 1), int(block > 1)
-    distribution, threefry, words = _DISTRIBUTIONS[op.family](real, width), make_threefry(width), words_type(width)
+    start, is_gaussian = r.start(op.output), op.family is Family.GAUSSIAN
 
     @wp.func(inline=True)
     def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         x = constants[2 * slot]
         y = constants[2 * slot + 1]
-        stream = wp.uint32(a) << wp.uint32(STREAM_SHIFT)
         k = start + o * columns * rows
-        column = int(0)
-        while column < columns:
-            row = int(0)
-            while row < rows:
-                elements = words()
-                tasks = words()
-                for n in range(width):
-                    elements[n] = stream | wp.uint32((row + n * row_step) * columns + column)
-                    tasks[n] = draw.task + wp.uint32(n * task_step)
-                bits0, bits1 = threefry(words(draw.seed), tasks, words(draw.step), elements)
-                numbers = distribution(bits0, bits1, x, y)
-                if wp.static(in_blocks):
-                    blocks[k // block] = numbers
-                else:
-                    registers[k] = numbers
-                row += block
-                k += block
-            column += 1
+        fill(registers.ptr, k, rows, columns, is_gaussian, a, x, y, draw)
 
     return random_set
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
-_DISTRIBUTIONS: Final = {Family.UNIFORM: make_uniform, Family.GAUSSIAN: make_gaussian}
 _REDUCTIONS: Final = {Family.NORM: _norm, Family.MEAN: _mean, Family.ST_DEV: _st_dev}
 
 
