@@ -20,31 +20,41 @@ from azero_jax.tasks import linear_tasks, make_tasks
 from tests.support.engines import ENGINES
 from tests.support.spaces import some_programs
 
-SPACE = make_space(features=4, scalars=5, vectors=5, matrices=2, setup=3, predict=4, learn=5)
-SMALL_SPACE = make_space(
-    features=4,
-    scalars=5,
-    vectors=5,
-    matrices=2,
-    setup=3,
-    predict=4,
-    learn=5,
-    allowed=(
-        "SCALAR_CONST_SET",
-        "SCALAR_DIFF",
-        "SCALAR_PRODUCT",
-        "SCALAR_LOG",
-        "SCALAR_BROADCAST",
-        "SCALAR_VECTOR_PRODUCT",
-        "VECTOR_SUM",
-        "VECTOR_DIFF",
-        "VECTOR_DIVISION",
-        "VECTOR_INNER_PRODUCT",
-        "VECTOR_OUTER_PRODUCT",
-        "MATRIX_VECTOR_PRODUCT",
-        "MATRIX_SUM",
-    ),
+SIZES = {"features": 4, "scalars": 5, "vectors": 5, "matrices": 2, "setup": 3, "predict": 4, "learn": 5}
+FEW_OPS = (
+    "SCALAR_CONST_SET",
+    "SCALAR_DIFF",
+    "SCALAR_PRODUCT",
+    "SCALAR_LOG",
+    "SCALAR_BROADCAST",
+    "SCALAR_VECTOR_PRODUCT",
+    "VECTOR_SUM",
+    "VECTOR_DIFF",
+    "VECTOR_DIVISION",
+    "VECTOR_INNER_PRODUCT",
+    "VECTOR_OUTER_PRODUCT",
+    "MATRIX_VECTOR_PRODUCT",
+    "MATRIX_SUM",
 )
+# With those, every way in which an engine walks through registers; what each of all ops computes is for golden vectors.
+OPS = (
+    *FEW_OPS,
+    "SCALAR_MIN",
+    "VECTOR_HEAVYSIDE",
+    "VECTOR_ST_DEV",
+    "VECTOR_CONST_SET",
+    "MATRIX_CONST_SET",
+    "MATRIX_TRANSPOSE",
+    "MATRIX_MATRIX_PRODUCT",
+    "MATRIX_COLUMN_NORM",
+    "MATRIX_ROW_MEAN",
+    "MATRIX_NORM",
+    "SCALAR_GAUSSIAN_SET",
+    "VECTOR_UNIFORM_SET",
+    "MATRIX_GAUSSIAN_SET",
+)
+SPACE = make_space(**SIZES, allowed=OPS)
+SMALL_SPACE = make_space(**SIZES, allowed=FEW_OPS)
 TASKS = linear_tasks(tasks=5, features=4, train_examples=20, valid_examples=7, seed=0)
 LINEAR = """
 def Setup():
@@ -268,9 +278,7 @@ def test_an_op_in_the_wrong_function_is_refused_by_its_place_in_the_whole_batch(
 
 
 def test_an_op_outside_the_space_is_refused() -> None:
-    space = make_space(
-        features=4, scalars=5, vectors=5, matrices=2, setup=3, predict=4, learn=5, allowed=("SCALAR_SUM",)
-    )
+    space = make_space(**SIZES, allowed=("SCALAR_SUM",))
     programs: Programs = parse_program("def Predict():\n s1 = s2 - s3", SPACE)
     for make_engine in ENGINES.values():
         with pytest.raises(ValueError, match="SCALAR_DIFF_OP"):

@@ -109,8 +109,9 @@ class PallasEngine(Engine):
         with self._x64():
             files = []
             for kind, array in zip(ops.KINDS, memory, strict=True):
-                values = np.moveaxis(array.reshape(*array.shape[:2], -1), 0, -1)
-                file = np.zeros((self._plan.count(kind), self._plan.size(kind), len(self.tasks), *lanes), self._dtype)
+                size = self._plan.size(kind)
+                values = np.moveaxis(array.reshape(*array.shape[:2], size), 0, -1)
+                file = np.zeros((self._plan.count(kind), size, len(self.tasks), *lanes), self._dtype)
                 file[: len(values)] = values[..., None, None]
                 files.append(jnp.asarray(file))
             batch = self._encode(program, np.arange(1), self._plan.form.block)
