@@ -13,7 +13,13 @@ from azero_jax.tasks import Tasks
 
 
 def make_engine(
-    name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings, say: Callable[[str], None] | None = None
+    name: str,
+    space: SearchSpace,
+    tasks: Tasks,
+    settings: RunSettings,
+    say: Callable[[str], None] | None = None,
+    *,
+    few_programs: bool = False,
 ) -> Engine:
     """The engine called `name`, for one search space and one set of tasks.
 
@@ -24,6 +30,8 @@ def make_engine(
       tasks: what they run on.
       settings: how they run.
       say: is told, in one line, why "auto" passed over an engine.
+      few_programs: whether it is to run so few programs that what this process has compiled is better than what would
+        run them a little faster.
 
     Raises:
       ValueError: there is no engine of that name.
@@ -33,14 +41,14 @@ def make_engine(
     if name not in ("auto", *ENGINES):
         raise ValueError(f"unknown engine {name!r}; allowed: auto, {', '.join(ENGINES)}")
     if name != "auto":
-        return _build(name, space, tasks, settings)
+        return _build(name, space, tasks, settings, few_programs)
     for candidate in AUTOMATIC[:-1]:
         try:
-            return _build(candidate, space, tasks, settings)
+            return _build(candidate, space, tasks, settings, few_programs)
         except EngineUnavailableError as error:
             if say is not None:
                 say(f"engine {candidate} is not available: {error}")
-    return _build(AUTOMATIC[-1], space, tasks, settings)
+    return _build(AUTOMATIC[-1], space, tasks, settings, few_programs)
 
 
 def _check_backend() -> None:
@@ -54,12 +62,12 @@ def _check_backend() -> None:
         raise EngineUnavailableError(f"JAX does not start here ({reason}): {asked}") from None
 
 
-def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings) -> Engine:
+def _build(name: str, space: SearchSpace, tasks: Tasks, settings: RunSettings, few_programs: bool) -> Engine:
     # Imported only when asked for: Warp need not be installed, and takes its time to load.
     if name == "warp":
         from azero_jax.engines.warp.engine import WarpEngine
 
-        return WarpEngine(space, tasks, settings)
+        return WarpEngine(space, tasks, settings, reuse_kernel=few_programs)
     if name == "pallas":
         from azero_jax.engines.pallas.engine import PallasEngine
 

@@ -45,7 +45,7 @@ class Judge:
         """
         engine = engine or EngineConfig()
         settings = engine.run_settings(epochs=epochs, seed=seed, batch_size=batch_size)
-        self.engine: Engine = make_engine(engine.engine, space, tasks, settings)
+        self.engine: Engine = make_engine(engine.engine, space, tasks, settings, few_programs=True)
 
     def outcome(self, programs: Programs, examples: tuple[int, int] | None = None) -> Outcome:
         """What becomes of N programs on T tasks; `examples` (training, validation) None takes all."""

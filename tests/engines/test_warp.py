@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,12 +20,13 @@ pytest.importorskip("warp")
 from azero_jax.config.presets import PRESETS
 from azero_jax.engines.base import EngineUnavailableError
 from azero_jax.engines.make import make_engine
-from azero_jax.engines.settings import RunSettings
+from azero_jax.engines.settings import EngineConfig, RunSettings
 from azero_jax.engines.warp import device
 from azero_jax.engines.warp.engine import WarpEngine
 from azero_jax.engines.warp.launch_on_cpu import split
 from azero_jax.engines.warp.layout import GROUP_COST, choose_layout
 from azero_jax.engines.warp.spec import KernelSpec, Layout, Registers
+from azero_jax.judge.run_program import Judge
 from azero_jax.language import ops
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace, make_space
@@ -172,6 +175,27 @@ def test_blocks_divide_the_features(precision: str) -> None:
     assert choose_layout(full_space(256), 1, precision) == Layout(1, 16)
     assert choose_layout(full_space(24), 1, precision) == Layout(1, 8)
     assert choose_layout(full_space(30), 1, precision).block == 1
+
+
+def test_a_kernel_that_is_there_is_taken_unless_it_takes_much_longer() -> None:
+    choose = partial(choose_layout, PRESETS["linear"].space.build(4), precision="float32")
+    assert choose(tasks=3, loaded=(16,)) == Layout(16)  # 1.25 times as long
+    assert choose(tasks=3, loaded=(16, 8)) == Layout(8)
+    assert choose(tasks=16, loaded=(8,)) == Layout(16)  # 1.7 times
+    assert choose(tasks=3, loaded=(32,)) == Layout(4)
+
+
+def test_a_judge_takes_the_kernel_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[KernelSpec] = []
+    monkeypatch.setattr(device, "_loaded", there)
+    tasks = linear_tasks(tasks=16, features=4, train_examples=20, valid_examples=7, seed=0)
+    search = WarpEngine(DEMO, tasks)._spec
+    assert search.lanes == 16
+    there[:] = [search]
+    assert WarpEngine(DEMO, tasks.first(5), reuse_kernel=True)._spec == search
+    assert Judge(DEMO, tasks.first(5), EngineConfig(engine="warp")).engine._spec == search
+    assert WarpEngine(DEMO, tasks.first(5), RunSettings(epochs=2), reuse_kernel=True)._spec.lanes == 8
+    assert WarpEngine(DEMO, tasks.first(5))._spec == dataclasses.replace(search, lanes=8)
 
 
 @pytest.mark.parametrize("features", [4, 16, 256])

@@ -1,6 +1,7 @@
 """A batch of programs in one buffer: every array that JAX hands to a kernel costs each call ten microseconds."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -67,8 +68,7 @@ class BatchBuffer:
         self.capacity = capacity
         arrays = _arrays(capacity, slots, precision, memory)
         starts = np.cumsum([0, *(array.bytes for array in arrays)])
-        self.array = aligned_empty((devices, int(starts[-1])), np.uint8)
-        self.array[:] = 0
+        self.array = aligned((devices, int(starts[-1])), np.uint8, np.zeros)  # takes no memory until it is written to
         self._head, self._constants, self._sizes, self._addresses, self._opcodes, self._memory = (
             _view(self.array, int(start), array) for start, array in zip(starts, arrays, strict=False)
         )
@@ -107,10 +107,10 @@ class BatchBuffer:
             self._memory[place] = memory
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array that begins where a cache line does."""
+def aligned(shape: tuple[int, ...], dtype: DTypeLike, allocate: Callable[..., NDArray[Any]] = np.empty) -> NDArray[Any]:
+    """An array that begins where a cache line does, made by `allocate(bytes, np.uint8)`."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    memory = allocate(size + _ALIGNMENT, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT
     return memory[first : first + size].view(dtype).reshape(shape)
 

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -105,7 +106,17 @@ def load_kernel(spec: KernelSpec) -> Kernel:
     start_warp()
     from azero_jax.engines.warp.kernel.interpreter import make_kernel
 
-    return compile_kernel(make_kernel(spec))
+    kernel = compile_kernel(make_kernel(spec))
+    _loaded.append(spec)
+    return kernel
+
+
+_loaded: list[KernelSpec] = []
+
+
+def loaded_lanes(spec: KernelSpec) -> list[int]:
+    """Lanes for which this process has loaded a kernel that is like `spec` in everything else."""
+    return [one.lanes for one in _loaded if dataclasses.replace(one, lanes=spec.lanes) == spec]
 
 
 def compile_kernel(kernel: Kernel) -> Kernel:

@@ -18,7 +18,7 @@ from azero_jax.engines.outcome import Memory, RawOutcome, Reals, zero_memory
 from azero_jax.engines.settings import RunSettings
 from azero_jax.engines.sharding import program_rows
 from azero_jax.engines.warp.batch import BatchBuffer, batch_bytes
-from azero_jax.engines.warp.device import Kernel, check_device, fit_capacity, load_kernel
+from azero_jax.engines.warp.device import Kernel, check_device, fit_capacity, load_kernel, loaded_lanes
 from azero_jax.engines.warp.launch_by_jax import JaxLauncher, room
 from azero_jax.engines.warp.launch_on_cpu import CpuLauncher
 from azero_jax.engines.warp.layout import choose_layout
@@ -57,6 +57,7 @@ class WarpEngine(Engine):
         layout: Layout | None = None,
         cuda: bool | None = None,
         threads: int | None = None,
+        reuse_kernel: bool = False,
         load: Callable[[KernelSpec], Kernel] = load_kernel,
     ) -> None:
         """Loads the kernel and puts the tasks on the device; see `Engine`.
@@ -70,6 +71,8 @@ class WarpEngine(Engine):
           cuda: whether the kernel has its form for CUDA; None has it on a GPU. A CPU can run that form too, one thread
             after the other: for tests, on machines without a GPU.
           threads: that work on a batch on the CPU; None means one for each core that this process may use.
+          reuse_kernel: whether `choose_layout` prefers a kernel that this process has loaded to one that is a little
+            faster: to compile another takes longer than to judge a few programs. Outcomes are the same.
           load: makes the kernel.
 
         Raises:
@@ -81,7 +84,7 @@ class WarpEngine(Engine):
         self.device = check_device(self._on_gpu)
         self.small_calls = not self._on_gpu  # a core runs one program after the other
         cuda = self._on_gpu if cuda is None else cuda
-        layout = Layout(1) if cuda else layout or choose_layout(space, len(tasks), self.settings.precision)
+        layout = Layout(1) if cuda else layout or self._choose_layout(reuse_kernel)
         group = WARP_SIZE if cuda else layout.lanes
         self._groups = -(-len(tasks) // group) * group // layout.lanes
         self.idle_tasks = self._groups - len(tasks) if cuda else 0  # the threads of a warp run the same instruction
@@ -98,6 +101,11 @@ class WarpEngine(Engine):
                 self._launch = JaxLauncher(kernel, self._spec, inputs, self._devices)
         else:
             self._launch = CpuLauncher(kernel, self._spec, inputs, threads)
+
+    def _choose_layout(self, reuse_kernel: bool) -> Layout:
+        spec = make_spec(self.space, self.tasks, self.settings, Layout(1), cuda=False)
+        loaded = loaded_lanes(spec) if reuse_kernel else ()
+        return choose_layout(self.space, len(self.tasks), self.settings.precision, loaded=loaded)
 
     def _fit_share(self, programs: int) -> int:
         """Programs of a device in a batch: at most `programs`, and so many that every array fits and can be indexed."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from azero_jax.engines.warp.batch import BatchBuffer, aligned_empty
+from azero_jax.engines.warp.batch import BatchBuffer, aligned
 from azero_jax.engines.warp.device import Kernel, start_warp
 from azero_jax.engines.warp.spec import Inputs, KernelSpec, Sizes
 from azero_jax.process.cores import usable_cores
@@ -51,7 +51,7 @@ class CpuLauncher:
             return wp.array(ptr=array.ctypes.data, shape=(len(array),), dtype=kind, device="cpu")
 
         def room(size: int) -> NDArray[Any]:
-            self._memory.append(aligned_empty((size, spec.lanes), spec.precision))
+            self._memory.append(aligned((size, spec.lanes), spec.precision))
             return self._memory[-1]
 
         nothing = room(1)
@@ -81,7 +81,7 @@ class CpuLauncher:
         Returns:
           The kernel's outputs after the scratch, flat.
         """
-        outputs = [aligned_empty((programs * size,), kind) for size, kind in zip(sizes, self._dtypes, strict=True)]
+        outputs = [aligned((programs * size,), kind) for size, kind in zip(sizes, self._dtypes, strict=True)]
         self._batch.data = buffer.array.ctypes.data
         for described, output in zip(self._outputs, outputs, strict=True):
             described.data = output.ctypes.data
@@ -124,6 +124,6 @@ def split(programs: int, threads: int) -> list[range]:
 
 
 def _aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
-    copy = aligned_empty(array.shape, array.dtype)
+    copy = aligned(array.shape, array.dtype)
     copy[:] = array
     return copy

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +61,12 @@ MATRIX_GROUP_COST: Final[dict[int, dict[str, dict[int, dict[int, float]]]]] = {
     },
 }
 SMALLEST_CACHE: Final = min(MATRIX_GROUP_COST)
+WORTH_A_KERNEL: Final = 1.6  # times as long as on the best layout: from then on another kernel is worth its compilation
 
 
-def choose_layout(space: SearchSpace, tasks: int, precision: str, cache: int | None = None) -> Layout:
+def choose_layout(
+    space: SearchSpace, tasks: int, precision: str, cache: int | None = None, loaded: Collection[int] = ()
+) -> Layout:
     """How registers lie in the CPU's memory, so that all tasks take the least time.
 
     Lanes or blocks, which differ in the last bits of sums, do not depend on the cache, so that a search is the same
@@ -73,17 +77,18 @@ def choose_layout(space: SearchSpace, tasks: int, precision: str, cache: int | N
       tasks: how many there are.
       precision: "float32" or "float64".
       cache: KiB of a core's L1 data cache; None finds out.
+      loaded: lanes for which there is a kernel, which is taken if it takes little longer than the best.
     """
     block = next((block for block in BLOCKS if space.features % block == 0), 1)
     if not has_matrix_ops(space.ops):
-        return Layout(_cheapest(GROUP_COST[precision], tasks))
+        return Layout(_cheapest(GROUP_COST[precision], tasks, loaded))
     costs = _costs(SMALLEST_CACHE, precision, space.features)
     if block == 1:
         costs = _of_lanes(costs)
     if _cheapest(costs, tasks) == BLOCKWISE:
         return Layout(BLOCKWISE, block)
     known = max((size for size in MATRIX_GROUP_COST if size <= (cache or cache_size())), default=SMALLEST_CACHE)
-    return Layout(_cheapest(_of_lanes(_costs(known, precision, space.features)), tasks))
+    return Layout(_cheapest(_of_lanes(_costs(known, precision, space.features)), tasks, loaded))
 
 
 @functools.cache
@@ -106,6 +111,9 @@ def _of_lanes(costs: dict[int, float]) -> dict[int, float]:
     return {lanes: cost for lanes, cost in costs.items() if lanes != BLOCKWISE}
 
 
-def _cheapest(costs: dict[int, float], tasks: int) -> int:
-    """The lanes of the groups that take the least time."""
-    return min(costs, key=lambda lanes: -(-tasks // lanes) * costs[lanes])
+def _cheapest(costs: dict[int, float], tasks: int, loaded: Collection[int] = ()) -> int:
+    """The lanes of the groups that take the least time, or little more where there is a kernel."""
+    times = {lanes: -(-tasks // lanes) * cost for lanes, cost in costs.items()}
+    most = WORTH_A_KERNEL * min(times.values())
+    good = [lanes for lanes in times if lanes in loaded and times[lanes] <= most]
+    return min(good or times, key=times.__getitem__)
