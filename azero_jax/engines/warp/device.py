@@ -100,6 +100,9 @@ def fit_capacity(registers: int, programs: int, batch_bytes: Callable[[int], int
     return largest_fit(registers * gpu.sm_count * THREADS_PER_SM, programs, batch_bytes, memory)
 
 
+_loaded: list[KernelSpec] = []  # by this process
+
+
 @functools.cache
 def load_kernel(spec: KernelSpec) -> Kernel:
     """The interpreter for `spec`; see `compile_kernel`."""
@@ -109,9 +112,6 @@ def load_kernel(spec: KernelSpec) -> Kernel:
     kernel = compile_kernel(make_kernel(spec))
     _loaded.append(spec)
     return kernel
-
-
-_loaded: list[KernelSpec] = []
 
 
 def loaded_lanes(spec: KernelSpec) -> list[int]:
