@@ -24,7 +24,8 @@ from azero_jax.language.space import make_space
 from azero_jax.language.text import parse_program
 from azero_jax.tasks import linear_tasks
 
-RANDOM_OPS: Final = {op.name: op for op in ops.OPS if op.random}
+RANDOM_OPS: Final = tuple(op.name for op in ops.OPS if op.random)
+DISTRIBUTIONS: Final = ("gaussian", "uniform")
 LINES: Final = {"s": "s2", "v": "v1", "m": "m0"}
 COPIES: Final = 8  # of the instruction in each function
 TRAIN, VALID = 100, 10
@@ -44,14 +45,13 @@ def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    names = ["gaussian", "uniform"]
-    columns = [f"{name} {kind}" for name in names for kind in ("scalar", "vector", "matrix")]
+    columns = [f"{name} {kind}" for name in DISTRIBUTIONS for kind in ("scalar", "vector", "matrix")]
     print("| F, lanes, block, precision | compile, s |", " | ".join(columns), "| NumPy's gaussian | uniform |")
     print("|", " | ".join(["---"] * (len(columns) + 4)), "|")
     for features, layout, precision in ROWS:
         compile_seconds, times = measure(features, layout, precision)
-        found = [times[f"{name} {kind}"] for name in names for kind in "svm"]
-        numpy_times = [measure_numpy(name, precision) for name in names]
+        found = [times[f"{name} {kind}"] for name in DISTRIBUTIONS for kind in "svm"]
+        numpy_times = [measure_numpy(name, precision) for name in DISTRIBUTIONS]
         row = f"F{features}, {layout.lanes}, {layout.block}, {precision}"
         numbers = " | ".join(f"{1e9 * seconds:.2f}" for seconds in (*found, *numpy_times))
         print(f"| {row} | {compile_seconds:.1f} | {numbers} |", flush=True)
@@ -60,21 +60,14 @@ def main() -> None:
 def measure(features: int, layout: Layout, precision: str) -> tuple[float, dict[str, float]]:
     """Seconds to compile, and seconds a number by distribution and kind of register."""
     space = make_space(
-        features=features,
-        scalars=3,
-        vectors=2,
-        matrices=1,
-        setup=0,
-        predict=COPIES,
-        learn=COPIES,
-        allowed=tuple(RANDOM_OPS),
+        features=features, scalars=3, vectors=2, matrices=1, setup=0, predict=COPIES, learn=COPIES, allowed=RANDOM_OPS
     )
     count = max(layout.lanes, 4)
     tasks = linear_tasks(tasks=count, features=features, train_examples=TRAIN, valid_examples=VALID, seed=0)
     start = time.process_time()
     engine = WarpEngine(space, tasks, RunSettings(precision=precision), layout=layout, threads=1)
     compile_seconds, times = time.process_time() - start, {}
-    for name in ("gaussian", "uniform"):
+    for name in DISTRIBUTIONS:
         for kind, register in LINES.items():
             line = f"  {register} = {name}(0.5, 1.5)\n" * COPIES
             program = parse_program(f"def Setup():\ndef Predict():\n{line}def Learn():\n{line}", space)

@@ -103,9 +103,9 @@ class WarpEngine(Engine):
             self._launch = CpuLauncher(kernel, self._spec, inputs, threads)
 
     def _choose_layout(self, reuse_kernel: bool) -> Layout:
-        spec = make_spec(self.space, self.tasks, self.settings, Layout(1), cuda=False)
-        loaded = loaded_lanes(spec) if reuse_kernel else ()
-        return choose_layout(self.space, len(self.tasks), self.settings.precision, loaded=loaded)
+        space, tasks, settings = self.space, self.tasks, self.settings
+        loaded = loaded_lanes(make_spec(space, tasks, settings, Layout(1), cuda=False)) if reuse_kernel else ()
+        return choose_layout(space, len(tasks), settings.precision, loaded=loaded)
 
     def _fit_share(self, programs: int) -> int:
         """Programs of a device in a batch: at most `programs`, and so many that every array fits and can be indexed."""

@@ -145,18 +145,18 @@ _sine: Final = _make_polynomial(_SINE)
 _LN2: Final = math.log(2)
 _WORD_SCALE: Final = 2.0**-32
 _ROOT_HALF: Final = math.sqrt(0.5)
-MANTISSA_BITS: Final = 23  # of a float32
-MANTISSA: Final = 2**MANTISSA_BITS - 1
-HALF_EXPONENT: Final = 126  # the exponent's bits of numbers in [1/2, 1)
-HALF: Final = HALF_EXPONENT << MANTISSA_BITS
+_MANTISSA_BITS: Final = 23  # of a float32
+_MANTISSA: Final = 2**_MANTISSA_BITS - 1
+_HALF_EXPONENT: Final = 126  # the exponent's bits of numbers in [1/2, 1)
+_HALF: Final = _HALF_EXPONENT << _MANTISSA_BITS
 
 
 @wp.func(inline=True)
 def single_log(u: wp.float32):
     """The logarithm of a normal number: of one in [sqrt(1/2), sqrt(2)), and of a power of 2."""
     bits = wp.cast(u, wp.int32)
-    m = wp.cast((bits & MANTISSA) | HALF, wp.float32)  # in [1/2, 1)
-    e = wp.float32((bits >> MANTISSA_BITS) - HALF_EXPONENT)
+    m = wp.cast((bits & _MANTISSA) | _HALF, wp.float32)  # in [1/2, 1)
+    e = wp.float32((bits >> _MANTISSA_BITS) - _HALF_EXPONENT)
     small = m < wp.float32(_ROOT_HALF)
     m = wp.where(small, m + m, m)
     e = wp.where(small, e - wp.float32(1.0), e)
