@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,7 +23,6 @@ from azero_jax.tasks.sets import TaskSets
 from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES
 
 _POINTS: Final = 12
-_POINTS_BESIDE: Final = 5  # where baselines, each of whose points takes a second to compile, are trained as well
 _MOST_TASKS: Final = 50
 _TUNE_TASKS: Final = 5
 _TURNS: Final = (("adam", 4),)
@@ -110,7 +110,7 @@ def learning_curves(
     """
     tasks = task_sets.final(derive_seed(config, 0, "final")).first(_MOST_TASKS)
     epochs = config.tasks.epochs
-    counts = np.geomspace(MIN_TRAIN_EXAMPLES, tasks.train_examples, _POINTS_BESIDE if baselines else _POINTS)
+    counts = np.geomspace(MIN_TRAIN_EXAMPLES, tasks.train_examples, _POINTS)
     examples = np.unique(counts.round().astype(np.int64))
     seed = derive_seed(config, 0, "random ops, final")
     curves = [LearningCurve(name, _learn(text, tasks, examples, config, seed)) for name, text in programs.items()]
@@ -119,11 +119,8 @@ def learning_curves(
         linear = "logistic regression" if tasks.metric.is_classification else "linear regression"
         for name, model in ((linear, linear_model()), ("two-layer net", two_layer_net())):
             tuned = tune_baseline(model, select, trials=TRIALS, epochs=epochs, seed=config.seed, turns=_TURNS)
-            limited = (tasks.limit(int(count), tasks.valid_examples) for count in examples)
-            rows = [
-                evaluate_baseline(model, some, tuned.hyperparameters, epochs=epochs, seed=config.seed)
-                for some in limited
-            ]
+            train = partial(evaluate_baseline, model, tasks, tuned.hyperparameters, epochs=epochs, seed=config.seed)
+            rows = [train(examples=int(count)) for count in examples]
             curves.append(LearningCurve(name, np.array(rows, np.float64)))
     return LearningCurves(tasks.metric, examples, tuple(curves))
 

@@ -7,6 +7,8 @@ and the scale of the initial weights.
 """
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -25,6 +27,7 @@ from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks import Tasks
 
 Params = dict[str, jax.Array]
+Weights = dict[str, NDArray[np.float32]]
 Turns = tuple[tuple[str, int], ...]
 
 # What the random search draws from: log-uniform ranges, and the choices that need a compilation of their own.
@@ -43,7 +46,7 @@ class Baseline(NamedTuple):
     """One model."""
 
     name: str
-    init: Callable[[jax.Array, int, int, jax.Array], Params]  # of key, features, outputs and scale
+    init: Callable[[np.random.Generator, int, int], Weights]  # of features and outputs; for a scale of 1
     apply: Callable[[Params, jax.Array], jax.Array]  # makes `[B, outputs]` of parameters and `[B, F]`
 
 
@@ -65,27 +68,31 @@ class TunedBaseline(NamedTuple):
     fitness: float
 
 
+@functools.cache  # so that what is compiled for a model is compiled once
 def linear_model() -> Baseline:
     """Logistic regression; linear regression where the metric is RMS_ERROR. Starts from zero."""
 
-    def init(key: jax.Array, features: int, outputs: int, scale: jax.Array) -> Params:
-        del key, scale
-        return {"w": jnp.zeros((features, outputs)), "b": jnp.zeros(outputs)}
+    def init(generator: np.random.Generator, features: int, outputs: int) -> Weights:
+        del generator
+        return {"w": np.zeros((features, outputs), np.float32), "b": np.zeros(outputs, np.float32)}
 
     return Baseline("logistic regression", init, lambda params, x: x @ params["w"] + params["b"])
 
 
+@functools.cache
 def two_layer_net(hidden: int | None = None) -> Baseline:
     """Net with `hidden` ReLUs in one layer; None makes as many as there are features, like the programs' matrices."""
 
-    def init(key: jax.Array, features: int, outputs: int, scale: jax.Array) -> Params:
+    def init(generator: np.random.Generator, features: int, outputs: int) -> Weights:
+        def draw(inputs: int, units: int) -> NDArray[np.float32]:
+            return (generator.standard_normal((inputs, units)) / math.sqrt(inputs)).astype(np.float32)
+
         width = hidden or features
-        first, last = jax.random.split(key)
         return {
-            "w1": jax.random.normal(first, (features, width)) * (scale / np.sqrt(features)),
-            "b1": jnp.zeros(width),
-            "w2": jax.random.normal(last, (width, outputs)) * (scale / np.sqrt(width)),
-            "b2": jnp.zeros(outputs),
+            "w1": draw(features, width),
+            "b1": np.zeros(width, np.float32),
+            "w2": draw(width, outputs),
+            "b2": np.zeros(outputs, np.float32),
         }
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
@@ -95,10 +102,28 @@ def two_layer_net(hidden: int | None = None) -> Baseline:
 
 
 def evaluate_baseline(
-    baseline: Baseline, tasks: Tasks, hyperparameters: Hyperparameters, *, epochs: int = 1, seed: int = 0
+    baseline: Baseline,
+    tasks: Tasks,
+    hyperparameters: Hyperparameters,
+    *,
+    examples: int | None = None,
+    epochs: int = 1,
+    seed: int = 0,
 ) -> NDArray[np.float32]:
-    """`[T]`: fitness of the baseline on each task, trained anew on each."""
-    return _train_group(baseline, tasks, [hyperparameters], epochs, seed)[0]
+    """`[T]`: fitness of the baseline on each task, trained anew on each.
+
+    Args:
+      baseline: the model.
+      tasks: the tasks.
+      hyperparameters: how it is trained.
+      examples: it is trained on the first so many; None: on all. Numbers of at least a batch share a compilation.
+      epochs: passes over them.
+      seed: decides initial weights and the order of examples.
+
+    Raises:
+      ValueError: fewer than one epoch or example, or more examples than there are.
+    """
+    return _train_group(baseline, tasks, [hyperparameters], epochs, seed, examples)[0]
 
 
 def tune_baseline(
@@ -114,8 +139,8 @@ def tune_baseline(
 ) -> TunedBaseline:
     """The best of `trials` random hyperparameters by the mean fitness over `tasks`.
 
-    Trials that share an optimizer and a batch size (those in `turns` take turns) are trained side by side in one jitted
-    call, so that each of `turns` costs one compilation a round.
+    Trials that share an optimizer and a batch size (those in `turns` take turns) are trained side by side in jitted
+    calls, one an epoch, so that each of `turns` costs one compilation a round.
 
     Args:
       baseline: the model.
@@ -125,7 +150,7 @@ def tune_baseline(
       epochs: passes over the training examples.
       seed: decides the hyperparameters, initial weights and the order of examples.
       turns: optimizers and batch sizes.
-      progress: called after each jitted call.
+      progress: called after each turn.
 
     Raises:
       ValueError: fewer than one trial or round.
@@ -165,82 +190,120 @@ def sample_hyperparameters(trials: int, seed: int = 0, turns: Turns = TURNS) -> 
 
 
 def _train_group(
-    baseline: Baseline, tasks: Tasks, group: list[Hyperparameters], epochs: int, seed: int
+    baseline: Baseline, tasks: Tasks, group: list[Hyperparameters], epochs: int, seed: int, examples: int | None = None
 ) -> NDArray[np.float32]:
     """`[H, T]` fitness; the hyperparameters of a group share optimizer and batch size."""
+    count = tasks.train_examples if examples is None else examples
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; it must be at least 1")
-    batch_size = min(group[0].batch_size, tasks.train_examples)
-    settings = _Settings(baseline, tasks.metric, group[0].optimizer, batch_size, epochs)
+    if not 1 <= count <= tasks.train_examples:
+        raise ValueError(f"examples is {count}; allowed is 1 to {tasks.train_examples}")
+    batch_size = min(group[0].batch_size, count)
+    batches = count // batch_size
+    settings = _Settings(baseline, tasks.metric, group[0].optimizer)
+    generators = np.random.default_rng(seed).spawn(len(tasks))
+    most_batches = tasks.train_examples // batch_size
+    progress = np.arange(epochs * batches) / (epochs * batches)
+    rates = np.zeros((epochs, most_batches), np.float32)
+    rates[:, :batches] = (1 + np.cos(math.pi * progress)).reshape(epochs, batches) / 2
     with jax_settings():
-        numbers = jnp.asarray([[h.learning_rate, h.weight_decay, h.init_scale] for h in group], jnp.float32)
         data = tuple(jnp.asarray(array, jnp.float32) for array in tasks.arrays)
-        keys = jax.random.split(jax.random.key(seed), len(tasks))
-        return np.asarray(_train_all(settings, data, keys, numbers))
+        trainings = _start(settings, tasks, group, generators)
+        for epoch in range(epochs):
+            # JAX may use the memory of an array instead of a copy, so each epoch has one of its own.
+            rows = np.zeros((len(tasks), most_batches * batch_size), np.int32)
+            for order, generator in zip(rows, generators, strict=True):
+                order[: batches * batch_size] = generator.permutation(count)[: batches * batch_size]
+            batched = jnp.asarray(rows.reshape(len(tasks), most_batches, batch_size))
+            trainings = _train_epoch(settings, data, batched, jnp.asarray(rates[epoch]), batches, trainings)
+        runs = len(group) * len(tasks)
+        return np.asarray(trainings.fitness).ravel()[:runs].reshape(len(group), len(tasks))
 
 
 class _Settings(NamedTuple):
-    """What a training is compiled for."""
+    """What a training is compiled for, besides the shapes of its arguments."""
 
     baseline: Baseline
     metric: Metric
     optimizer: str
-    batch_size: int
-    epochs: int
+
+
+class _Trainings(NamedTuple):
+    """Trainings side by side: arrays are `[C, R, ...]`, C chunks of which each fits into the processor's cache."""
+
+    task: jax.Array
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+    params: Params
+    memory: Any  # of the optimizer
+    fitness: jax.Array  # after the best epoch so far
+
+
+def _start(
+    settings: _Settings, tasks: Tasks, group: list[Hyperparameters], generators: list[np.random.Generator]
+) -> _Trainings:
+    """The trainings of each of a group on each of the tasks, in this order, before the first epoch."""
+    outputs = settings.metric.outputs(tasks.features)
+    drawn = [settings.baseline.init(generator, tasks.features, outputs) for generator in generators]
+    size = sum(weights.size for weights in drawn[0].values())
+    runs = len(group) * len(tasks)
+    chunks = -(-runs * size // _CACHED_WEIGHTS)
+    run = np.arange(chunks * -(-runs // chunks)).reshape(chunks, -1) % runs  # all chunks alike: some run twice
+    task = run % len(tasks)
+    numbers = np.array([(h.learning_rate, h.weight_decay, h.init_scale) for h in group], np.float32)
+    learning_rate, weight_decay, scale = np.moveaxis(numbers[run // len(tasks)], -1, 0)
+    weights = {name: np.stack([one[name] for one in drawn])[task] for name in drawn[0]}
+    params = {
+        name: jnp.asarray(value * scale.reshape(*run.shape, *[1] * (value.ndim - 2))) for name, value in weights.items()
+    }
+    return _Trainings(
+        task=jnp.asarray(task),
+        learning_rate=jnp.asarray(learning_rate),
+        weight_decay=jnp.asarray(weight_decay),
+        params=params,
+        memory=jax.vmap(jax.vmap(_optimizer(settings.optimizer, 0.0, 0.0).init))(params),
+        fitness=jnp.zeros(run.shape, jnp.float32),
+    )
 
 
 @partial(jax.jit, static_argnums=0)
-def _train_all(settings: _Settings, data: tuple[jax.Array, ...], keys: jax.Array, numbers: jax.Array) -> jax.Array:
-    """`[H, T]`: fitness of every training; as many side by side as fit into the processor's cache."""
-    trials, tasks, features = len(numbers), len(keys), data[0].shape[-1]
-    outputs = settings.metric.outputs(features)
-    params = jax.eval_shape(lambda: settings.baseline.init(keys[0], features, outputs, numbers[0, 0]))
-    size = sum(leaf.size for leaf in jax.tree.leaves(params))
-
-    def fitness(run: jax.Array) -> jax.Array:
-        return _train(settings, data, run % tasks, keys[run % tasks], numbers[run // tasks])
-
-    side_by_side = min(trials * tasks, max(1, _CACHED_WEIGHTS // size))
-    return lax.map(fitness, jnp.arange(trials * tasks), batch_size=side_by_side).reshape(trials, tasks)
-
-
-def _train(
-    settings: _Settings, data: tuple[jax.Array, ...], task: jax.Array, key: jax.Array, numbers: jax.Array
-) -> jax.Array:
-    """Fitness (a scalar) of one training on one task; `numbers` are learning rate, weight decay and initial scale."""
+def _train_epoch(
+    settings: _Settings,
+    data: tuple[jax.Array, ...],
+    rows: jax.Array,
+    rates: jax.Array,
+    batches: jax.Array,
+    trainings: _Trainings,
+) -> _Trainings:
+    """Trains on the first `batches` of the `[T, B, batch size]` rows, at `[B]` rates relative to the learning rate."""
     x, y, valid_x, valid_y = data
-    examples, features = x.shape[1:]
-    outputs = settings.metric.outputs(features)
-    batches = examples // settings.batch_size
-    learning_rate, weight_decay, scale = numbers
-    optimizer = _optimizer(settings.optimizer, learning_rate, weight_decay, batches * settings.epochs)
-    init_key, order_key = jax.random.split(key)
-    params = settings.baseline.init(init_key, features, outputs, scale)
+    metric, apply = settings.metric, settings.baseline.apply
 
-    def loss(params: Params, rows: jax.Array) -> jax.Array:
-        return _loss(settings.metric, settings.baseline.apply(params, x[task, rows]), y[task, rows])
+    def train(training: _Trainings) -> _Trainings:
+        task = training.task
 
-    def step(state: tuple[Params, Any], rows: jax.Array) -> tuple[tuple[Params, Any], None]:
-        params, memory = state
-        updates, memory = optimizer.update(jax.grad(loss)(params, rows), memory, params)
-        new_params: Any = optax.apply_updates(params, updates)
-        return (new_params, memory), None
+        def step(batch: jax.Array, state: tuple[Params, Any]) -> tuple[Params, Any]:
+            params, memory = state
+            chosen = rows[task, batch]
+            gradients = jax.grad(lambda p: _loss(metric, apply(p, x[task, chosen]), y[task, chosen]))(params)
+            rate = training.learning_rate * rates[batch]
+            updates, memory = _optimizer(settings.optimizer, rate, training.weight_decay).update(
+                gradients, memory, params
+            )
+            new_params: Any = optax.apply_updates(params, updates)
+            return new_params, memory
 
-    def epoch(state: tuple[Params, Any], key: jax.Array) -> tuple[tuple[Params, Any], jax.Array]:
-        order = jax.random.permutation(key, examples)[: batches * settings.batch_size]
-        state, _ = lax.scan(step, state, order.reshape(batches, settings.batch_size))
-        return state, _fitness(settings.metric, settings.baseline.apply(state[0], valid_x[task]), valid_y[task])
+        params, memory = lax.fori_loop(0, batches, step, (training.params, training.memory))
+        fitness = _fitness(metric, apply(params, valid_x[task]), valid_y[task])
+        return training._replace(params=params, memory=memory, fitness=jnp.maximum(training.fitness, fitness))
 
-    keys = jax.random.split(order_key, settings.epochs)
-    _, fitness = lax.scan(epoch, (params, optimizer.init(params)), keys)
-    return fitness.max()
+    return lax.map(jax.vmap(train), trainings)
 
 
-def _optimizer(name: str, rate: jax.Array, weight_decay: jax.Array, steps: int) -> optax.GradientTransformation:
+def _optimizer(name: str, rate: jax.Array | float, weight_decay: jax.Array | float) -> optax.GradientTransformation:
     return optax.chain(
         optax.scale_by_adam() if name == "adam" else optax.trace(decay=_MOMENTUM, nesterov=True),
         optax.add_decayed_weights(weight_decay),
-        optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, steps)),
         optax.scale(-rate),
     )
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from azero_jax.judge import baselines
 from azero_jax.judge.baselines import (
     Hyperparameters,
     evaluate_baseline,
@@ -78,7 +79,24 @@ def test_the_seed_decides_what_is_tried():
     }
 
 
+def test_the_first_examples_are_as_good_as_tasks_that_have_no_others():
+    few = evaluate_baseline(two_layer_net(), LINEAR, GOOD, examples=102, epochs=2)
+    alone = evaluate_baseline(two_layer_net(), LINEAR.limit(102, 200), GOOD, epochs=2)
+    np.testing.assert_allclose(few, alone, atol=0.005)  # one of the examples to judge by
+    assert few.mean() < evaluate_baseline(two_layer_net(), LINEAR, GOOD, epochs=2).mean()
+
+
+def test_trainings_that_do_not_fit_side_by_side_follow_one_another(monkeypatch):
+    tuned = tune_baseline(two_layer_net(), LINEAR, trials=5, turns=(("adam", 16),))
+    monkeypatch.setattr(baselines, "_CACHED_WEIGHTS", 60)  # two nets
+    again = tune_baseline(two_layer_net(), LINEAR, trials=5, turns=(("adam", 16),))
+    assert again.hyperparameters == tuned.hyperparameters
+    np.testing.assert_allclose(again.fitness, tuned.fitness, atol=0.005)
+
+
 def test_bad_numbers():
+    with pytest.raises(ValueError, match="examples is 1001; allowed is 1 to 1000"):
+        evaluate_baseline(linear_model(), LINEAR, GOOD, examples=1001)
     with pytest.raises(ValueError, match="trials"):
         sample_hyperparameters(0)
     with pytest.raises(ValueError, match="epochs"):
