@@ -17,7 +17,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.language.space import FunctionSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.tasks import linear_tasks, make_tasks
-from tests.support.engines import ENGINES
+from tests.support.engines import ENGINES, SLOW_ENGINES
 from tests.support.spaces import some_programs
 
 SIZES = {"features": 4, "scalars": 5, "vectors": 5, "matrices": 2, "setup": 3, "predict": 4, "learn": 5}
@@ -71,7 +71,8 @@ def Learn():
 
 @pytest.fixture(scope="module", params=list(ENGINES))
 def engine(request: pytest.FixtureRequest):
-    return ENGINES[request.param](SPACE, TASKS, RunSettings(batch_size=128))
+    space = SMALL_SPACE if request.param in SLOW_ENGINES else SPACE
+    return ENGINES[request.param](space, TASKS, RunSettings(batch_size=128))
 
 
 def assert_same(actual: Outcome, expected: Outcome) -> None:
@@ -80,7 +81,7 @@ def assert_same(actual: Outcome, expected: Outcome) -> None:
 
 
 def test_a_batch_gives_what_batches_of_one_give_bit_for_bit(engine) -> None:
-    programs = some_programs(SPACE, 40, seed=1)
+    programs = some_programs(engine.space, 40, seed=1)
     whole = engine.evaluate(programs, record=True)
     assert np.isfinite(whole.fitness).all()
     assert len(np.unique(whole.fitness)) > 20
@@ -90,7 +91,7 @@ def test_a_batch_gives_what_batches_of_one_give_bit_for_bit(engine) -> None:
 
 
 def test_larger_batches_are_split_and_order_is_kept(engine) -> None:
-    programs = some_programs(SPACE, 300, seed=2)
+    programs = some_programs(engine.space, 300, seed=2)
     whole = engine.evaluate(programs)
     assert_same(engine.evaluate(programs[::-1]), Outcome(*(f if f is None else f[::-1] for f in whole)))
     assert_same(engine.evaluate(programs[200:]), Outcome(*(f if f is None else f[200:] for f in whole)))
@@ -99,21 +100,21 @@ def test_larger_batches_are_split_and_order_is_kept(engine) -> None:
 def test_a_constant_beyond_float32_is_infinite(engine) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        outcome = engine.evaluate(parse_program("def Predict():\n s1 = 1e39", SPACE))
+        outcome = engine.evaluate(parse_program("def Predict():\n s1 = 1e39", engine.space))
     assert_array_equal(outcome.stop_reason, StopReason.MAX_ABS_ERROR)
 
 
 def test_an_empty_batch_gives_empty_outcomes(engine) -> None:
-    outcome = engine.evaluate(empty_programs(0, SPACE))
+    outcome = engine.evaluate(empty_programs(0, engine.space))
     assert outcome.fitness.shape == outcome.stop.shape == (0, 5)
-    after_setup, after_training = engine.trace(empty_programs(0, SPACE))
+    after_setup, after_training = engine.trace(empty_programs(0, engine.space))
     assert after_setup.matrices.shape == after_training.matrices.shape == (0, 5, 2, 4, 4)
 
 
 def test_later_calls_leave_an_outcome_as_it_was(engine) -> None:
-    outcome = engine.evaluate(some_programs(SPACE, 100, seed=5), record=True)
+    outcome = engine.evaluate(some_programs(engine.space, 100, seed=5), record=True)
     copy = Outcome(*(field.copy() for field in outcome))
-    others = some_programs(SPACE, 128, seed=6)
+    others = some_programs(engine.space, 128, seed=6)
     engine.evaluate(others, record=True)
     engine.trace(others[:2])
     engine.evaluate(others)
@@ -121,22 +122,22 @@ def test_later_calls_leave_an_outcome_as_it_was(engine) -> None:
 
 
 def test_numbers_of_programs_and_examples_need_no_new_compilation(engine) -> None:
-    engine.evaluate(some_programs(SPACE, 3, seed=3))
+    engine.evaluate(some_programs(engine.space, 3, seed=3))
     before = engine.compilations
     assert before >= (engine.name != "warp")  # whose kernel a CPU runs without JAX
     for count, examples in ((1, None), (100, (10, 3)), (300, (20, 7)), (2, (1, 1))):
-        engine.evaluate(some_programs(SPACE, count, seed=4), examples=examples)
+        engine.evaluate(some_programs(engine.space, count, seed=4), examples=examples)
     assert engine.compilations == before
 
 
 def test_denormal_numbers_count_as_zero_on_a_cpu(engine) -> None:
-    program = parse_program("def Setup():\n  s2 = 1e-20\n  s2 = s2 * s2\ndef Predict():\ndef Learn():\n", SPACE)
+    program = parse_program("def Setup():\n  s2 = 1e-20\n  s2 = s2 * s2\ndef Predict():\ndef Learn():\n", engine.space)
     after_setup, _ = engine.trace(program)
     assert not after_setup.scalars[..., 2].any()
 
 
 def test_fewer_examples_are_the_first_ones(engine) -> None:
-    program = parse_program(LINEAR, SPACE)
+    program = parse_program(LINEAR, engine.space)
     whole = engine.evaluate(program, record=True).errors
     part = engine.evaluate(program, examples=(12, 3), record=True).errors
     assert part.shape == (1, 15, 5)
@@ -144,7 +145,7 @@ def test_fewer_examples_are_the_first_ones(engine) -> None:
 
 
 def test_the_divisor_is_the_number_of_validation_examples_unless_given(engine) -> None:
-    program = parse_program(LINEAR, SPACE)
+    program = parse_program(LINEAR, engine.space)
     outcome = engine.evaluate(program, examples=(20, 3), record=True)
     loss = (outcome.errors[0, 20:].astype(float) ** 2).sum(axis=0)
     assert_allclose(outcome.fitness[0], 1 - 2 / np.pi * np.arctan(np.sqrt(loss / 3)), rtol=1e-5)
@@ -153,7 +154,7 @@ def test_the_divisor_is_the_number_of_validation_examples_unless_given(engine) -
 
 
 def test_no_training_examples_give_fitness_zero(engine) -> None:
-    outcome = engine.evaluate(parse_program(LINEAR, SPACE), examples=(0, 3))
+    outcome = engine.evaluate(parse_program(LINEAR, engine.space), examples=(0, 3))
     assert_array_equal(outcome.fitness, 0)
     assert_array_equal(outcome.train_steps, 0)
 
@@ -161,12 +162,12 @@ def test_no_training_examples_give_fitness_zero(engine) -> None:
 def test_more_examples_than_there_are_is_refused(engine) -> None:
     for examples in ((21, 7), (20, 8), (20, 0), (-1, 7)):
         with pytest.raises(ValueError, match=r"allowed: \d to \d+"):
-            engine.evaluate(parse_program(LINEAR, SPACE), examples=examples)
+            engine.evaluate(parse_program(LINEAR, engine.space), examples=examples)
 
 
 def test_a_program_that_fails_harms_no_neighbour(engine) -> None:
-    good = parse_program(LINEAR, SPACE)
-    bad = parse_program("def Predict():\n s1 = log(s2)\n s1 = s1 - s1", SPACE)
+    good = parse_program(LINEAR, engine.space)
+    bad = parse_program("def Predict():\n s1 = log(s2)\n s1 = s1 - s1", engine.space)
     outcome = engine.evaluate(concatenate([bad, good, bad]))
     assert_array_equal(outcome.stop[[0, 2]], Stop.TRAIN)
     assert_array_equal(outcome.stop_reason[[0, 2]], StopReason.NAN)
