@@ -31,7 +31,8 @@ from rich.table import Table
 
 from azero_jax.data import Source, default_cache_dir, load_source
 from azero_jax.engines.settings import EngineConfig
-from azero_jax.judge.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
+from azero_jax.judge.baseline_models import Baseline, linear_model, two_layer_net
+from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
 from azero_jax.judge.pairs import accuracy_by_pair
 from azero_jax.judge.run_program import Judge
 from azero_jax.judge.tune import tune_constants

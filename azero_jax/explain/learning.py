@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from azero_jax.config.tree import Config, derive_seed
 from azero_jax.explain.drawing import BLUE, GREEN, INK, RED, Drawing, count_axis, finish, new_figure, plain_axes
 from azero_jax.explain.standing import metric_label
-from azero_jax.judge.baselines import evaluate_baseline, linear_model, tune_baseline, two_layer_net
+from azero_jax.judge.baseline_models import linear_model, two_layer_net
+from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
 from azero_jax.judge.comparison import TRIALS
 from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.language.library import program_space

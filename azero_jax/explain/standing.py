@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.config.tree import Config, derive_seed
-from azero_jax.judge.baselines import Baseline, evaluate_baseline, linear_model, tune_baseline, two_layer_net
+from azero_jax.judge.baseline_models import Baseline, linear_model, two_layer_net
+from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
 from azero_jax.judge.comparison import TRIALS
 from azero_jax.judge.run_program import judge_program, standard_error
 from azero_jax.language.roles import Metric

@@ -4,7 +4,8 @@ import math
 from typing import Final, NamedTuple
 
 from azero_jax.config.tree import Config, derive_seed
-from azero_jax.judge.baselines import evaluate_baseline, linear_model, tune_baseline
+from azero_jax.judge.baseline_models import linear_model
+from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
 from azero_jax.language.roles import Metric
 from azero_jax.tasks.sets import TaskSets
 

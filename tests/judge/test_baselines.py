@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
-from azero_jax.judge import baselines
-from azero_jax.judge.baselines import (
-    Hyperparameters,
-    evaluate_baseline,
-    linear_model,
-    sample_hyperparameters,
-    tune_baseline,
-    two_layer_net,
-)
+from azero_jax.judge import baseline_training
+from azero_jax.judge.baseline_models import linear_model, two_layer_net
+from azero_jax.judge.baseline_training import Hyperparameters
+from azero_jax.judge.baselines import evaluate_baseline, sample_hyperparameters, tune_baseline
 from azero_jax.language.roles import Metric
 from azero_jax.tasks import make_tasks
 
@@ -86,12 +81,27 @@ def test_the_first_examples_are_as_good_as_tasks_that_have_no_others():
     assert few.mean() < evaluate_baseline(two_layer_net(), LINEAR, GOOD, epochs=2).mean()
 
 
-def test_trainings_that_do_not_fit_side_by_side_follow_one_another(monkeypatch):
+@pytest.mark.parametrize(("cached", "chunk"), [(60, 2), (80, 3), (10, 1)])  # weights; a net has 25
+def test_trainings_that_do_not_fit_side_by_side_follow_one_another(monkeypatch, cached, chunk):
     tuned = tune_baseline(two_layer_net(), LINEAR, trials=5, turns=(("adam", 16),))
-    monkeypatch.setattr(baselines, "_CACHED_WEIGHTS", 60)  # two nets
+    chunks = []
+    train = baseline_training._train_chunk
+    monkeypatch.setattr(baseline_training, "_train_chunk", lambda *call: chunks.append(call[-2]) or train(*call))
+    monkeypatch.setattr(baseline_training, "_CACHED_WEIGHTS", cached)
     again = tune_baseline(two_layer_net(), LINEAR, trials=5, turns=(("adam", 16),))
     assert again.hyperparameters == tuned.hyperparameters
     np.testing.assert_allclose(again.fitness, tuned.fitness, atol=0.005)
+    assert {len(runs) for runs in chunks} == {chunk}
+    assert np.unique(np.concatenate(chunks)).tolist() == list(range(10))
+    assert sum(map(len, chunks)) < 10 + chunk
+
+
+def test_numbers_of_examples_and_epochs_share_a_compilation():
+    evaluate_baseline(linear_model(), LINEAR, GOOD)
+    before = baseline_training._train_epoch._cache_size()
+    for examples, epochs in ((16, 1), (100, 2), (np.int64(1000), 3)):
+        evaluate_baseline(linear_model(), LINEAR, GOOD, examples=examples, epochs=epochs)
+    assert baseline_training._train_epoch._cache_size() == before
 
 
 def test_bad_numbers():
