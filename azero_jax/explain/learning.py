@@ -13,8 +13,8 @@ from azero_jax.config.tree import Config, derive_seed
 from azero_jax.explain.drawing import BLUE, GREEN, INK, RED, Drawing, count_axis, finish, new_figure, plain_axes
 from azero_jax.explain.standing import metric_label
 from azero_jax.judge.baseline_models import linear_model, two_layer_net
-from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
-from azero_jax.judge.comparison import TRIALS
+from azero_jax.judge.baselines import evaluate_baseline
+from azero_jax.judge.comparison import TUNE_TASKS, linear_name, tune_on_few
 from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.language.library import program_space
 from azero_jax.language.roles import Metric
@@ -25,8 +25,6 @@ from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES
 
 _POINTS: Final = 12
 _MOST_TASKS: Final = 50
-_TUNE_TASKS: Final = 5
-_TURNS: Final = (("adam", 4),)
 
 
 class LearningCurve(NamedTuple):
@@ -116,11 +114,10 @@ def learning_curves(
     seed = derive_seed(config, 0, "random ops, final")
     curves = [LearningCurve(name, _learn(text, tasks, examples, config, seed)) for name, text in programs.items()]
     if baselines:
-        select = task_sets.some_select(derive_seed(config, 0, "select"), _TUNE_TASKS)
-        linear = "logistic regression" if tasks.metric.is_classification else "linear regression"
-        for name, model in ((linear, linear_model()), ("two-layer net", two_layer_net())):
-            tuned = tune_baseline(model, select, trials=TRIALS, epochs=epochs, seed=config.seed, turns=_TURNS)
-            train = partial(evaluate_baseline, model, tasks, tuned.hyperparameters, epochs=epochs, seed=config.seed)
+        select = task_sets.some_select(derive_seed(config, 0, "select"), TUNE_TASKS)
+        for name, model in ((linear_name(tasks.metric), linear_model()), ("two-layer net", two_layer_net())):
+            hyperparameters = tune_on_few(model, select, config)
+            train = partial(evaluate_baseline, model, tasks, hyperparameters, epochs=epochs, seed=config.seed)
             rows = [train(examples=int(count)) for count in examples]
             curves.append(LearningCurve(name, np.array(rows, np.float64)))
     return LearningCurves(tasks.metric, examples, tuple(curves))

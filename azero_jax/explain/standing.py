@@ -7,15 +7,13 @@ from numpy.typing import NDArray
 
 from azero_jax.config.tree import Config, derive_seed
 from azero_jax.judge.baseline_models import Baseline, linear_model, two_layer_net
-from azero_jax.judge.baselines import evaluate_baseline, tune_baseline
-from azero_jax.judge.comparison import TRIALS
+from azero_jax.judge.baselines import evaluate_baseline
+from azero_jax.judge.comparison import linear_name, tune_on_few
 from azero_jax.judge.run_program import judge_program, standard_error
 from azero_jax.language.roles import Metric
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 
-_TURNS: Final = (("adam", 4),)  # one kind of training only, as each takes seconds to compile
-_TUNE_TASKS: Final = 5
 _MOST_TASKS: Final = 100  # of a set, for baselines
 
 
@@ -36,13 +34,13 @@ def compare(text: str, task_sets: TaskSets, config: Config) -> tuple[Standing, .
     """
     select = task_sets.select(derive_seed(config, 0, "select")).first(_MOST_TASKS)
     final = task_sets.final(derive_seed(config, 0, "final")).first(_MOST_TASKS)
-    epochs = config.tasks.epochs
     seed = derive_seed(config, 0, "random ops, final")
-    own = (judge_program(text, tasks, config.engine, epochs=epochs, seed=seed) for tasks in (select, final))
-    linear_name = "logistic regression" if final.metric.is_classification else "linear regression"
+    own = (
+        judge_program(text, tasks, config.engine, epochs=config.tasks.epochs, seed=seed) for tasks in (select, final)
+    )
     rows = [_standing("the program", *own)]
-    for name, model in ((linear_name, linear_model()), ("two-layer net", two_layer_net())):
-        rows.append(_standing(name, *_baseline(model, select, final, epochs, config.seed)))
+    for name, model in ((linear_name(final.metric), linear_model()), ("two-layer net", two_layer_net())):
+        rows.append(_standing(name, *_baseline(model, select, final, config)))
     return tuple(rows)
 
 
@@ -57,11 +55,12 @@ def metric_label(metric: Metric) -> str:
 
 
 def _baseline(
-    model: Baseline, select: Tasks, final: Tasks, epochs: int, seed: int
+    model: Baseline, select: Tasks, final: Tasks, config: Config
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    tuned = tune_baseline(model, select.first(_TUNE_TASKS), trials=TRIALS, epochs=epochs, seed=seed, turns=_TURNS)
+    hyperparameters = tune_on_few(model, select, config)
     fitness = (
-        evaluate_baseline(model, tasks, tuned.hyperparameters, epochs=epochs, seed=seed) for tasks in (select, final)
+        evaluate_baseline(model, tasks, hyperparameters, epochs=config.tasks.epochs, seed=config.seed)
+        for tasks in (select, final)
     )
     first, second = (np.asarray(values, np.float64) for values in fitness)
     return first, second
