@@ -1,18 +1,25 @@
 """The random words that random ops draw: Threefry-2x32, a counter-based generator, the same integers in every engine.
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011; 20 rounds, as in Random123 and in
-`jax.random`. A word is a pure function of (seed, task, step, stream, element): it depends neither on the batch that a
+`jax.random`. A word is a pure function of (seed, task, step, stream, place): it depends neither on the batch that a
 program was in nor on the engine that ran it.
+
+Threefry makes two words at a time, for two numbers of a register: one in its first half, one in its second. The places
+of a matrix are counted column by column; of an odd number of places the one in the middle has no partner.
 """
 
+import math
 from typing import Final
 
 import jax
 import jax.numpy as jnp
 
+from azero_jax.language.compute import RandomWords
+
 ROTATIONS: Final = ((13, 15, 26, 6), (17, 29, 16, 24))  # of the even and of the odd groups of four rounds
 KEY_PARITY: Final = 0x1BD11BDA  # C240 of the Threefish specification, cut to 32 bits
-STREAM_SHIFT: Final = 24  # a counter's upper 8 bits are the stream, its lower 24 bits the element
+STREAM_SHIFT: Final = 24  # a counter's upper 8 bits are the stream, its lower 24 bits the place
+QUARTER_TURN: Final = 2**30  # an angle of 2**32 is a turn
 
 
 def threefry2x32(key: tuple[jax.Array, jax.Array], counter: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -39,8 +46,8 @@ def threefry2x32(key: tuple[jax.Array, jax.Array], counter: tuple[jax.Array, jax
 
 def random_words(
     seed: jax.Array, task: jax.Array, step: jax.Array, stream: jax.Array, shape: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
-    """The two words of every element of a register.
+) -> RandomWords:
+    """The words of every number of a register.
 
     Args:
       seed: uint32, `RunSettings.seed`.
@@ -50,11 +57,28 @@ def random_words(
       shape: of the register without its lanes: `()`, `(F,)` or `(F, F)`.
 
     Returns:
-      `bits0` and `bits1` of `Op.compute`, `[*shape, lanes]` uint32.
+      Words of shape `[*shape, lanes]`.
     """
-    count = 1
-    for size in shape:
-        count *= size
-    element = jnp.arange(count, dtype=jnp.uint32).reshape(*shape, *(1 for _ in task.shape))
-    counter = (jnp.asarray(stream).astype(jnp.uint32) << STREAM_SHIFT) | element
-    return threefry2x32((seed, task), (step, counter))
+    count = math.prod(shape)
+    places = jnp.arange(count, dtype=jnp.int32).reshape(shape[::-1]).T
+    return words_at(places.reshape(*shape, *(1 for _ in task.shape)), count, (seed, task), (step, stream))
+
+
+def words_at(
+    places: jax.Array, count: int, key: tuple[jax.Array, jax.Array], counter: tuple[jax.Array, jax.Array]
+) -> RandomWords:
+    """The words of some numbers of a register.
+
+    Args:
+      places: int32, which numbers.
+      count: how many the register has.
+      key: seed and task, see `random_words`; all arrays broadcast against one another.
+      counter: step and stream.
+    """
+    half = (count + 1) // 2
+    is_second = places >= half
+    pair = jnp.where(is_second, places - half, places).astype(jnp.uint32)
+    step, stream = counter
+    first, second = threefry2x32(key, (step, (jnp.asarray(stream).astype(jnp.uint32) << STREAM_SHIFT) | pair))
+    own = jnp.where(is_second, second, first)
+    return RandomWords(own, radius=first, angle=jnp.where(is_second, second - jnp.uint32(QUARTER_TURN), second))

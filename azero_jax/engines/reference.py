@@ -270,7 +270,7 @@ def _execute_op(op: ops.Op, draw: Any, code: Code, registers: Registers) -> Regi
     for name, kind, address in zip("ab", op.inputs, (first, second), strict=False):
         values[name] = getattr(registers, kind)[address]
     if op.random:
-        values["bits0"], values["bits1"] = draw(first, file.shape[1:-1])
+        values["words"] = draw(first, file.shape[1:-1])
     result = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
     return registers._replace(**{op.output: file.at[out].set(result)})
 

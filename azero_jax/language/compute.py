@@ -5,7 +5,7 @@ Apart from the table of ops, because JAX takes longer to import than most of wha
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -123,26 +123,42 @@ def _positions(x: jax.Array, axis: int) -> jax.Array:
     return jnp.arange(x.shape[axis]).reshape(-1, *(1 for _ in x.shape[axis + 1 :]))
 
 
-def _unit_interval(bits: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """Uniform on the open interval (0, 1): the centres of 2**23 (float32) or 2**32 (float64) equal cells."""
-    if dtype == jnp.float64:
-        return (bits.astype(dtype) + 0.5) * 2.0**-32
-    return ((bits >> 9).astype(dtype) + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-23, dtype)
+class RandomWords(NamedTuple):
+    """What a random op makes its numbers of, one word of each kind a number.
+
+    Two numbers of a register are a pair: for Gaussian ones they share the radius, and their angles differ by a quarter
+    of a turn (Box and Muller, 1958); `own` are words of one number alone.
+
+    Attributes:
+      own: uint32, of uniform numbers.
+      radius: uint32, of Gaussian numbers.
+      angle: uint32, of Gaussian numbers; a turn is 2**32.
+    """
+
+    own: jax.Array
+    radius: jax.Array
+    angle: jax.Array
 
 
-def _uniform(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    del bits1
+def _uniform(words: RandomWords, x: jax.Array, y: jax.Array) -> jax.Array:
+    """From the centres of 2**23 (float32) or 2**32 (float64) equal cells of the open interval."""
+    if x.dtype == jnp.float64:
+        unit = (words.own.astype(x.dtype) + 0.5) * 2.0**-32
+    else:
+        unit = ((words.own >> 9).astype(x.dtype) + jnp.asarray(0.5, x.dtype)) * jnp.asarray(2.0**-23, x.dtype)
     # An interval that is the wrong way round gives its first bound (absl's rule, which the original inherits).
-    return jnp.where(x < y, x + (y - x) * _unit_interval(bits0, x.dtype), x)
+    return jnp.where(x < y, x + (y - x) * unit, x)
 
 
-def _gaussian(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+def _gaussian(words: RandomWords, x: jax.Array, y: jax.Array) -> jax.Array:
     """Box-Muller; every step is the same in every engine."""
-    radius = jnp.sqrt(
-        -2 * jnp.log((bits0.astype(x.dtype) + jnp.asarray(0.5, x.dtype)) * jnp.asarray(2.0**-32, x.dtype))
-    )
-    angle = jnp.asarray(2 * jnp.pi * 2.0**-32, x.dtype) * bits1.astype(x.dtype)
-    return x + y * (radius * jnp.cos(angle))
+    half, scale = jnp.asarray(0.5, x.dtype), jnp.asarray(2.0**-32, x.dtype)
+    radius = jnp.sqrt(-2 * jnp.log((words.radius.astype(x.dtype) + half) * scale))
+    if x.dtype == jnp.float64:
+        turns = words.angle.astype(x.dtype) * 2.0**-32
+    else:
+        turns = (words.angle >> 8).astype(x.dtype) * jnp.asarray(2.0**-24, x.dtype)
+    return x + y * (radius * jnp.cos(jnp.asarray(2 * jnp.pi, x.dtype) * turns))
 
 
 def _no_op() -> jax.Array:

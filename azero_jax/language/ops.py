@@ -76,20 +76,20 @@ class Op:
 
     @property
     def random(self) -> bool:
-        """Whether it draws random numbers, one pair of 32-bit words an element."""
+        """Whether it draws random numbers."""
         return self.family in (Family.UNIFORM, Family.GAUSSIAN)
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """Names of what `compute` takes, in order.
 
-        `a`, `b` (input registers), `old` (the output register before), `i`, `j` (integer indices), `bits0`, `bits1`
-        (uint32 words of the output's shape), `x`, `y` (real constants); indices and constants are scalars or `[lanes]`.
+        `a`, `b` (input registers), `old` (the output register before), `i`, `j` (integer indices), `words`
+        (`RandomWords` of the output's shape), `x`, `y` (real constants); indices, constants are scalars or `[lanes]`.
         """
         inputs = ("a", "b")[: len(self.inputs)]
         old = ("old",) if self.partial_write else ()
-        bits = ("bits0", "bits1") if self.random else ()
-        return (*inputs, *old, *("i", "j")[: self.indices], *bits, *("x", "y")[: self.constants])
+        words = ("words",) if self.random else ()
+        return (*inputs, *old, *("i", "j")[: self.indices], *words, *("x", "y")[: self.constants])
 
     @property
     def partial_write(self) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.families import Family
 from azero_jax.language.library import known_programs, parse_known
 from azero_jax.language.ops import Op
@@ -333,10 +334,10 @@ def registers(space: SearchSpace) -> list[Register]:
 def compute(line: Line, values: dict[Register, NDArray[np.float64]], bits: np.random.Generator) -> NDArray[np.float64]:
     """What an instruction makes of float64 registers, lanes last, in the shape of its output register."""
     old = values[line.output]
-    drawn = bits.integers(2**32, size=(2, *old.shape[:-1], 1), dtype=np.uint32)
+    drawn = bits.integers(2**32, size=(3, *old.shape[:-1], 1), dtype=np.uint32)
     names = dict(zip(("a", "b"), (values[register] for register in line.inputs), strict=False))
     names |= dict(zip(("i", "j"), line.indices, strict=False)) | dict(zip(("x", "y"), line.constants, strict=False))
-    names |= {"old": old, "bits0": drawn[0], "bits1": drawn[1]}
+    names |= {"old": old, "words": RandomWords(*drawn)}
     with jax.enable_x64(True):
         return np.broadcast_to(np.asarray(jitted(line.op)(*(names[name] for name in line.op.arguments))), old.shape)
 

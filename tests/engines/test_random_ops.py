@@ -67,6 +67,31 @@ def test_words_of_all_tasks_steps_streams_and_elements_differ() -> None:
     assert len(np.unique(np.stack(words))) == 2 * 3 * 2 * 5 * 16
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 16])
+def test_numbers_of_a_pair_share_their_radius_and_are_a_quarter_turn_apart(count: int) -> None:
+    words = random_words(jnp.uint32(0), jnp.uint32(3), jnp.uint32(1), jnp.int32(2), (count,))
+    pairs, half = count // 2, count - count // 2
+    first, second = (
+        threefry2x32((jnp.uint32(0), jnp.uint32(3)), (jnp.uint32(1), jnp.uint32((2 << 24) | n)))
+        for n in (0, max(half - 1, 0))
+    )
+    assert (int(words.own[0]), int(words.radius[0]), int(words.angle[0])) == (
+        int(first[0]),
+        int(first[0]),
+        int(first[1]),
+    )
+    assert_array_equal(words.radius[half:], words.radius[:pairs])
+    assert_array_equal(words.own[half:], words.angle[:pairs])
+    assert_array_equal(words.angle[:pairs] - words.angle[half:], 2**30)
+    assert int(words.radius[half - 1]) == int(second[0])
+
+
+def test_numbers_of_a_matrix_are_counted_column_by_column() -> None:
+    key, counter = (jnp.uint32(0), jnp.zeros(1, jnp.uint32)), (jnp.uint32(1), jnp.int32(2))
+    matrix, flat = random_words(*key, *counter, (3, 3)), random_words(*key, *counter, (9,))
+    assert_array_equal(np.moveaxis(np.stack(matrix), 2, 1).reshape(3, 9, 1), np.stack(flat))
+
+
 def parse(text: str, streams: tuple[int, ...] = ()) -> Programs:
     """A program whose Setup is `text`; its random instructions draw from the given streams."""
     programs = parse_program(f"def Setup():\n{text}", SPACE)
@@ -106,6 +131,10 @@ def test_tasks_streams_and_elements_are_uncorrelated(engine_name: str) -> None:
     assert np.abs(np.corrcoef(matrices) - np.eye(40)).max() < limit  # between tasks and streams
     neighbours = np.corrcoef(matrices[:, :-1].ravel(), matrices[:, 1:].ravel())[0, 1]
     assert abs(neighbours) < 5 / np.sqrt(matrices.size)
+    columns = matrices.reshape(40, 16, 16)
+    for power in (1, 2, 3):  # numbers of a pair, which share a radius
+        of_pairs = np.corrcoef((columns[:, :, :8] ** power).ravel(), (columns[:, :, 8:] ** power).ravel())[0, 1]
+        assert abs(of_pairs) < 5 / np.sqrt(matrices.size / 2)
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)

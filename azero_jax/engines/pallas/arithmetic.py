@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.families import Family
 
 
@@ -29,19 +30,21 @@ def _arctan(a: jax.Array) -> jax.Array:
     return lax.atan2(a, jnp.ones_like(a))
 
 
-def _uniform(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    del bits1
+def _uniform(words: RandomWords, x: jax.Array, y: jax.Array) -> jax.Array:
     if x.dtype == jnp.float64:
-        unit = (_to_float(bits0, x.dtype) + 0.5) * 2.0**-32
+        unit = (_to_float(words.own, x.dtype) + 0.5) * 2.0**-32
     else:
-        unit = ((bits0 >> 9).astype(jnp.int32).astype(x.dtype) + 0.5) * 2.0**-23
+        unit = ((words.own >> 9).astype(jnp.int32).astype(x.dtype) + 0.5) * 2.0**-23
     return jnp.where(x < y, x + (y - x) * unit, x)
 
 
-def _gaussian(bits0: jax.Array, bits1: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    radius = jnp.sqrt(-2 * jnp.log((_to_float(bits0, x.dtype) + 0.5) * 2.0**-32))
-    angle = float(2 * jnp.pi * 2.0**-32) * _to_float(bits1, x.dtype)
-    return x + y * (radius * jnp.cos(angle))
+def _gaussian(words: RandomWords, x: jax.Array, y: jax.Array) -> jax.Array:
+    radius = jnp.sqrt(-2 * jnp.log((_to_float(words.radius, x.dtype) + 0.5) * 2.0**-32))
+    if x.dtype == jnp.float64:
+        turns = _to_float(words.angle, x.dtype) * 2.0**-32
+    else:
+        turns = (words.angle >> 8).astype(jnp.int32).astype(x.dtype) * 2.0**-24
+    return x + y * (radius * jnp.cos(float(2 * jnp.pi) * turns))
 
 
 def _to_float(bits: jax.Array, dtype: Any) -> jax.Array:

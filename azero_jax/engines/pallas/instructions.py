@@ -17,9 +17,10 @@ from jax.experimental import pallas as pl
 
 from azero_jax.engines.pallas.arithmetic import add_up, compute, square
 from azero_jax.engines.pallas.registers import RegisterFiles, Tasks, divide, piece, repeat
-from azero_jax.engines.random_bits import STREAM_SHIFT, threefry2x32
+from azero_jax.engines.random_bits import words_at
 from azero_jax.engines.xla.groups import Entries
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.families import Family
 
 _OF_SUMS = (Family.NORM, Family.MEAN, Family.ST_DEV, Family.INNER_PRODUCT)
@@ -222,7 +223,7 @@ class _Group:
         if op.partial_write or (op.family is Family.IDENTITY and not op.inputs):
             return self._full(1, x)
         if op.random:
-            return compute(op)(*self._words(place, op.output), x, y)
+            return compute(op)(self._words(place, op.output), x, y)
         values = [self._operand(op, operand, place, reads) for operand in range(len(op.inputs))]
         if op.family in (Family.COLUMN_BROADCAST, Family.ROW_BROADCAST):
             return values[0]
@@ -241,12 +242,16 @@ class _Group:
             reads[key] = self._read(kind, operand, *where)
         return reads[key]
 
-    def _words(self, place: Place, kind: str) -> tuple[jax.Array, jax.Array]:
-        count = 1 if kind == ops.SCALAR else place.size
-        element = (place.start + self._counted(count)).astype(jnp.uint32)
-        counter = (self.entry.in1.astype(jnp.uint32) << STREAM_SHIFT) | element
+    def _words(self, place: Place, kind: str) -> RandomWords:
         task = self.draw.first_task + jnp.asarray(self.tasks.start).astype(jnp.uint32)
-        return threefry2x32((self.draw.seed, task), (self.draw.step, counter))
+        key, counter = (self.draw.seed, task), (self.draw.step, self.entry.in1)
+        return words_at(self._places(place, kind), self.files.plan.size(kind), key, counter)
+
+    def _places(self, place: Place, kind: str) -> jax.Array:
+        """Where random words count the numbers of a place: column by column."""
+        if kind == ops.MATRIX:
+            return (place.column + self._counted(place.size)) * self.features + place.row
+        return place.start + self._counted(1 if kind == ops.SCALAR else place.size)
 
     def _transpose(self) -> None:
         f, (stage, _) = self.features, self.staged

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from azero_jax.engines.random_bits import random_words
 from azero_jax.engines.xla.step import Draw, LaneInstruction, Registers
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.families import Family
 from azero_jax.language.space import MAX_ADDRESSES, SearchSpace
 
@@ -111,9 +112,9 @@ def group_step(
 
     def run_group(chosen: tuple[tuple[int, int], ...], registers: Registers) -> Registers:
         entry = entries.at(number)  # here, so that what the group does not use is not read
-        words: dict[tuple[int, ...], tuple[jax.Array, jax.Array]] = {}
+        words: dict[tuple[int, ...], RandomWords] = {}
 
-        def draw_once(mask: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+        def draw_once(mask: jax.Array, shape: tuple[int, ...]) -> RandomWords:
             del mask  # whoever is in a group of random ops draws
             if shape not in words:
                 words[shape] = random_words(*draw, entry.in1, shape)

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from azero_jax.engines.random_bits import random_words
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.roles import Register
 from azero_jax.language.space import SearchSpace
 
@@ -114,11 +115,11 @@ def branch_step(numbers: tuple[int, ...], registers: Registers, code: Code, draw
 
     def run_op(op: ops.Op, registers: Registers) -> Registers:
         file, out = registers.of(op.output), code.out(op.output)
-        values = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y, "old": file[out]}
+        values: dict[str, Any] = {"i": code.in1, "j": code.in2, "x": code.x, "y": code.y, "old": file[out]}
         for name, kind, address in zip("ab", op.inputs, (code.in1, code.in2), strict=False):
             values[name] = registers.of(kind)[address]
         if op.random:
-            values["bits0"], values["bits1"] = random_words(*draw, code.in1, file.shape[1:-1])
+            values["words"] = random_words(*draw, code.in1, file.shape[1:-1])
         value = jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), file.shape[1:])
         return registers._replace(**{op.output: file.at[out].set(value)})
 
@@ -152,10 +153,7 @@ class LaneInstruction:
     """One instruction of each lane's own program; what it reads is read once, whatever ops there are."""
 
     def __init__(
-        self,
-        registers: Registers,
-        code: Any,
-        words: Callable[[jax.Array, tuple[int, ...]], tuple[jax.Array, jax.Array]],
+        self, registers: Registers, code: Any, words: Callable[[jax.Array, tuple[int, ...]], RandomWords]
     ) -> None:
         """Has read nothing yet.
 
@@ -186,7 +184,7 @@ class LaneInstruction:
             values["old"] = self._read(op.output, "out", code.out(op.output))
         if op.random:
             shape = self._registers.of(op.output).shape[1 : 1 + ops.RANKS[op.output]]
-            values["bits0"], values["bits1"] = self._words(code.branch == branch, shape)
+            values["words"] = self._words(code.branch == branch, shape)
         return op.compute(*(values[name] for name in op.arguments))
 
     def _read(self, kind: str, operand: str, address: jax.Array) -> jax.Array:
@@ -203,11 +201,11 @@ def _read(file: jax.Array, address: jax.Array) -> jax.Array:
     return register
 
 
-def _words_if(draw: Draw, stream: jax.Array, chosen: jax.Array, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+def _words_if(draw: Draw, stream: jax.Array, chosen: jax.Array, shape: tuple[int, ...]) -> RandomWords:
     """Random words, or zeros where no lane has use for them."""
 
-    def zeros() -> tuple[jax.Array, jax.Array]:
+    def zeros() -> RandomWords:
         empty = jnp.zeros((*shape, *chosen.shape), jnp.uint32)
-        return empty, empty
+        return RandomWords(empty, empty, empty)
 
     return lax.cond(chosen.any(), lambda: random_words(*draw, stream, shape), zeros)

@@ -12,7 +12,7 @@ of Warp's; many programs or tasks are left to the interpreters.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -108,14 +108,13 @@ def read_straight_line(programs: Programs, index: int, space: SearchSpace) -> tu
 
 
 def _apart(
-    op: ops.Op, stream: int, old: jax.Array, values: dict[str, jax.Array], draw: Draw, always: jax.Array | bool
+    op: ops.Op, stream: int, old: jax.Array, values: dict[str, Any], draw: Draw, always: jax.Array | bool
 ) -> jax.Array:
     """The result of an op, computed apart from all others."""
 
-    def compute(values: dict[str, jax.Array]) -> jax.Array:
+    def compute(values: dict[str, Any]) -> jax.Array:
         if op.random:
-            bits0, bits1 = random_words(*draw, jnp.uint32(stream), old.shape[:-1])
-            values = values | {"bits0": bits0, "bits1": bits1}
+            values = values | {"words": random_words(*draw, jnp.uint32(stream), old.shape[:-1])}
         return jnp.broadcast_to(op.compute(*(values[name] for name in op.arguments)), old.shape)
 
     return lax.cond(always, compute, lambda values: jnp.full_like(old, jnp.nan), values)

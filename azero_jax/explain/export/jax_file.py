@@ -42,24 +42,31 @@ def _with(array, index, value):
     "_uniform": '''
 def _uniform(words, low, high):
     """Low, if it is not below high."""
-    dtype = jnp.result_type(float)
+    (own, _, _), dtype = words, jnp.result_type(float)
     if dtype == jnp.float64:
-        unit = (words[0].astype(dtype) + 0.5) * 2.0**-32
+        unit = (own.astype(dtype) + 0.5) * 2.0**-32
     else:
-        unit = ((words[0] >> 9).astype(dtype) + 0.5) * 2.0**-23
+        unit = ((own >> 9).astype(dtype) + 0.5) * 2.0**-23
     return jnp.where(low < high, low + (high - low) * unit, low)
 ''',
     "_gaussian": """
 def _gaussian(words, mean, deviation):
-    first, second = (word.astype(jnp.result_type(float)) for word in words)
-    radius = jnp.sqrt(-2 * jnp.log((first + 0.5) * 2.0**-32))
-    return mean + deviation * (radius * jnp.cos(2 * jnp.pi * 2.0**-32 * second))
+    (_, radius, angle), dtype = words, jnp.result_type(float)
+    radius = jnp.sqrt(-2 * jnp.log((radius.astype(dtype) + 0.5) * 2.0**-32))
+    shift = 0 if dtype == jnp.float64 else 8
+    turns = (angle >> shift).astype(dtype) * 2.0 ** (shift - 32)
+    return mean + deviation * (radius * jnp.cos(2 * jnp.pi * turns))
 """,
     "_words": '''
 def _words(memory, stream, shape):
-    """Two random words for each element: a function of seed, step, stream and place."""
-    element = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
-    return _threefry((memory["seed"], jnp.uint32(0)), (memory["step"], jnp.uint32(stream << 24) | element))
+    """Random words of each number, one of its own, those of radius and angle: of seed, step, stream and place."""
+    count = math.prod(shape)
+    places, half = jnp.arange(count, dtype=jnp.uint32).reshape(shape[::-1]).T, (count + 1) // 2
+    is_second = places >= half
+    pair = jnp.where(is_second, places - half, places)
+    first, second = _threefry((memory["seed"], jnp.uint32(0)), (memory["step"], jnp.uint32(stream << 24) | pair))
+    own = jnp.where(is_second, second, first)
+    return own, first, jnp.where(is_second, second - jnp.uint32(2**30), second)
 ''',
     "_threefry": '''
 def _threefry(key, counter):

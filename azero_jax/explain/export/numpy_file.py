@@ -41,12 +41,14 @@ def _with(array, index, value):
     "_uniform": '''
 def _uniform(words, low, high):
     """Low, if it is not below high."""
-    return low + (high - low) * ((words[0] + 0.5) * 2.0**-32) if low < high else np.full(words[0].shape, low)
+    own, _, _ = words
+    return low + (high - low) * ((own + 0.5) * 2.0**-32) if low < high else np.full(own.shape, low)
 ''',
     "_gaussian": """
 def _gaussian(words, mean, deviation):
-    radius = np.sqrt(-2 * np.log((words[0] + 0.5) * 2.0**-32))
-    return mean + deviation * (radius * np.cos(2 * np.pi * 2.0**-32 * words[1]))
+    _, radius, angle = words
+    radius = np.sqrt(-2 * np.log((radius + 0.5) * 2.0**-32))
+    return mean + deviation * (radius * np.cos(2 * np.pi * (2.0**-32 * angle)))
 """,
     "_threefry": '''
 def _threefry(key, counter):
@@ -75,10 +77,15 @@ def _softmax(x):
 
 _WORDS: Final = '''
     def words(self, stream, shape):
-        """Two random words for each element: a function of seed, step, stream and place."""
-        element = np.arange(int(np.prod(shape)), dtype=np.uint32).reshape(shape)
+        """Random words of each number, one of its own, those of radius and angle: of seed, step, stream and place."""
+        count = int(np.prod(shape))
+        places, half = np.arange(count, dtype=np.uint32).reshape(shape[::-1]).T, np.uint32((count + 1) // 2)
+        is_second = places >= half
+        pair = np.where(is_second, places - half, places)
         key = np.array(self.seed, np.uint32), np.array(0, np.uint32)
-        return _threefry(key, (np.array(self.step, np.uint32), np.uint32(stream << 24) | element))
+        first, second = _threefry(key, (np.array(self.step, np.uint32), np.uint32(stream << 24) | pair))
+        own = np.where(is_second, second, first)
+        return own, first, np.where(is_second, second - np.uint32(2**30), second)
 '''
 
 _HEAD: Final = '''"""A learning algorithm that azero_jax found, in NumPy.

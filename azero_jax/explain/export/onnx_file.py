@@ -203,7 +203,7 @@ def _predict_lines(learner: Learner) -> Iterator[tuple[Line, dict[str, NDArray[A
             with jax.enable_x64(settings.precision == "float64"):
                 step = np.uint32(learner.steps + PREDICTING_STEP)
                 draw = Draw(np.uint32(settings.seed), TASK, step)  # type: ignore[arg-type]
-                drawn = op.compute(*random_words(*draw, jnp.uint32(line.in1), shape[:-1]), x, y)
+                drawn = op.compute(random_words(*draw, jnp.uint32(line.in1), shape[:-1]), x, y)
                 values = {"drawn": np.broadcast_to(np.asarray(drawn, dtype), shape)[..., 0]}
         yield line, values
 

@@ -1,23 +1,23 @@
 """Random numbers in Warp: the integers of `azero_jax.engines.random_bits`, the floats of `language.compute`.
 
-They are drawn for all lanes of a value, or all elements of a block, side by side: functions of one number, of which the
-compiler makes SIMD code.
+They are drawn for all lanes and places of a register side by side: functions of one number, of which the compiler makes
+SIMD code.
 """
 
 import functools
-import math
 from typing import Any, Final
 
-import numpy as np
 import warp as wp
-from numpy.polynomial import Chebyshev, Polynomial
 
-from azero_jax.engines.random_bits import KEY_PARITY, STREAM_SHIFT
+from azero_jax.engines.random_bits import KEY_PARITY, QUARTER_TURN, STREAM_SHIFT
+from azero_jax.engines.warp.kernel.distributions import make_cosine, make_radius, make_uniform
+
+_FEWEST_PAIRS: Final = 8  # drawn in pairs, fewer leave most of a vector unused
 
 
 @wp.struct
 class Draw:
-    """What a random op's numbers depend on, besides its stream and the element."""
+    """What a random op's numbers depend on, besides its stream and their place."""
 
     seed: wp.uint32
     step: wp.uint32
@@ -64,177 +64,132 @@ def threefry(k0: wp.uint32, k1: wp.uint32, c0: wp.uint32, c1: wp.uint32):
     return x0 + k2, x1 + k0 + wp.uint32(5)
 
 
-def make_uniform(real: Any) -> Any:
-    """A Warp function: a number in the interval from x to y, of random words."""
-    shift, scale = (9, 2.0**-23) if real is wp.float32 else (0, 2.0**-32)
-
-    @wp.func(inline=True)
-    def uniform(bits0: Any, bits1: Any, x: Any, y: Any):
-        unit = (real(bits0 >> wp.uint32(shift)) + real(0.5)) * real(scale)
-        return wp.where(x < y, x + (y - x) * unit, x)
-
-    return uniform
-
-
-def make_gaussian(real: Any) -> Any:
-    """A Warp function: a Gaussian number of mean x and deviation y, by Box-Muller, of random words."""
-    scale, turn = 2.0**-32, real(2 * math.pi * 2.0**-32)  # a number inside a Warp function has single precision
-    if real is wp.float32:
-        return single_gaussian
-
-    @wp.func(inline=True)
-    def gaussian(bits0: Any, bits1: Any, x: Any, y: Any):
-        radius = wp.sqrt(real(-2.0) * wp.log((real(bits0) + real(0.5)) * real(scale)))
-        return x + y * (radius * wp.cos(turn * real(bits1)))
-
-    return gaussian
-
-
-# ---- logarithm and cosine in single precision, in vectors: polynomials fitted at Chebyshev's points, correct to a few
-# ---- units in the last place. The library's functions take one number at a time.
-
-
-def _fit(function: Any, low: float, high: float, degree: int) -> list[float]:
-    """Coefficients, the lowest first, of the polynomial that interpolates a function at Chebyshev's points."""
-    return [float(c) for c in Chebyshev.interpolate(function, degree, (low, high)).convert(kind=Polynomial).coef]
-
-
-def _tail_of_log(f: Any) -> Any:
-    """(log(1 + f) - f + f^2 / 2) / f^3, by its series where f is small."""
-    f = np.asarray(f)
-    series = sum((-f) ** k / (k + 3) for k in range(30))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        direct = (np.log1p(f) - f + f * f / 2) / f**3
-    return np.where(np.abs(f) < 0.2, series, direct)
-
-
-def _sine_of_turn(square: Any) -> Any:
-    """sin(2 pi y) / y of y^2."""
-    y = np.sqrt(np.asarray(square))
-    return np.where(y > 0, 2 * np.pi * np.sinc(2 * y), 2 * np.pi)
-
-
-_LOG: Final = _fit(_tail_of_log, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 8)
-_SINE: Final = _fit(_sine_of_turn, 0.0, 1 / 16, 5)
-
-
-def _make_polynomial(coefficients: list[float]) -> Any:
-    """A Warp function that evaluates a polynomial by Horner's rule."""
-    last = coefficients[-1]
-
-    @wp.func(inline=True)
-    def constant(x: wp.float32):
-        return wp.float32(last)
-
-    value = constant
-    for coefficient in reversed(coefficients[:-1]):
-        value = _make_term(value, coefficient)
-    return value
-
-
-def _make_term(higher: Any, coefficient: float) -> Any:
-    @wp.func(inline=True)
-    def term(x: wp.float32):
-        return higher(x) * x + wp.float32(coefficient)
-
-    return term
-
-
-_log_tail: Final = _make_polynomial(_LOG)
-_sine: Final = _make_polynomial(_SINE)
-_LN2: Final = math.log(2)
-_WORD_SCALE: Final = 2.0**-32
-_ROOT_HALF: Final = math.sqrt(0.5)
-_MANTISSA_BITS: Final = 23  # of a float32
-_MANTISSA: Final = 2**_MANTISSA_BITS - 1
-_HALF_EXPONENT: Final = 126  # the exponent's bits of numbers in [1/2, 1)
-_HALF: Final = _HALF_EXPONENT << _MANTISSA_BITS
-
-
 @wp.func(inline=True)
-def single_log(u: wp.float32):
-    """The logarithm of a normal number: of one in [sqrt(1/2), sqrt(2)), and of a power of 2."""
-    bits = wp.cast(u, wp.int32)
-    m = wp.cast((bits & _MANTISSA) | _HALF, wp.float32)  # in [1/2, 1)
-    e = wp.float32((bits >> _MANTISSA_BITS) - _HALF_EXPONENT)
-    small = m < wp.float32(_ROOT_HALF)
-    m = wp.where(small, m + m, m)
-    e = wp.where(small, e - wp.float32(1.0), e)
-    f = m - wp.float32(1.0)
-    return e * wp.float32(_LN2) + (f - wp.float32(0.5) * f * f + f * f * f * _log_tail(f))
+def quarter_back(angle: wp.uint32):
+    """The angle of a pair's second number."""
+    return angle - wp.uint32(QUARTER_TURN)
 
 
-@wp.func(inline=True)
-def single_cosine(turns: wp.float32):
-    """The cosine of so many turns, in [0, 1]."""
-    y = wp.abs(turns - wp.float32(0.5)) - wp.float32(0.25)
-    return y * _sine(y * y)
+def _make_words_of_pair(lanes: int) -> Any:
+    """A Warp function: the two words of a pair, which is counted among those of all lanes."""
+
+    @wp.func(inline=True)
+    def words_of_pair(draw: Draw, stream: wp.uint32, pair: int):
+        n = wp.uint32(pair)
+        task, place = draw.task + n % wp.uint32(lanes), n / wp.uint32(lanes)
+        first, second = threefry(draw.seed, task, draw.step, (stream << wp.uint32(STREAM_SHIFT)) | place)
+        return first, second
+
+    return words_of_pair
 
 
-@wp.func(inline=True)
-def single_gaussian(bits0: Any, bits1: Any, x: Any, y: Any):
-    u = (wp.float32(bits0) + wp.float32(0.5)) * wp.float32(_WORD_SCALE)
-    radius = wp.sqrt(wp.float32(-2.0) * single_log(u))
-    return x + y * (radius * single_cosine(wp.float32(bits1) * wp.float32(_WORD_SCALE)))
+def _make_number_at(real: Any, lanes: int) -> tuple[Any, Any]:
+    """Warp functions: a Gaussian and a uniform number of a register; from `half` on they are second ones of a pair."""
+    uniform, radius, cosine = make_uniform(real), make_radius(real), make_cosine(real)
+    words_of_pair = _make_words_of_pair(lanes)
 
+    @wp.func(inline=True)
+    def gaussian_at(n: int, half: int, stream: wp.uint32, x: real, y: real, draw: Draw):
+        first, second = words_of_pair(draw, stream, wp.where(n < half, n, n - half))
+        return x + y * radius(first) * cosine(wp.where(n < half, second, quarter_back(second)))
 
-# ---- registers of random numbers ------------------------------------------------------------------------------------
+    @wp.func(inline=True)
+    def uniform_at(n: int, half: int, stream: wp.uint32, x: real, y: real, draw: Draw):
+        first, second = words_of_pair(draw, stream, wp.where(n < half, n, n - half))
+        return uniform(wp.where(n < half, first, second), x, y)
+
+    return gaussian_at, uniform_at
 
 
 @functools.cache
-def make_fill(real: Any, lanes: int, block: int) -> Any:
+def make_fill(real: Any, lanes: int, length: int) -> Any:
     """A Warp function that fills a register with random numbers.
 
-    All random ops call one copy of it: if it is inlined into each, a kernel takes three times as long to compile.
+    Random ops call it: if it is inlined into each, a kernel takes three times as long to compile.
 
     Args:
       real: Warp's type of a number.
       lanes: tasks of a value.
-      block: neighbouring elements that are drawn at a time: one if there are several lanes.
+      length: of the register, in values.
     """
-    width, element_step, task_step = lanes * block, int(block > 1), int(block == 1)
-    gaussian, uniform = make_gaussian(real), make_uniform(real)
+    return _make_fill_one(real) if lanes * length == 1 else _make_fill_many(real, lanes)
 
-    @wp.func(inline=True)
-    def draw_words(draw: Draw, stream: wp.uint32, row: int, column: int, columns: int, n: int):
-        element = stream | wp.uint32((row + n * element_step) * columns + column)
-        bits0, bits1 = threefry(draw.seed, draw.task + wp.uint32(n * task_step), draw.step, element)
-        return bits0, bits1
 
-    # The compiler makes SIMD code of the innermost loops, which it would not of a loop with the choice in it; nor of
-    # straight code for each n, if the words are used in two places.
+@functools.cache
+def _make_fill_one(real: Any) -> Any:
+    """`make_fill` of one number."""
+    gaussian_at, uniform_at = _make_number_at(real, 1)
+
     @wp.func(inline=False)
-    def fill(
-        registers_at: wp.uint64,
-        first: int,
-        rows: int,
-        columns: int,
-        is_gaussian: bool,
-        stream: int,
-        x: real,
-        y: real,
-        draw: Draw,
+    def fill_one(
+        registers_at: wp.uint64, start: int, length: int, is_gaussian: bool, stream: int, x: real, y: real, draw: Draw
     ):
         numbers = wp.array(ptr=registers_at, shape=(0,), dtype=real)
-        shifted = wp.uint32(stream) << wp.uint32(STREAM_SHIFT)
-        k = first * lanes
-        column = int(0)
-        while column < columns:
-            row = int(0)
-            while row < rows:
-                n = int(0)
-                if is_gaussian:
-                    while n < width:
-                        bits0, bits1 = draw_words(draw, shifted, row, column, columns, n)
-                        numbers[k + n] = gaussian(bits0, bits1, x, y)
-                        n += 1
-                else:
-                    while n < width:
-                        bits0, bits1 = draw_words(draw, shifted, row, column, columns, n)
-                        numbers[k + n] = uniform(bits0, bits1, x, y)
-                        n += 1
-                row += block
-                k += width
-            column += 1
+        if is_gaussian:
+            numbers[start] = gaussian_at(0, 1, wp.uint32(stream), x, y, draw)
+        else:
+            numbers[start] = uniform_at(0, 1, wp.uint32(stream), x, y, draw)
 
-    return fill
+    return fill_one
+
+
+@functools.cache
+def _make_fill_many(real: Any, lanes: int) -> Any:
+    """`make_fill` of registers of all lengths.
+
+    Pairs are drawn in two passes, words and then numbers: a vector of pairs takes a long chain of instructions, and a
+    core, which looks two or three hundred of them ahead, works on one whole chain at a time, but on several halves.
+    """
+    uniform, radius, cosine = make_uniform(real), make_radius(real), make_cosine(real)
+    words_of_pair, (gaussian_at, uniform_at) = _make_words_of_pair(lanes), _make_number_at(real, lanes)
+    word = wp.uint32 if real is wp.float32 else wp.uint64
+
+    @wp.func(inline=True)
+    def as_real(x: wp.uint32):
+        return wp.cast(word(x), real)
+
+    @wp.func(inline=True)
+    def as_word(x: real):
+        return wp.uint32(wp.cast(x, word))
+
+    # The compiler makes SIMD code of the innermost loops, which it would not of a loop with the choice in it.
+    @wp.func(inline=False)
+    def fill_many(
+        registers_at: wp.uint64, start: int, length: int, is_gaussian: bool, stream: int, x: real, y: real, draw: Draw
+    ):
+        numbers = wp.array(ptr=registers_at, shape=(0,), dtype=real)
+        pairs = (length / 2) * lanes
+        half = (length - length / 2) * lanes
+        first = start * lanes
+        second = first + half
+        end = half  # of what is drawn singly: the numbers in the middle, or all
+        if pairs < _FEWEST_PAIRS:
+            pairs = int(0)
+            end = length * lanes
+        n = int(0)
+        while n < pairs:
+            word0, word1 = words_of_pair(draw, wp.uint32(stream), n)
+            numbers[first + n] = as_real(word0)
+            numbers[second + n] = as_real(word1)
+            n += 1
+        n = int(0)
+        if is_gaussian:
+            while n < pairs:
+                deviation = y * radius(as_word(numbers[first + n]))
+                angle = as_word(numbers[second + n])
+                numbers[first + n] = x + deviation * cosine(angle)
+                numbers[second + n] = x + deviation * cosine(quarter_back(angle))
+                n += 1
+            while n < end:
+                numbers[first + n] = gaussian_at(n, half, wp.uint32(stream), x, y, draw)
+                n += 1
+        else:
+            while n < pairs:
+                numbers[first + n] = uniform(as_word(numbers[first + n]), x, y)
+                numbers[second + n] = uniform(as_word(numbers[second + n]), x, y)
+                n += 1
+            while n < end:
+                numbers[first + n] = uniform_at(n, half, wp.uint32(stream), x, y, draw)
+                n += 1
+
+    return fill_many

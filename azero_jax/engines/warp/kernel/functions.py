@@ -189,19 +189,15 @@ def _constant_set(op: ops.Op, s: Storage) -> Any:
 
 
 def _random_set(op: ops.Op, s: Storage) -> Any:
-    """Elements are counted row by row, as in `azero_jax.engines.random_bits`."""
-    r = s.registers
-    fill = make_fill(s.real, len(s.value()), 1 if op.output == ops.SCALAR else r.block)
-    columns = r.features if op.output == ops.MATRIX else 1
-    rows = r.length(op.output) // columns
-    start, is_gaussian = r.start(op.output), op.family is Family.GAUSSIAN
+    """Numbers lie as their places are counted in `azero_jax.engines.random_bits`: a matrix column by column."""
+    start, length = s.registers.start(op.output), s.registers.length(op.output)
+    fill, is_gaussian = make_fill(s.real, len(s.value()), length), op.family is Family.GAUSSIAN
 
     @wp.func(inline=True)
     def random_set(registers: Any, blocks: Any, constants: Any, slot: int, a: int, b: int, o: int, draw: Draw):
         x = constants[2 * slot]
         y = constants[2 * slot + 1]
-        k = start + o * columns * rows
-        fill(registers.ptr, k, rows, columns, is_gaussian, a, x, y, draw)
+        fill(registers.ptr, start + o * length, length, is_gaussian, a, x, y, draw)
 
     return random_set
 
