@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.engines.checks import check_examples, check_ops, check_order, check_tasks
-from azero_jax.engines.outcome import NOT_RUN, Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
+from azero_jax.engines.outcome import NO_ERROR, NOT_RUN, Memory, Outcome, RawOutcome, fitness_of_loss, zero_memory
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language.program import Programs
 from azero_jax.language.space import SearchSpace
@@ -188,7 +188,7 @@ class Engine(abc.ABC):
         shape = (len(programs), len(self.tasks))
         recorded = (min(train, self.tasks.train_examples) + valid) * record
         nothing, no_steps = np.zeros(shape, np.int8), np.zeros(shape, np.int32)
-        errors = np.full((shape[0], recorded, shape[1]), -1, self._dtype)
+        errors = np.full((shape[0], recorded, shape[1]), NO_ERROR, self._dtype)
         return RawOutcome(np.full(shape, np.nan, self._dtype), nothing, nothing, no_steps, errors)
 
     def _check(self, programs: Programs, examples: tuple[int, int] | None) -> tuple[int, int]:

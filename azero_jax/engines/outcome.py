@@ -10,6 +10,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
 NOT_RUN: Final = -2.0  # fitness of a program that was not run, because patience was over
+NO_ERROR: Final = -1.0  # an absolute error that a run did not come to
 Reals = NDArray[np.float32 | np.float64]  # in the precision of the settings
 
 

@@ -16,7 +16,7 @@ from jax import lax
 from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.engines.base import Engine, count_compilations
-from azero_jax.engines.outcome import Memory, RawOutcome, Stop, StopReason
+from azero_jax.engines.outcome import NO_ERROR, Memory, RawOutcome, Stop, StopReason
 from azero_jax.engines.random_bits import random_words
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language import ops
@@ -164,7 +164,7 @@ class ReferenceEngine(Engine):
             limits = Limits(
                 train=jnp.int32(train),
                 valid=jnp.int32(valid),
-                max_abs_error=jnp.asarray(self.settings.max_abs_error, self._dtype),
+                max_abs_error=jnp.asarray(self.settings.error_limit),
                 seed=jnp.uint32(self.settings.seed),
                 leaves_last_validation_out=jnp.array(leaves_last_validation_out),
             )
@@ -200,6 +200,8 @@ def run(
 
     def execute(function: int, registers: Registers, step: jax.Array) -> Registers:
         first = space.offsets[function]
+        if space.max_sizes[function] == 0:
+            return registers
 
         def instruction(slot: jax.Array, registers: Registers) -> Registers:
             return _execute_instruction(space.ops, jax.tree.map(lambda field: field[slot], code), draw, registers)
@@ -235,7 +237,7 @@ def run(
         valid = jnp.where((epoch == last_epoch) & limits.leaves_last_validation_out, 0, limits.valid)
         is_used = jnp.where(is_training, epoch * train_examples + place < limits.train, place - train_examples < valid)
         goes_on = is_used & state.valid & (epoch <= last_epoch)
-        return _choose(goes_on, new, state), jnp.where(goes_on & passed, error, -1)
+        return _choose(goes_on, new, state), jnp.where(goes_on & passed, error, NO_ERROR)
 
     def one_epoch(state: State, epoch: jax.Array) -> tuple[State, jax.Array]:
         state = state._replace(valid=state.training, epoch_loss=jnp.zeros_like(state.loss))

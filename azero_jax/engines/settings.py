@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Final
 
+import numpy as np
+
 AUTOMATIC: Final = ("warp", "xla")  # in the order in which "auto" tries them
 ENGINES: Final = (*AUTOMATIC, "pallas", "reference")
 
@@ -36,6 +38,12 @@ class RunSettings:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}; it must be at least 1")
+
+    @property
+    def error_limit(self) -> np.floating:
+        """`max_abs_error` in the precision of the run; infinite beyond its range."""
+        with np.errstate(over="ignore"):
+            return np.dtype(self.precision).type(self.max_abs_error)
 
 
 @dataclasses.dataclass(frozen=True)

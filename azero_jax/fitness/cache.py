@@ -63,7 +63,7 @@ class FitnessCache:
     Attributes:
       capacity: most entries; 0 keeps nothing.
       forget_every: an entry is deleted at its n-th sighting, after its value was given (0: never). The entry's own
-        insertion counts as the first sighting, as in the original's FEC cache.
+        insertion counts as the first sighting, as in the original's FEC cache, and does not delete it.
     """
 
     def __init__(self, capacity: int, forget_every: int = 0, key_words: int = 0) -> None:

@@ -26,10 +26,12 @@ def hash_errors(errors: NDArray, decimals: int | None = None) -> NDArray[np.uint
 
     Args:
       errors: `[N, K, T]` float32 or float64.
-      decimals: round to so many decimals first; None hashes the exact values.
+      decimals: round to so many decimals first, those that are not too large for it; None hashes the exact values.
     """
     if decimals is not None:
-        errors = np.round(errors, decimals)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounded = np.round(errors.astype(np.float64), decimals)
+        errors = np.where(np.isfinite(rounded), rounded, errors)
     flat = np.ascontiguousarray(errors.reshape(len(errors), -1))
     words = flat.view(np.uint32 if flat.dtype == np.float32 else np.uint64)
     infinity = flat.dtype.type(np.inf).view(words.dtype)

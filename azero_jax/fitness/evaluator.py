@@ -238,10 +238,12 @@ class Evaluator:
     def close(self, *, wait: bool = True) -> None:
         """Drops what is on its way and ends the other thread, when nobody will take any more fitness.
 
-        `wait`: for what that thread is running just now.
+        `wait`: for what that thread is running just now; only then the engines that are its own are given back.
         """
         if self._thread is not None:
             self._thread.shutdown(wait=wait, cancel_futures=True)
+        if wait:
+            self.runs.close()
         for evaluation in self._on_their_way:  # which know their evaluator: the circle would keep the caches in memory
             evaluation.waiting = None
         self._on_their_way.clear()

@@ -21,7 +21,7 @@ class EvaluatorSettings:
       fec_train_examples: training examples of its probe.
       fec_valid_examples: validation examples of its probe.
       fec_decimals: decimals to which the probe's errors are rounded before they are compared; None compares exactly.
-      fec_forget_every: a behaviour is evaluated anew at every n-th sighting; 0 never.
+      fec_forget_every: a behaviour is evaluated anew at every n-th sighting; 0 never, and 1 is like 2.
       hurdle_examples: share of the examples at each hurdle, ascending, in (0, 1]; empty switches hurdles off.
       hurdle_tasks: share of the tasks at each hurdle, not descending, in (0, 1]; empty means all tasks at each.
       hurdle_percentile: of the unique fitnesses seen at a hurdle, which a candidate must reach.

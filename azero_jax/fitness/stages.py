@@ -105,6 +105,12 @@ class StagedRuns:
             self._behaviours.fill(unknown, found, fitness)
         return fitness
 
+    def close(self) -> None:
+        """Gives back the engines of hurdles with fewer tasks."""
+        for stage in self._stages:
+            if stage.engine is not self._engine:
+                stage.engine.close()
+
     def warm_up(self, programs: Programs) -> None:
         """Runs some programs through every stage, so that nothing is left to compile."""
         if self._settings.fec_size > 0:
@@ -144,6 +150,9 @@ class StagedRuns:
         """
         fitness = np.zeros(len(chosen))
         running = np.arange(len(chosen))
+        tasks = self._engine.tasks
+        everything = (tasks.train_examples * self._engine.settings.epochs, tasks.valid_examples)
+        is_complete = False
         for index, stage in enumerate(self._stages):
             if len(running) == 0:
                 return fitness
@@ -153,6 +162,7 @@ class StagedRuns:
                 else:
                     reached = self._run(stage.engine, programs, chosen[running], parts, stage.examples)
             fitness[running] = reached
+            is_complete = stage.engine is self._engine and stage.examples == everything
             passed = np.empty(len(running), np.bool_)
             for part, _, rows in _cut(parts, chosen[running]):
                 passed[rows] = stage.hurdle.passes(reached[rows])
@@ -161,6 +171,8 @@ class StagedRuns:
         if len(running):
             for part, _, rows in _cut(parts, chosen[running]):
                 part.counters.run_in_full += rows.stop - rows.start
+            if is_complete:
+                return fitness
             with self.timings.phase("run in full"):
                 fitness[running] = self._run(self._engine, programs, chosen[running], parts, None)
         return fitness

@@ -95,10 +95,13 @@ class Arena:
         evolution = Evolution(self.space, evaluator, tiny, np.random.default_rng(0), metric=metric)
         evolution.step()
         evaluator.warm_up(evolution.programs)
+        evaluator.close()
         self._judge.fitness(evolution.programs)
         prune(evolution.programs, self.space, metric)
         if self.config.tasks.of_data:  # whose unseen tasks are of another number, which may need another kernel
-            final_judge(self.config, self._task_sets, self.space).fitness(evolution.programs)
+            judge = final_judge(self.config, self._task_sets, self.space)
+            judge.fitness(evolution.programs)
+            judge.engine.close()
         return time.perf_counter() - start
 
     def select_fitness(self, programs: Programs) -> NDArray[np.float64]:

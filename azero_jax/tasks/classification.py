@@ -88,9 +88,6 @@ def stack_tasks(
 ) -> Tasks:
     """Tasks from each one's training features and labels, and the features and labels that it is judged by."""
     train_features, train_labels, valid_features, valid_labels = map(stack, zip(*made, strict=True))
-    if metric.is_one_hot and train_labels.ndim == 2:  # as many rows as features would be taken for one-hot labels
-        one_hot = np.eye(train_features.shape[2])
-        train_labels, valid_labels = (one_hot[labels.astype(int)] for labels in (train_labels, valid_labels))
     return make_tasks(train_features, train_labels, valid_features, valid_labels, metric)
 
 

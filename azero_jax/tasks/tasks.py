@@ -81,7 +81,7 @@ def make_tasks(
 
     Args:
       train_features: `[T, N, F]`, or `[N, F]` for one task.
-      train_labels: `[T, N]` or `[N]`; class numbers or one-hot (last axis F) for MULTICLASS_ACCURACY.
+      train_labels: `[T, N]` or `[N]`; for MULTICLASS_ACCURACY class numbers, or one-hot in the shape of the features.
       valid_features: `[T, V, F]` or `[V, F]`.
       valid_labels: `[T, V]` or `[V]`, like the training labels.
       metric: how predictions are judged.
@@ -103,7 +103,8 @@ def make_tasks(
     }
     features = arrays["train_features"].shape[2]
     for name, labels in (("train_labels", train_labels), ("valid_labels", valid_labels)):
-        arrays[name] = _read_labels(labels, name, metric, features, arrays[name.replace("labels", "features")].shape)
+        given = {"train_labels": train_features, "valid_labels": valid_features}[name]
+        arrays[name] = _read_labels(labels, name, metric, features, np.ndim(given))
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -124,18 +125,18 @@ def _with_task_axis(values: ArrayLike, name: str, rank: int) -> NDArray[np.float
     return array
 
 
-def _read_labels(
-    values: ArrayLike, name: str, metric: Metric, features: int, expected: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Labels `[T, N]`, or one-hot `[T, N, F]` for MULTICLASS_ACCURACY."""
+def _read_labels(values: ArrayLike, name: str, metric: Metric, features: int, axes: int) -> NDArray[np.float64]:
+    """Labels `[T, N]`, or one-hot `[T, N, F]` for MULTICLASS_ACCURACY; labels of as many `axes` as the features are."""
     if not metric.is_one_hot:
         labels = _with_task_axis(values, name, 2)
         if metric is Metric.ACCURACY and not np.isin(labels, (0, 1)).all():
             raise ValueError(f"{name} must be 0 or 1 for the metric {metric}")
         return labels
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape[-1:] == (features,) and array.ndim in (len(expected), len(expected) - 1):
-        return array if array.ndim == len(expected) else array[None]
+    if np.ndim(values) == axes:
+        one_hot = _with_task_axis(values, name, 3)
+        if not np.isin(one_hot, (0, 1)).all() or not (one_hot.sum(axis=2) == 1).all():
+            raise ValueError(f"{name} must be class numbers, or one-hot: a 1 for the class and 0 for all others")
+        return one_hot
     classes = _with_task_axis(values, name, 2)
     if not (np.isin(classes, np.arange(features))).all():
         raise ValueError(f"{name} must be class numbers from 0 to {features - 1} (the number of features less one)")

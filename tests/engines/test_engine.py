@@ -249,6 +249,36 @@ def test_nan_logits_stop_training_and_count_as_the_first_class_in_validation(eng
     assert_allclose(outcome.fitness[0, 0], 0.25)  # one label in four is the first class
 
 
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_a_stopped_run_leaves_its_memory_as_it_was(engine_name: str) -> None:
+    generator = np.random.default_rng(1)
+    x, y = generator.standard_normal((4, 40, 4)), generator.integers(4, size=(4, 40))
+    tasks = make_tasks(x[:, :30], y[:, :30], x[:, 30:], y[:, 30:], Metric.MULTICLASS_ACCURACY)
+    engine = ENGINES[engine_name](SMALL_SPACE, tasks, RunSettings(max_abs_error=0.9))
+    program = parse_program(CLASSES, SMALL_SPACE)
+    outcome, (_, whole) = engine.evaluate(program), engine.trace(program)
+    steps = outcome.train_steps[0]
+    assert ((outcome.stop[0] == Stop.TRAIN) & (steps < 29)).any()
+    for task in np.flatnonzero(outcome.stop[0] == Stop.TRAIN):
+        _, cut = engine.trace(program, examples=(int(steps[task]), 10))
+        for actual, expected in zip(whole, cut, strict=True):
+            assert_array_equal(actual[0, task], expected[0, task])
+
+
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_a_space_may_have_no_room_for_instructions(engine_name: str) -> None:
+    space = make_space(**SIZES | {"setup": 0, "predict": 0, "learn": 0}, allowed=FEW_OPS)
+    outcome = ENGINES[engine_name](space, TASKS).evaluate(empty_programs(2, space))
+    expected = 1 - 2 / np.pi * np.arctan(np.sqrt((TASKS.valid_labels**2).mean(axis=1)))
+    assert_allclose(outcome.fitness, np.stack([expected, expected]), rtol=1e-5)
+
+
+def test_an_error_limit_beyond_float32_is_none() -> None:
+    with warnings.catch_warnings(action="error"):
+        assert RunSettings(max_abs_error=1e300).error_limit == np.inf
+        assert RunSettings(max_abs_error=1e300, precision="float64").error_limit == 1e300
+
+
 def test_wrong_sizes_are_refused_in_one_line() -> None:
     other = linear_tasks(tasks=1, features=8, train_examples=10, valid_examples=5, seed=0)
     for make_engine in ENGINES.values():

@@ -35,6 +35,12 @@ def test_a_cpu_has_the_forms_that_were_measured_on_it() -> None:
     assert choose_form(full_space(), 10, 4096, cpu, 4) == Branch()
 
 
+def test_a_cpu_runs_no_more_programs_side_by_side_than_there_are() -> None:
+    cpu = jax.devices("cpu")[0]
+    assert choose_form(DEMO, 10, 40, cpu, 4) == Select(64)
+    assert choose_form(DEMO, 10, 1, cpu, 4) == Branch()
+
+
 @pytest.mark.parametrize("platform", ["tpu", "gpu", "cuda", "rocm"])
 def test_an_accelerator_takes_the_whole_batch_of_small_programs_at_once(platform: str) -> None:
     device: Any = Described(platform, 16 * GIGABYTE)

@@ -266,6 +266,28 @@ def test_a_hurdle_takes_the_probe_s_fitness_where_it_wants_the_same_examples() -
     assert shared.counters.train_steps < alone.counters.train_steps
 
 
+def test_a_hurdle_of_all_examples_is_not_run_twice() -> None:
+    programs = some_programs(DEMO, 50, seed=5)
+    twice, once = evaluator(dataclasses.replace(OFF, hurdle_examples=(1.0,), hurdle_percentile=0.0)), evaluator(OFF)
+    assert np.array_equal(twice.evaluate(programs), once.evaluate(programs))
+    assert twice.counters.train_steps == once.counters.train_steps
+    assert twice.counters.run_in_full == 50
+
+
+def test_engines_of_hurdles_are_given_back() -> None:
+    closed: list[int] = []
+
+    class Closing(XlaEngine):
+        def close(self) -> None:
+            closed.append(len(self.tasks))
+            super().close()
+
+    settings = dataclasses.replace(OFF, hurdle_examples=(0.5,), hurdle_tasks=(0.4,))
+    engine = Closing(DEMO, TASKS, RunSettings(batch_size=256))
+    Evaluator(engine, settings, lambda part: Closing(DEMO, part, RunSettings(batch_size=256))).close()
+    assert closed == [1]
+
+
 class TestHurdle:
     def test_everything_passes_before_anything_is_seen(self) -> None:
         assert Hurdle(75, 10).passes(np.zeros(5)).all()
@@ -397,6 +419,15 @@ class TestConstantPredictors:
         assert with_constants.counters.constant_predictors == 4
         assert with_constants.counters.run_in_full == 1
 
+    @pytest.mark.parametrize("precision", ["float32", "float64"])
+    @pytest.mark.parametrize("valid", [7, 15, 20])
+    def test_an_accuracy_is_the_engine_s_to_the_last_bit(self, precision: str, valid: int) -> None:
+        x, y = np.ones((2, 40, 4)), np.random.default_rng(0).integers(2, size=(2, 40))
+        tasks = make_tasks(x[:, :20], y[:, :20], x[:, 20 : 20 + valid], y[:, 20 : 20 + valid], "accuracy")
+        engine = XlaEngine(DEMO, tasks, RunSettings(precision=precision))
+        expected = engine.evaluate(parse_program("def Predict():\n s1 = -0.5\n", DEMO)).fitness
+        assert np.array_equal(ConstantFitness(tasks, precision, 100.0)(np.array([-0.5])), expected)
+
     def test_a_number_beyond_the_precision_fails(self) -> None:
         assert (ConstantFitness(TASKS, "float32", 100.0)(np.array([1e300])) == 0).all()
 
@@ -439,6 +470,13 @@ class TestFunctionalEquivalence:
         errors = np.array([[[0.12345678]], [[0.12345679]]])
         assert len(set(hash_errors(errors).tolist())) == 2
         assert len(set(hash_errors(errors, decimals=6).tolist())) == 1
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e30])
+    @pytest.mark.parametrize("decimals", [9, 38, 39, 100])
+    def test_errors_too_large_to_be_rounded_stay_as_they_are(self, dtype: str, scale: float, decimals: int) -> None:
+        errors = (self.errors() * scale).astype(dtype)
+        assert len(set(hash_errors(errors, decimals=decimals).tolist())) == 4
 
     def test_programs_that_behave_alike_are_run_once(self) -> None:
         fitness = evaluator(dataclasses.replace(OFF, fec_size=100))

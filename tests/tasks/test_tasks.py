@@ -85,13 +85,26 @@ def test_class_numbers_become_one_hot_labels() -> None:
     assert (tasks.train_labels.argmax(-1) == np.arange(20) % 3).all()
 
 
+@pytest.mark.parametrize("features", [1, 5, 12])
+def test_as_many_examples_as_features_are_no_one_hot_labels(features: int) -> None:
+    x, classes = np.zeros((2, 12, features)), np.zeros((2, 12), int)
+    made = make_tasks(x, classes, x[:, :features], classes[:, :features], "multiclass_accuracy")
+    assert made.valid_labels.shape == (2, features, features)
+    assert (made.valid_labels[..., 0] == 1).all()
+    again = make_tasks(x, made.train_labels, x[:, :features], made.valid_labels, "multiclass_accuracy")
+    assert (again.valid_labels == made.valid_labels).all()
+
+
 X, Y = np.zeros((20, 4)), np.zeros(20)
+ONE_HOT = np.eye(4)[np.arange(20) % 4]
 NAN = np.where(np.arange(80).reshape(20, 4) == 9, np.nan, 0.0)
 
 
 @pytest.mark.parametrize(
     ("arrays", "metric", "message"),
     [
+        ((X, 0.8 * ONE_HOT, X, ONE_HOT), "multiclass_accuracy", "train_labels must be class numbers, or one-hot"),
+        ((X, ONE_HOT, X, ONE_HOT + ONE_HOT[::-1]), "multiclass_accuracy", "valid_labels must be class numbers"),
         ((X, Y[:19], X, Y), "rms_error", "train_labels has shape (1, 19); to fit train_features it must be (1, 20)"),
         ((X, Y, X[:, :3], Y), "rms_error", "valid_features has shape (1, 20, 3)"),
         ((X, Y, X, Y[:5]), "rms_error", "valid_labels has shape (1, 5)"),

@@ -138,7 +138,7 @@ class PallasEngine(Engine):
 
     def _limits(self, blocks: int) -> Limits:
         call = np.array([blocks, self.settings.seed], np.uint32).view(np.int32)
-        return Limits(jnp.asarray(call), jnp.asarray([self.settings.max_abs_error], self._dtype))
+        return Limits(jnp.asarray(call), jnp.asarray(self.settings.error_limit)[None])
 
 
 def _check_platform(platform: str, device: str, precision: str) -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 
-from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.engines.outcome import NO_ERROR, Stop, StopReason
 from azero_jax.engines.pallas.arithmetic import largest, position_of_largest, softmax
 from azero_jax.engines.pallas.instructions import Draw, Group, run_group
 from azero_jax.engines.pallas.plan import Plan
@@ -154,7 +154,9 @@ class Kernel:
 
     def _clear_errors(self) -> None:
         def clear(position: Any) -> None:
-            self.outputs.errors[0, 0, position] = jnp.full((self.plan.tasks, *self.plan.lanes), -1, self.plan.dtype)
+            self.outputs.errors[0, 0, position] = jnp.full(
+                (self.plan.tasks, *self.plan.lanes), NO_ERROR, self.plan.dtype
+            )
 
         repeat(self.plan.positions, clear)
 

@@ -131,7 +131,7 @@ class XlaEngine(Engine):
         return Limits(
             train=jnp.int32(train),
             valid=jnp.int32(valid),
-            max_abs_error=jnp.asarray(self.settings.max_abs_error, self._dtype),
+            max_abs_error=jnp.asarray(self.settings.error_limit),
             seed=jnp.uint32(self.settings.seed),
         )
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.engines.outcome import NO_ERROR, Stop, StopReason
 from azero_jax.engines.xla.forms import Form
 from azero_jax.engines.xla.groups import function_ops
 from azero_jax.engines.xla.step import Draw, Registers, zero_registers
@@ -129,7 +129,7 @@ def run(
         steps=jnp.zeros(lanes, jnp.int32),
         loss=jnp.zeros(lanes, machine.dtype),
         best=jnp.full(lanes, jnp.inf, machine.dtype),
-        errors=jnp.full((sum(machine.recorded), *lanes), -1, machine.dtype),
+        errors=jnp.full((sum(machine.recorded), *lanes), NO_ERROR, machine.dtype),
     )
     last = -(-limits.train // context.train_examples) - 1
 
@@ -232,6 +232,8 @@ def _run_example(
         # A later epoch's training goes on with the memory that a stopped validation left.
         predicted = _select(state.valid, predicted, state.registers)
     registers, error, loss = _judge(metric, predicted, label, is_training)
+    if context.machine.exact_memory:
+        registers = _select(state.valid, registers, predicted)
     row = jnp.where(is_training, position, context.machine.recorded[0] + position - train_count)
     first_epoch = epoch == 0
     stop = jnp.where(is_training, jnp.where(first_epoch, Stop.TRAIN, Stop.LATER_TRAIN), Stop.VALID)

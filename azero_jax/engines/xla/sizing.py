@@ -40,7 +40,7 @@ def choose_form(space: SearchSpace, tasks: int, batch: int, device: jax.Device, 
       itemsize: bytes of a number.
     """
     if device.platform == "cpu":
-        return _choose_on_cpu(space, tasks)
+        return _choose_on_cpu(space, tasks, batch)
     return Grouped(grouped_block(space, tasks, batch, itemsize, device_memory(device)))
 
 
@@ -75,10 +75,12 @@ def grouped_block(space: SearchSpace, tasks: int, batch: int, itemsize: int, mem
     return max(1, fitting)
 
 
-def _choose_on_cpu(space: SearchSpace, tasks: int) -> Form:
-    """One program at a time where running every op would cost too much, else as many as fit the caches."""
+def _choose_on_cpu(space: SearchSpace, tasks: int, batch: int) -> Form:
+    """One program at a time where running every op would cost too much, else as many as fit the caches or there are."""
     kinds = (ops.OPS[number].inputs + ops.OPS[number].output for number in space.ops)
     if sum(space.features ** max(ops.RANKS[kind] for kind in touched) for touched in kinds) > SELECT_ELEMENTS:
         return Branch()
     multiple = LANES_MULTIPLE // math.gcd(LANES_MULTIPLE, tasks)
-    return Select(multiple * max(1, TARGET_LANES // (tasks * multiple)))
+    if batch < multiple:  # which would run for nothing
+        return Branch()
+    return Select(multiple * max(1, min(TARGET_LANES // (tasks * multiple), -(-batch // multiple))))

@@ -249,11 +249,12 @@ def make_kernel(spec: KernelSpec, loop: Any = None) -> Any:
         loss[thread] = best
         restore_denormals(denormals)
 
+    flags = wp.config.cpu_compiler_flags
     options = {
         "enable_backward": False,
         "fast_math": False,
         "fuse_fp": False,  # no fused multiply-add: a st.dev. of equal numbers is 0 or NaN as in the original
         "max_unroll": MAX_UNROLL,
-        "cpu_compiler_flags": f"{wp.config.cpu_compiler_flags or '-march=native'} {WIDE_VECTORS}",
+        "cpu_compiler_flags": f"{'-march=native' if flags is None else flags} {WIDE_VECTORS}",
     }
     return wp.kernel(interpret, module="unique", module_options=options)

@@ -4,13 +4,12 @@ from typing import Any, Final
 
 import warp as wp
 
-from azero_jax.engines.outcome import Stop, StopReason
+from azero_jax.engines.outcome import NO_ERROR, Stop, StopReason
 from azero_jax.engines.warp.kernel.storage import Lot, real_type, run_index
 from azero_jax.engines.warp.spec import AFTER_TRAINING, STATE_SIZE, STOP_BITS, TRAINING, VALIDATING, KernelSpec
 
 STOP_VALID: Final = int(Stop.VALID)  # constants of the compiled code
 REASON_NAN: Final = int(StopReason.NAN) << STOP_BITS
-NOT_RUN: Final = -1.0  # an error that was not reached
 REASON_MAX_ABS_ERROR: Final = int(StopReason.MAX_ABS_ERROR) << STOP_BITS
 
 
@@ -161,14 +160,14 @@ def make_store_memory(spec: KernelSpec) -> Any:
 
 
 def make_store_errors(spec: KernelSpec) -> Any:
-    """A Warp function that records the errors of an example: those of the lanes that are active, of others NOT_RUN."""
+    """A Warp function that records the errors of an example: those of the lanes that are active, of others NO_ERROR."""
     lanes, real = spec.lanes, real_type(spec)
 
     @wp.func
     def store_errors(error: Any, active: Any, errors: Any, example: int, lot: Lot, groups: int):
         r = type(error)()
         for lane in range(lanes):
-            r[lane] = wp.where(active[lane] > real(0.0), error[lane], real(NOT_RUN))
+            r[lane] = wp.where(active[lane] > real(0.0), error[lane], real(NO_ERROR))
         errors[(lot.program * lot.examples + example) * groups + lot.group] = r
 
     return store_errors
