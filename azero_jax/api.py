@@ -55,7 +55,7 @@ def search(
       tasks: the tasks themselves, such as `FixedTasks(search, select, final)`; None draws them as the configuration
         says.
       start_from: texts of programs to start from instead of random ones.
-      out: a new folder in which the run is recorded; None records nothing.
+      out: a new or empty folder in which the run is recorded; None records nothing.
       resume: the folder of a run that is to go on. `config` may then have another budget or output, or another engine;
         `tasks` must be those that the run began with.
       report: is told how far the search has come, about every `report_seconds`.

@@ -10,6 +10,7 @@ try:
 except ImportError:  # Windows, where nothing keeps two searches out of one folder
     fcntl = None  # type: ignore[assignment]
 
+LOCK_FILE: Final = "lock"
 TEMPORARY_SUFFIX: Final = ".tmp"
 
 
@@ -60,16 +61,13 @@ class FolderLock:
           OSError: the folder cannot be written to.
         """
         self.problem = ""
-        self._file = (folder / "lock").open("a+")
+        self._file = (folder / LOCK_FILE).open("a+")
         try:
             if fcntl is not None:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = lock_holder(folder)
             self._file.close()
-            raise ValueError(
-                f"run directory {folder} is in use by process {holder}; wait for it to end, or choose another"
-            ) from None
+            raise folder_in_use(folder, lock_holder(folder)) from None
         except OSError as error:
             self.problem = error.strerror or str(error)
         self._file.truncate(0)
@@ -82,16 +80,22 @@ class FolderLock:
         self._file.close()
 
 
+def folder_in_use(folder: Path, holder: int | None) -> ValueError:
+    """What to raise where another process, `holder`, has the lock of a folder."""
+    return ValueError(f"run directory {folder} is in use by process {holder}; wait for it to end, or choose another")
+
+
 def lock_holder(folder: Path) -> int | None:
     """The id of the process that has locked the folder, None if none has."""
     if fcntl is None:
         return None
     try:
-        with (folder / "lock").open() as file:
+        with (folder / LOCK_FILE).open(errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(file.read() or -1)
+                text = file.read()
+                return int(text) if text.isdecimal() else -1  # not written yet
     except OSError:
         pass
     return None

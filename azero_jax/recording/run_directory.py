@@ -21,10 +21,11 @@ import numpy as np
 
 from azero_jax.config.file import format_config, read_config
 from azero_jax.config.tree import Config, OutputConfig
+from azero_jax.process.messages import listed
 from azero_jax.process.state import State
 from azero_jax.recording.checkpoint import read_latest, remove_leftovers, write_checkpoint
 from azero_jax.recording.environment import describe_environment
-from azero_jax.recording.files import FolderLock, write_atomically
+from azero_jax.recording.files import LOCK_FILE, FolderLock, folder_in_use, lock_holder, write_atomically
 from azero_jax.recording.json_lines import JsonLines
 from azero_jax.recording.scalars import TensorBoardScalars
 
@@ -38,6 +39,7 @@ FRONT_FILE: Final = "front.json"
 RESULT_FILE: Final = "result.json"
 CHECKPOINTS: Final = "checkpoints"
 
+_MADE_AT_ONCE: Final = (LOCK_FILE, METRICS_FILE, EVENTS_FILE, CHECKPOINTS)
 _SIZES: Final = ("metrics_bytes", "events_bytes")  # in a checkpoint: where the logs stood
 
 
@@ -63,23 +65,23 @@ class RunDirectory:
           resume: whether it holds a run (see `read_run_config`) that is to go on.
 
         Raises:
-          ValueError: it cannot be written to, is in use, or holds a run already and `resume` is false.
+          ValueError: it cannot be written to, is in use, or holds anything and `resume` is false.
         """
         self.path, self._output, self._identity, self._warn = path, output, identity, warn
         self._failing: set[str] = set()
         self._scalars: TensorBoardScalars | None = None
         try:
+            if not resume:
+                _check_is_new(path)
             (path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(path)
             if self._lock.problem:
                 warn(f"run directory {path} is not locked ({self._lock.problem}); see that no other search uses it")
             try:
-                if not resume and (path / CONFIG_FILE).exists():
-                    raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")
                 remove_leftovers(path / CHECKPOINTS)
                 self._metrics = JsonLines(path / METRICS_FILE)
                 self._events = JsonLines(path / EVENTS_FILE)
-            except (OSError, ValueError):
+            except OSError:
                 self._lock.release()
                 raise
         except OSError as error:
@@ -179,6 +181,32 @@ class RunDirectory:
             self._failing.add(what)
         else:
             self._failing.discard(what)
+
+
+def _check_is_new(path: Path) -> None:
+    """Checks that a run in this folder would overwrite nothing.
+
+    Raises:
+      ValueError: it holds something, or another search is about to begin in it.
+      OSError: it cannot be read.
+    """
+    holder = lock_holder(path)
+    if holder is not None:
+        raise folder_in_use(path, holder)
+    if (path / CONFIG_FILE).exists():
+        raise ValueError(f"run directory {path} holds a run already; --resume {path} goes on with it")
+    held = sorted(entry.name for entry in path.iterdir() if not _is_unused(entry)) if path.exists() else []
+    if held:
+        raise ValueError(
+            f"run directory {path} is not empty, it holds {listed(held, 4)}; name a new or an empty folder"
+        )
+
+
+def _is_unused(entry: Path) -> bool:
+    """Whether that is an empty file or folder such as a search leaves that was refused before it began."""
+    if entry.name not in _MADE_AT_ONCE:
+        return False
+    return not any(entry.iterdir()) if entry.is_dir() else not entry.stat().st_size
 
 
 def _write_json(path: Path, value: Any) -> None:

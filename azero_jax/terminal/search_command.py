@@ -55,7 +55,7 @@ def make_command() -> click.Command:
         file(["--config"], help="Settings from a TOML file."),
         file(["--start-from"], multiple=True, help=f"{program} to start from instead of random ones; may be repeated."),
         click.Option(["--name"], help=f"Record the run in {RUNS}/NAME."),
-        folder(["--out"], help="Record the run in this new folder."),
+        folder(["--out"], help="Record the run in this new or empty folder."),
         folder(["--resume"], help="Go on with the run in this folder; its budget, output and engine may be changed."),
         folder(
             ["--list", "list_folder"],

@@ -104,6 +104,25 @@ def test_a_folder_that_holds_a_run_is_refused(run: tuple[Path, az.SearchResult])
         az.search(tiny(), out=path)
 
 
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "result.json", "lock", "checkpoints/mine.npz", "notes.txt", ".git/HEAD"]
+)
+def test_a_folder_that_holds_anything_is_refused_and_left_as_it_is(name: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    held = name.partition("/")[0]
+    with pytest.raises(ValueError, match=rf"mine is not empty, it holds {held}; name a new or an empty folder"):
+        az.search(tiny(), out=tmp_path / "mine")
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_a_folder_of_a_search_that_was_refused_can_be_named_again(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no program to start from"):
+        az.search(tiny(search__frozen=("predict",)), out=tmp_path / "run")
+    assert az.search(tiny(budget__max_candidates=100), out=tmp_path / "run").candidates > 0
+
+
 def test_a_folder_without_a_run_cannot_go_on(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no run to go on with \(config.toml is missing\)"):
         az.search(resume=tmp_path)
@@ -127,6 +146,14 @@ def test_a_folder_that_is_locked_is_refused_with_the_process(tmp_path: Path) -> 
 def test_the_lock_of_a_process_that_is_gone_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("999999999")
     FolderLock(tmp_path).release()
+
+
+def test_a_lock_of_something_else_has_no_process(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "lock").write_text("mine")
+    with (tmp_path / "lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert lock_holder(tmp_path) == -1
 
 
 def test_a_place_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
