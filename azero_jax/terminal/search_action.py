@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, cast
 
 from azero_jax.cluster.run import run
@@ -15,6 +16,7 @@ from azero_jax.explain.report import report_run
 from azero_jax.judge.comparison import COMPARISON_SECONDS, Comparison, compare_with_linear
 from azero_jax.language.space import SearchSpace
 from azero_jax.language.text import parse_program
+from azero_jax.process.messages import one_line
 from azero_jax.process.patience import Patience
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.result import SearchResult
@@ -27,7 +29,7 @@ from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import given_settings
 from azero_jax.terminal.runs import show_run, show_runs
-from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, read_program
+from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, is_refusal, read_program
 
 
 def run_search(
@@ -81,10 +83,11 @@ def run_search(
         if resolved.tasks.of_data and result.stopped_by not in EXIT_CODES:
             comparison = _compare(result, task_sets, resolved, display)
             values["baseline"] = comparison and comparison._asdict()
-        if with_report and result.run_directory is not None:
-            display.say(f"the report is {report_run(Path(result.run_directory), task_sets, display.say)}")
     if as_json:
         print(json.dumps(values), flush=True)
+    if with_report and result.run_directory is not None:
+        with stdout_kept_free(as_json):
+            _report(Path(result.run_directory), task_sets, display)
     return exit_code(result)
 
 
@@ -103,6 +106,21 @@ def _compare(result: SearchResult, task_sets: TaskSets, config: Config, display:
         return None
     display.show_comparison(result, cast(Comparison, comparison), unseen_name(config.tasks))
     return cast(Comparison, comparison)
+
+
+def _report(run_directory: Path, task_sets: TaskSets, display: Display) -> None:
+    """Explains the run; if that fails, or somebody stops it, the result stands all the same."""
+    display.say("explaining what was found (Ctrl-C leaves the report out)")
+    try:
+        display.say(f"the report is {report_run(run_directory, task_sets, display.say)}")
+    except KeyboardInterrupt:
+        display.say(
+            f"the report is left out, as asked; python -m azero_jax.explain {quote(str(run_directory))} makes it"
+        )
+    except (ValueError, OSError, MemoryError) as error:
+        if isinstance(error, ValueError) and not is_refusal(error):
+            raise
+        display.warn(one_line(f"the report is left out: {error or 'there is not enough memory'}"))
 
 
 def exit_code(result: SearchResult) -> int:

@@ -50,7 +50,7 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None) 
         print("stopped", file=sys.stderr)
         return getattr(error.__cause__, "exit_code", EXIT_CODES["interrupt"])
     except ValueError as error:
-        return _refuse(str(error)) if _is_refusal(error) else _bug(error)
+        return _refuse(str(error)) if is_refusal(error) else _bug(error)
     except MemoryError as error:
         return _refuse(f"there is not enough memory ({str(error) or 'nothing more is known'}); take less, or fewer")
     except BrokenPipeError:
@@ -64,7 +64,7 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None) 
         return _bug(error)
 
 
-def _is_refusal(error: ValueError) -> bool:
+def is_refusal(error: ValueError) -> bool:
     """Whether an error was raised by this package, for a person to read; not by a library in the depth of a bug."""
     if type(error).__module__.partition(".")[0] == __name__.partition(".")[0]:  # an error of this package's own kind
         return True

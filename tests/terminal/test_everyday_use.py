@@ -14,6 +14,7 @@ import azero_jax
 from azero_jax.engines.settings import ENGINES
 from azero_jax.process.messages import MAX_MESSAGE
 from azero_jax.process.patience import Patience
+from azero_jax.recording.overview import read_overview
 from azero_jax.terminal import evaluate_command, search_action, shell
 from azero_jax.terminal.search_command import main
 
@@ -130,6 +131,30 @@ def test_the_result_does_not_wait_for_the_comparison(how, tmp_path, monkeypatch,
     captured = capsys.readouterr()
     assert json.loads(captured.out)["baseline"] is None
     assert "the comparison is left out" in captured.err
+
+
+def _refuse(path, *arguments):
+    read_overview(path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("fail", "code", "said"),
+    [
+        (_fail_with(KeyboardInterrupt()), 1, "the report is left out, as asked; python -m azero_jax.explain"),
+        (_fail_with(OSError(28, "No space left on device")), 1, "No space left on device"),
+        (_refuse, 1, "the report is left out: run directory"),
+        (_fail_with(RuntimeError("a bug")), 70, "bug: RuntimeError"),
+    ],
+    ids=["interrupt", "full disk", "refusal", "bug"],
+)
+def test_the_result_does_not_wait_for_the_report(fail, code, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(search_action, "report_run", fail)
+    assert main([*QUICK, "--out", str(tmp_path / "run"), "--report", "--json"]) == code
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 1
+    assert "program" in json.loads(captured.out)
+    assert said in captured.err
 
 
 def run_python(*arguments, **environment):
