@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from azero_jax.explain.listing import Listing, prune, read_listing
 from azero_jax.explain.simplify import simplify
-from azero_jax.explain.subject import read_lines
 from azero_jax.language.grammar import Instruction
 from azero_jax.language.roles import Metric
 from azero_jax.protocol.result import SearchResult
 from azero_jax.recording.overview import read_overview
+from azero_jax.recording.reading import EVENT, read_lines
 from azero_jax.recording.run_directory import EVENTS_FILE, HALL_FILE
 
 INITIAL: Final = "initial program"
@@ -70,7 +70,7 @@ def lineage(run: str | os.PathLike[str] | SearchResult) -> tuple[LineageStep, ..
     hall = read_overview(path).hall_of_fame
     if not hall:
         raise ValueError(f"{path / HALL_FILE}: there is no best program")
-    return _make(read_lines(path / EVENTS_FILE), hall[0]["program"], f"run directory {path}")
+    return _make(read_lines(path / EVENTS_FILE, EVENT), hall[0]["program"], f"run directory {path}")
 
 
 def _make(events: list[dict[str, Any]], found: str, where: str) -> tuple[LineageStep, ...]:

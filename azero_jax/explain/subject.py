@@ -1,6 +1,5 @@
 """What is to be explained: a recorded run with its tasks, or any program with tasks that settings describe."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ from azero_jax.config.tree import Config
 from azero_jax.protocol.identity import search_identity
 from azero_jax.recording.checkpoint import read_latest
 from azero_jax.recording.overview import RunOverview, read_overview
+from azero_jax.recording.reading import EVENT, FINALIST, METRICS, RESULT, SESSION, read_lines, read_object, read_objects
 from azero_jax.recording.run_directory import (
     CHECKPOINTS,
     EVENTS_FILE,
@@ -67,14 +67,13 @@ def read_run(path: Path) -> Run:
       ValueError: there is none, it has no result yet, or a file is damaged.
     """
     overview = read_overview(path)
-    result = _read_json(path / RESULT_FILE)
+    result = read_object(path / RESULT_FILE, RESULT)
     if result is None:
         hint = "wait for it" if overview.state.startswith("running") else f"--resume {path} goes on with it"
         raise ValueError(f"run directory {path} has no result to explain: it is {overview.state}; {hint}")
-    if not isinstance(result, dict) or not {"program", "select_fitness", "final_fitness", "counters"} <= result.keys():
-        raise ValueError(f"{path / RESULT_FILE}: damaged, it is not the result of a search")
-    events, metrics, sessions = (read_lines(path / name) for name in (EVENTS_FILE, METRICS_FILE, SESSIONS_FILE))
-    front = _read_json(path / FRONT_FILE) or []
+    logs = {EVENTS_FILE: EVENT, METRICS_FILE: METRICS, SESSIONS_FILE: SESSION}
+    events, metrics, sessions = (read_lines(path / name, fields) for name, fields in logs.items())
+    front = read_objects(path / FRONT_FILE, FINALIST)
     return Run(path, read_run_config(path), overview, result, events, metrics, sessions, front)
 
 
@@ -93,28 +92,3 @@ def check_own_tasks(run: Run) -> None:
             f"run directory {run.path}: its tasks were made in Python and are not recorded; explain its program with"
             " --data, or call azero_jax.explain_run with tasks"
         )
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; none if there is no such file.
-
-    Raises:
-      ValueError: a line is not JSON.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_bytes().splitlines(keepends=True)
-    try:
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
-    except ValueError:
-        raise ValueError(f"{path}: damaged, a line is not JSON") from None
-
-
-def _read_json(path: Path) -> Any:
-    """What a file holds; None if there is none."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise ValueError(f"{path}: damaged, it is not JSON") from None

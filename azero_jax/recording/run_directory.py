@@ -27,6 +27,7 @@ from azero_jax.recording.checkpoint import read_latest, remove_leftovers, write_
 from azero_jax.recording.environment import describe_environment
 from azero_jax.recording.files import LOCK_FILE, FolderLock, folder_in_use, lock_holder, write_atomically
 from azero_jax.recording.json_lines import JsonLines
+from azero_jax.recording.reading import read_texts
 from azero_jax.recording.scalars import TensorBoardScalars
 
 CONFIG_FILE: Final = "config.toml"
@@ -230,9 +231,4 @@ def read_start_programs(path: Path) -> tuple[str, ...]:
     Raises:
       ValueError: the file that holds them is damaged.
     """
-    try:
-        return tuple(json.loads((path / START_FILE).read_bytes()))
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError):
-        raise ValueError(f"{path / START_FILE}: damaged, it is not a list of programs") from None
+    return read_texts(path / START_FILE)

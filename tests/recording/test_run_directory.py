@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import os
+import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -252,6 +254,51 @@ def test_a_run_that_is_going_on_is_shown_with_its_process(run: tuple[Path, az.Se
     lock = FolderLock(run[0])
     assert read_overview(run[0]).state == f"running (process {os.getpid()})"
     lock.release()
+
+
+DAMAGES = [
+    ("result.json", "", "it is not JSON"),
+    ("result.json", "[]", "it is not a JSON object"),
+    ("result.json", "null", "it is not a JSON object"),
+    ("result.json", '{"solved": true}', "its 'stopped_by' is missing or not what it should be"),
+    ("hall_of_fame.json", "", "it is not JSON"),
+    ("hall_of_fame.json", "{}", "it is not a list"),
+    ("hall_of_fame.json", "[{}]", "entry 1: its 'program' is missing"),
+    ("hall_of_fame.json", "[3]", "entry 1: it is not a JSON object"),
+    ("metrics.jsonl", "{bad\n", "the last line: it is not JSON"),
+    ("metrics.jsonl", '{"candidates": "3"}\n', "the last line: its 'candidates' is missing or not what it should be"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), DAMAGES)
+def test_a_damaged_run_is_refused_with_the_file_and_does_not_hide_others(
+    run: tuple[Path, az.SearchResult], name: str, text: str, said: str, tmp_path: Path
+) -> None:
+    shutil.copytree(run[0], tmp_path / "good")
+    damaged = Path(shutil.copytree(run[0], tmp_path / "bad")) / name
+    damaged.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"{damaged}: damaged, {said}")):
+        read_overview(damaged.parent)
+    states = {overview.path.name: overview.state for overview in list_runs(tmp_path)}
+    assert states == {"good": "not solved (max candidates)", "bad": "damaged"}
+
+
+@pytest.mark.parametrize("text", ["3", '"abc"', "[1]", "{", ""])
+def test_damaged_programs_to_start_from_are_refused_with_the_file(
+    run: tuple[Path, az.SearchResult], text: str, tmp_path: Path
+) -> None:
+    damaged = Path(shutil.copytree(run[0], tmp_path / "run")) / "start_from.json"
+    damaged.write_text(text)
+    with pytest.raises(ValueError, match=rf"{damaged}: damaged, it is not (JSON|a list of texts)"):
+        az.search(resume=damaged.parent)
+
+
+def test_a_file_that_cannot_be_read_is_said(run: tuple[Path, az.SearchResult], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run[0], tmp_path / "run"))
+    (folder / "result.json").unlink()
+    (folder / "result.json").mkdir()
+    with pytest.raises(ValueError, match=r"result.json: cannot be read: Is a directory"):
+        read_overview(folder)
 
 
 def test_scalars_for_tensorboard(tmp_path: Path) -> None:

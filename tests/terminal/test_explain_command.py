@@ -79,9 +79,21 @@ def test_a_run_without_a_result_is_refused(run: Path, capfd: pytest.CaptureFixtu
     assert "has no result to explain" in refusal(capfd, str(run))
 
 
-def test_damaged_files_are_refused(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (run / "result.json").write_text("{")
-    assert "result.json: damaged" in refusal(capfd, str(run))
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("result.json", "{", "it is not JSON"),
+        ("front.json", "[{}]", "entry 1: its 'program' is missing"),
+        ("events.jsonl", "[1]\n", "line 1: it is not a JSON object"),
+        ("metrics.jsonl", "{}\n", "the last line: its 'candidates' is missing"),
+        ("sessions.jsonl", "{}\n", "line 1: its 'python' is missing"),
+    ],
+)
+def test_damaged_files_are_refused(
+    name: str, text: str, said: str, run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (run / name).write_text(text)
+    assert f"{name}: damaged, {said}" in refusal(capfd, str(run))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
