@@ -4,7 +4,7 @@ import math
 import shlex
 import sys
 from collections.abc import Iterable
-from typing import Self
+from typing import Literal, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,6 +19,7 @@ from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import STOP_SIGNALS
 
 _PLAIN_SECONDS = 5.0  # between two lines where the output is no terminal
+_WIDEST = 100_000  # characters of a table that is no terminal's
 _GAP = 4  # characters between two programs side by side
 
 
@@ -101,12 +102,18 @@ def plain_console(*, to_stderr: bool = False) -> Console:
 
 
 def show_table(console: Console, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Shows a table without lines; a column whose title begins with ">" is aligned right."""
+    """Shows a table without lines; a column whose title begins with ">" is aligned right.
+
+    A terminal that is too narrow for it folds cells; a file or a pipe gets a line a row, however long.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in titles:
-        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left")
+        justify: Literal["left", "right"] = "right" if title.startswith(">") else "left"
+        table.add_column(title.removeprefix(">"), justify=justify, overflow="fold")
     for cells in rows:
         table.add_row(*map(Text, cells))
+    if not console.is_terminal:
+        table.width = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
     console.print(table)
 
 

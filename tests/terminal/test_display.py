@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,15 @@ import azero_jax as az
 from azero_jax.explain.sparkline import sparkline
 from azero_jax.fitness.counters import Counters
 from azero_jax.protocol.result import WorkerProgress
-from azero_jax.terminal.display import Display, counter_line, how_to_go_on, progress_line, show_programs, worker_lines
+from azero_jax.terminal.display import (
+    Display,
+    counter_line,
+    how_to_go_on,
+    progress_line,
+    show_programs,
+    show_table,
+    worker_lines,
+)
 
 PROGRESS = az.Progress(
     candidates=2_000_000,
@@ -109,3 +118,24 @@ def test_where_there_is_little_room_one_stands_below_the_other_and_no_line_of_co
     lines = shown(width)
     assert lines.index("the program that was found") < lines.index("as evolution left it")
     assert [line for line in lines if line and line[0] in "d "] == [*FOUND.splitlines(), *RAW.splitlines()]
+
+
+ROW = ("/a/long/path/of/a/run/" + "7" * 100, "not solved (max candidates)", "1,000", "2026-05-09 10:00:00")
+
+
+def table(*, is_terminal: bool) -> str:
+    console = Console(file=io.StringIO(), width=80, soft_wrap=True, force_terminal=is_terminal, color_system=None)
+    show_table(console, ("run", "state", ">candidates", "last change"), [ROW])
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_pipe_gets_a_table_with_a_line_a_row_and_nothing_cut_off() -> None:
+    _, line = table(is_terminal=False).splitlines()
+    assert re.split("  +", line.strip()) == list(ROW)
+
+
+def test_a_terminal_that_is_too_narrow_folds_cells_and_cuts_nothing_off() -> None:
+    text = table(is_terminal=True)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert text.count("7") == 100
