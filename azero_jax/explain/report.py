@@ -49,7 +49,8 @@ def write_report(explanation: Explanation, folder: Path) -> list[Path]:
     for drawing in drawings.values():
         files[f"{FIGURES}/{drawing.name}.svg"] = drawing.svg.encode()
         files[f"{FIGURES}/{drawing.name}.png"] = drawing.png
-    files[REPORT_FILE] = make_page(explanation, drawings, shown, animation).encode()
+    page = make_page(explanation, drawings, shown, animation)
+    files[REPORT_FILE] = page.encode(errors="backslashreplace")  # names of files may be no UTF-8
     try:
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

@@ -108,15 +108,16 @@ class RunDirectory:
           about: what else is to be known of this session.
 
         Raises:
-          ValueError: the files cannot be written.
+          ValueError: the files cannot be written, or the configuration is no text.
         """
 
         def fits(state: State) -> str:
             return "" if str(state.get("identity")) == self._identity else "it belongs to another search"
 
         state = read_latest(self.path / CHECKPOINTS, fits, self._warn)
+        encoded = _encode(format_config(config))
         try:
-            write_atomically(self.path / CONFIG_FILE, format_config(config).encode())
+            write_atomically(self.path / CONFIG_FILE, encoded)
             if start_from:
                 _write_json(self.path / START_FILE, start_from)
             with contextlib.closing(JsonLines(self.path / SESSIONS_FILE)) as sessions:
@@ -208,6 +209,14 @@ def _is_unused(entry: Path) -> bool:
     if entry.name not in _MADE_AT_ONCE:
         return False
     return not any(entry.iterdir()) if entry.is_dir() else not entry.stat().st_size
+
+
+def _encode(config: str) -> bytes:
+    try:
+        return config.encode()
+    except UnicodeEncodeError as error:
+        line = config.split("\n")[config.count("\n", 0, error.start)].strip(" ,")
+        raise ValueError(f"{CONFIG_FILE} cannot hold {line!a}, which is not UTF-8; rename the file") from None
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -23,17 +23,17 @@ from azero_jax.terminal.shell import absolute_data, read_program
 
 
 def run_evaluate(
-    *, defaults: Config, program: Path, pairs: str, tune: int, as_json: bool, quiet: bool, **words: str | None
+    *, defaults: Config, program: Path, pairs: str | None, tune: int, as_json: bool, quiet: bool, **words: str | None
 ) -> int:
     """Measures the program, with `words` in place of the default settings; returns the exit code."""
-    config = _config(defaults, words)
+    config, judged = _config(defaults, words), _pairs(pairs)
     read = read_program(program)
     errors = plain_console(to_stderr=True)
     with stdout_kept_free(as_json):
         measurement = measure_program(
             read.text,
             config,
-            pairs=tuple(pair for pair in pairs.split(",") if pair),
+            pairs=judged,
             trials=tune,
             cache_dir=default_cache_dir(),
             progress=spoken(lambda line: None if quiet else errors.print(Text(line), style="dim")),
@@ -66,6 +66,14 @@ def _config(defaults: Config, words: dict[str, str | None]) -> Config:
         given.setdefault("tasks.features", None)
     given["tasks.select_train_examples"] = given.get("tasks.train_examples")  # of all tasks here
     return override(defaults, given)
+
+
+def _pairs(words: str | None) -> tuple[str, ...]:
+    """The pairs that were named; none where none were asked for."""
+    pairs = tuple(pair for pair in (words or "").split(",") if pair.strip())
+    if words is not None and not pairs:
+        raise ValueError(f"--pairs: {words!r} names no class pair; name some, such as 0-5,3-8")
+    return pairs
 
 
 def _show(program: Path, measurement: Measurement, *, tuned: bool) -> None:

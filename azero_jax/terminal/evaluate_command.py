@@ -74,7 +74,7 @@ def make_command() -> click.Command:
         params=[
             click.Argument(["program"], type=FilePath()),
             *setting_options(_DEFAULTS, _SETTINGS, _HELPS),
-            click.Option(["--pairs"], default="", metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
+            click.Option(["--pairs"], metavar="PAIRS", help="Class pairs to judge by, such as 0-5,3-8."),
             click.Option(
                 ["--tune"],
                 default=0,

@@ -1,6 +1,5 @@
 """The command line of `python -m azero_jax.explain`: what a program does, and what its parts are worth."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -9,7 +8,7 @@ from azero_jax.config.presets import DEFAULT_PRESET, PRESETS, load_preset
 from azero_jax.explain.settings import TUNING_TRIALS
 from azero_jax.language.library import known_programs
 from azero_jax.terminal.options import setting_options
-from azero_jax.terminal.shell import run_command
+from azero_jax.terminal.shell import FilePath, run_command
 
 _INTRODUCTION = f"""Explain a program: what it does in fewer lines, what each line is for, and what it is worth.
 
@@ -57,9 +56,9 @@ def make_command() -> click.Command:
     return click.Command(
         "explain",
         params=[
-            click.Argument(["subject"], type=click.Path(path_type=Path)),
+            click.Argument(["subject"], type=FilePath()),
             click.Option(["--preset"], help=f"Tasks of a program from elsewhere: {', '.join(PRESETS)}."),
-            click.Option(["--out"], type=click.Path(path_type=Path), metavar="DIR", help="Where files are written."),
+            click.Option(["--out"], type=FilePath(), metavar="DIR", help="Where files are written."),
             *setting_options(load_preset(DEFAULT_PRESET), _SETTINGS),
             click.Option(["--baselines/--no-baselines"], default=True, help="Train a linear model and a net too."),
             click.Option(

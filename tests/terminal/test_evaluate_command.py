@@ -339,6 +339,14 @@ def test_what_is_wrong_with_data_is_said_in_one_line_and_nothing_is_left_behind(
         (evaluate_command.main, ["logistic_regressor"], "say which: --data PATH"),
         (evaluate_command.main, ["absent.txt", "--data", "digits"], "absent.txt: cannot be read: No such file"),
         (evaluate_command.main, ["logistic_regressor", "--data", "digits", "--pairs", "1-10"], "'1-10' is no pair"),
+        *(
+            (
+                evaluate_command.main,
+                ["logistic_regressor", "--data", "digits", "--pairs", pairs],
+                f"--pairs: {pairs!r} names no class pair; name some, such as 0-5,3-8",
+            )
+            for pairs in ("", ",", " , ")
+        ),
         (evaluate_command.main, ["logistic_regressor", "--data", "digits", "--tune", "-1"], "-1 is not in the range"),
         (evaluate_command.main, ["logistic_regressor", "--data", "digits", "--kind", "linear"], "kind is 'linear'"),
         (

@@ -68,6 +68,17 @@ def test_an_existing_file_wins_whatever_its_name(tmp_path, monkeypatch, capsys, 
     assert json.loads(capsys.readouterr().out)["baseline"]["name"] == "logistic regression"
 
 
+def test_data_whose_name_cannot_be_recorded_are_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"rows\xff.csv")
+    Path(name).write_text(TABLE)
+    assert main(["--data", name, *QUICK, "--quiet", "--out", "run"]) == 2
+    line = one_line_of(capsys)
+    assert line.startswith("error: config.toml cannot hold ")
+    assert r"rows\udcff.csv" in line
+    assert line.endswith("which is not UTF-8; rename the file")
+
+
 def test_a_file_name_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("prog[final].txt").write_bytes(b"\xef\xbb\xbf" + LINEAR.encode())

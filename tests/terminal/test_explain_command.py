@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,8 @@ def test_programs_with_errors_are_refused(
         (["linear_regressor", "--select-tasks", "0"], "at least 1"),
         (["linear_regressor", "--data", "nowhere.csv"], "nowhere.csv"),
         (["linear_regressor", "--preset", "cifar10"], "say which: --data"),
+        (["linear_regressor", "--out", ""], "'--out': it is empty"),
+        ([""], "it is empty"),
         ([], "Missing argument"),
     ],
 )
@@ -147,3 +150,10 @@ def test_programs_stay_readable_as_programs(tmp_path: Path, capfd: pytest.Captur
     explained(capfd, "linear_regressor", *FEW, "--out", str(tmp_path))
     written = (tmp_path / "program.txt").read_text()
     assert read_listing(written) == read_listing(load_program("linear_regressor").text)
+
+
+def test_a_program_file_may_have_any_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / os.fsdecode(b"found\xff.txt")
+    program.write_text(load_program("linear_regressor").text)
+    explained(capfd, str(program), *FEW, "--out", str(tmp_path / "out"))
+    assert r"found\udcff.txt" in (tmp_path / "out" / "report.html").read_text()
