@@ -24,7 +24,8 @@ class BudgetConfig:
 
     Attributes:
       sufficient_fitness: the search is over when a program's mean fitness is above this on two sets of select tasks.
-      max_candidates: most candidates; none for no limit.
+      max_candidates: most candidates, checked after each step, such as the initial populations as a whole; none for no
+        limit.
       max_train_steps: most training examples attempted, over all candidates and tasks; none for no limit.
       max_seconds: most seconds; none for no limit.
       no_improvement_candidates: the search ends when the best fitness on the select tasks has not grown for so many
