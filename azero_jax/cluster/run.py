@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from azero_jax.cluster.coordinator import Coordinator, Ending
 from azero_jax.cluster.messages import Job, Started
 from azero_jax.cluster.mixed import check_mixed
 from azero_jax.cluster.ray_crew import RayCrew, ray_running
+from azero_jax.config.leaves import format_setting
+from azero_jax.config.tree import ClusterConfig
 from azero_jax.language.space import SearchSpace
 from azero_jax.protocol import run as protocol
 from azero_jax.protocol.finalist import Finalist
@@ -26,7 +29,16 @@ def conduct(prepared: protocol.Prepared, report: Callable[[Progress], None], rep
         return search_with_workers(prepared, report, report_seconds)
     if prepared.config.cluster.mixed:
         check_mixed(prepared.tasks, 1)
+    unused = ", ".join(f"{name} {format_setting(value)}" for name, value in _for_workers_only(prepared.config.cluster))
+    if unused:
+        prepared.say(f"note: {unused}: that is for workers, of which there are none")
     return protocol.search_here(prepared, report, report_seconds)
+
+
+def _for_workers_only(cluster: ClusterConfig) -> list[tuple[str, Any]]:
+    """Settings, with their values, that were chosen and make no difference to a search in this process."""
+    default = dataclasses.asdict(ClusterConfig())
+    return [(name, value) for name, value in dataclasses.asdict(cluster).items() if value != default[name]]
 
 
 run = functools.partial(protocol.run, conduct=conduct)

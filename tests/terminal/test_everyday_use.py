@@ -87,6 +87,22 @@ def test_a_file_name_is_printed_as_it_is(tmp_path, monkeypatch, capsys):
     assert "prog[final].txt: accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], ""),
+        (["--cluster.device", "gpu"], "note: device gpu: that is for workers, of which there are none"),
+        (["--migrants", "50", "--asynchronous", "true"], "note: asynchronous true, migrants 50: that is for workers"),
+        (["--round-candidates", "100"], "note: round_candidates 100: that is for workers"),
+    ],
+)
+def test_what_makes_no_difference_without_workers_is_said(arguments, said, capsys):
+    assert main([*QUICK, *arguments]) == 1
+    out = capsys.readouterr().out
+    assert said in out
+    assert bool(said) == ("that is for workers" in out)
+
+
 def _fail_with(error):
     def fail(*arguments, **keywords):
         raise error
