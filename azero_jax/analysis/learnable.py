@@ -115,10 +115,10 @@ def check_can_learn(space: SearchSpace, metric: Metric, kinds: str = "") -> None
             what = f"no op of {name} {needs} a {ops.KIND_NAMES[register.kind]}, such as {register}"
             raise ValueError(f"no program of this space can learn: {what}; allow one, or take candidates any")
     for letter in kinds:
-        writes = any(ops.OPS[op].output == letter for op in space.learn.ops)
+        writes = any(ops.OPS[op].output == letter for op in (*space.predict.ops, *space.learn.ops))
         meets = any(letter in ops.OPS[op].inputs and len(ops.OPS[op].inputs) == 2 for op in space.predict.ops)
         if not writes or not meets:
-            lacking = "Predict reads one beside something else" if writes else "Learn writes one"
+            lacking = "Predict reads one beside something else" if writes else "Predict or Learn writes one"
             what = f"no program of this space can learn a {ops.KIND_NAMES[letter]}: no op of {lacking}"
             raise ValueError(f"{what}; allow one, or change learned")
 

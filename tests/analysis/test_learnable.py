@@ -258,6 +258,24 @@ class TestSpacesWhereNothingCanLearn:
         ):
             check_can_learn(dataclasses.replace(SPACE, predict=predict), Metric.RMS_ERROR, "m")
 
+    def test_a_vector_that_nothing_writes_is_named(self) -> None:
+        predict = dataclasses.replace(SPACE.predict, ops=(ops.op_number("VECTOR_INNER_PRODUCT"),))
+        learn = dataclasses.replace(SPACE.learn, ops=(ops.op_number("SCALAR_DIFF"),))
+        with pytest.raises(ValueError, match="can learn a vector: no op of Predict or Learn writes one;"):
+            check_can_learn(dataclasses.replace(SPACE, predict=predict, learn=learn), Metric.RMS_ERROR, "v")
+
+    def test_a_vector_may_be_learned_by_what_predict_makes_of_an_error_that_learn_left(self) -> None:
+        text = (
+            "def Setup():\n s2 = 0.1\n s4 = 1.0\n"
+            "def Predict():\n v2 = s3 * v3\n v1 = v1 + v2\n v3 = s4 * v0\n s1 = dot(v0, v1)\n"
+            "def Learn():\n s3 = s0 - s1\n s3 = s2 * s3\n"
+        )
+        names = ("SCALAR_DIFF", "SCALAR_PRODUCT")
+        learn = dataclasses.replace(SPACE.learn, ops=tuple(ops.op_number(name) for name in names))
+        space = dataclasses.replace(SPACE, learn=learn)
+        assert learnable(parse(text, space), space, Metric.RMS_ERROR, kinds="v").all()
+        check_can_learn(space, Metric.RMS_ERROR, "v")
+
     @pytest.mark.parametrize("metric", Metric)
     def test_others_pass(self, metric: Metric) -> None:
         check_can_learn(SPACE, metric)
