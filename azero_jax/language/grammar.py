@@ -127,7 +127,10 @@ class _Form(NamedTuple):
 
 
 class _Operands(ast.NodeTransformer):
-    """Replaces registers by their kind and numbers by `N`, collecting both in the order in which they are printed."""
+    """Replaces registers by `S`, `V` or `M` and numbers by `N`, collecting both in the order in which they are printed.
+
+    These marks are capitals, which no name of a source is: a source is put in small letters before.
+    """
 
     def __init__(self) -> None:
         self.registers: list[str] = []
@@ -136,7 +139,7 @@ class _Operands(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if _REGISTER.fullmatch(node.id):
             self.registers.append(node.id)
-            return ast.Name(node.id[0])
+            return ast.Name(node.id[0].upper())
         if node.id in ("inf", "nan"):
             return self._number(float(node.id))
         return node
