@@ -273,11 +273,15 @@ def make_room(programs: ProgramArrays, n: int, function: int, place: int, space:
 
 @called
 def draw_learned(programs: ProgramArrays, n: int, space: SpaceTables, code: LiveCode, generator: Generator) -> int:
-    """A register that Predict or what follows needs as it finds it, and Learn writes; NONE if there is none."""
+    """A register that Predict or what follows needs as it finds it, and Learn writes; NONE if there is none.
+
+    None that is set from outside: the label of several classes is a vector that can be written, but not learned.
+    """
     count, found = 0, code.found
     for k in range(found.begin[NOW, LEARN], found.begin[NOW, 3]):
         register = register_at(OUT, programs, n, found.live[NOW, k], space)
-        if is_in(found.live_sets, BEFORE + PREDICT, register):
+        is_given = space.registers[register, SET_OUTSIDE] != 0
+        if is_in(found.live_sets, BEFORE + PREDICT, register) and not is_given:
             code.choices[count] = register
             count += 1
     return code.choices[below(count, generator)] if count > 0 else NONE

@@ -13,7 +13,7 @@ from azero_jax.config.presets import PRESETS, load_preset
 from azero_jax.evolve.breeding import breed_learnable
 from azero_jax.language.program import Programs, check_programs, empty_programs
 from azero_jax.language.roles import Metric
-from azero_jax.language.space import SearchSpace
+from azero_jax.language.space import SearchSpace, make_space
 from azero_jax.language.text import format_program, parse_program
 from azero_jax.mutate.learnable import random_learnable
 from azero_jax.mutate.policy import Mutation, MutationPolicy
@@ -165,6 +165,34 @@ def test_an_update_gets_none_where_setup_is_frozen() -> None:
         factors = re.findall(r"= (s\d) \* ", text.split("def Learn")[1])
         empty += any(factor not in written for factor in factors)
     assert empty < 0.01 * len(texts)
+
+
+SEVERAL_CLASSES_THAT_WRITE_THE_LABEL = """
+def Predict():
+  v2 = dot(m0, v0)
+  v4 = abs(v1)
+  v2 = v2 + v4
+def Learn():
+  v3 = v1 - v2
+  v1 = abs(v3)
+  v3 = v3 + v1
+  m1 = outer(v3, v0)
+  m0 = m0 + m1
+"""
+
+
+@pytest.mark.parametrize("mutation", [Mutation.REBUILD_UPDATE, Mutation.DROP_LEARNED])
+def test_the_label_is_no_learned_register_though_learn_writes_and_predict_reads_it(mutation: Mutation) -> None:
+    space = make_space(features=4, scalars=5, vectors=6, matrices=3, setup=(0, 2, 3), predict=(1, 4, 6), learn=5)
+    parents = parse_program(SEVERAL_CLASSES_THAT_WRITE_THE_LABEL, space)[np.zeros(400, np.int64)]
+    children, applied, _ = children_of(parents, space, Metric.MULTICLASS_ACCURACY, [mutation])
+    texts = [format_program(children, n, space) for n in np.flatnonzero(applied != -1)]
+    keep_the_weights = sum("m1 = outer(v3, v0)\n  m0 = m0 + m1\n" in text for text in texts)
+    if mutation is Mutation.DROP_LEARNED:
+        assert texts == []  # the weights are all that it learns
+    else:
+        assert len(texts) > 100
+        assert keep_the_weights < 0.1 * len(texts)
 
 
 FIXED_SECOND_LAYER = """
