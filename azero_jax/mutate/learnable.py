@@ -1,7 +1,7 @@
 """Random programs that are learnable (`azero_jax.analysis.learnable`), whole batches at once in compiled loops.
 
 They are made by `building`, and what still is not learnable is made again. Now and then a program is uniformly random
-throughout, so that every learnable program can come out.
+throughout, so that every learnable program can come out, apart from those with an empty Setup where it may be longer.
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ def random_learnable(
 ) -> Programs:
     """`count` random learnable programs of a space.
 
-    They have the initial sizes where these are the only ones, else sizes up to the largest.
+    A function has its initial size where it can have no other, else a random one, from one instruction on.
 
     Args:
       space: what programs may look like.
@@ -98,7 +98,7 @@ def learns(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, buil
 def _draw_sizes(
     programs: ProgramArrays, n: int, frozen: NDArray[np.bool_], space: SpaceTables, generator: Generator
 ) -> None:
-    """The initial size of each function that is not frozen, or a random one where it may have several."""
+    """The initial size of each function that is not frozen; where it may have several a random one, but never 0."""
     for function in range(3):
         if frozen[function]:
             continue

@@ -1,4 +1,4 @@
-"""Mutations, whole batches at once in compiled loops; whatever they make is valid for its space.
+"""Mutations of any code, for compiled loops, one program at a time; whatever they make is valid for its space.
 
 All randomness comes from one `numpy.random.Generator`, so its state is all that a checkpoint needs.
 """
@@ -7,51 +7,17 @@ from typing import Final
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from azero_jax.compiled.inline import called, compiled_loop, inlined
-from azero_jax.compiled.tables import (
-    CONSTANTS,
-    INDICES,
-    INPUTS,
-    MAX_SIZE,
-    MIN_SIZE,
-    OFFSET,
-    OP_COUNT,
-    SpaceTables,
-    space_tables,
-)
+from azero_jax.compiled.inline import called, inlined
+from azero_jax.compiled.tables import CONSTANTS, INDICES, INPUTS, MAX_SIZE, MIN_SIZE, OFFSET, OP_COUNT, SpaceTables
 from azero_jax.language import ops
-from azero_jax.language.program import OUT, ProgramArrays, Programs
-from azero_jax.language.space import SearchSpace
+from azero_jax.language.program import OUT, ProgramArrays
 from azero_jax.mutate.drawing import FIRST_GAUSSIAN, below, draw_field, randomize_function, randomize_instruction
-from azero_jax.mutate.policy import Mutation, MutationOdds, MutationPolicy
+from azero_jax.mutate.policy import Mutation, MutationOdds
 
 _SIGN_FLIP_PROBABILITY: Final = 0.1  # original; paper, section 3.1
 _NO_OP: Final = ops.NO_OP.number
 _REMOVE_PROBABILITY: Final = 2 / 3  # paper: "remove" twice as likely as "insert"
-
-
-def mutate(
-    programs: Programs, space: SearchSpace, policy: MutationPolicy, generator: Generator
-) -> tuple[Programs, NDArray[np.int8]]:
-    """Mutated copies of all programs.
-
-    Returns:
-      The children, and `[N]` int8: which `Mutation` made each one, -1 where it is known to be a copy of its parent.
-    """
-    children = programs.copy()
-    applied = np.empty(len(programs), np.int8)
-    _mutate_all(children.arrays(), applied, space_tables(space), policy.odds(), generator)
-    return children, applied
-
-
-@compiled_loop
-def _mutate_all(
-    programs: ProgramArrays, applied: NDArray[np.int8], space: SpaceTables, odds: MutationOdds, generator: Generator
-) -> None:
-    for n in range(programs.opcodes.shape[0]):
-        applied[n] = mutate_one(programs, n, space, odds, generator)
 
 
 @inlined
@@ -230,6 +196,7 @@ def alter_data(
 
 @inlined
 def _alter_constant(value: float, may_flip: bool, log_normal: bool, generator: Generator) -> float:
+    # The paper says both, a new size and with probability 0.1 another sign; the original's code does one or the other.
     if may_flip and generator.random() < _SIGN_FLIP_PROBABILITY:
         return -value
     if log_normal:

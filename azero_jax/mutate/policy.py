@@ -94,7 +94,8 @@ class MutationOdds(NamedTuple):
 
     Attributes:
       probability: that a child is mutated at all.
-      cumulative: `[20]` cumulative probabilities of the mutations that then happen, in the order of `Mutation`.
+      cumulative: `[20]` cumulative probabilities of the mutations that then happen, in the order of `Mutation`; exactly
+        1 from the last one that happens on, whatever the rounding, so that a draw below 1 finds one.
     """
 
     probability: float
@@ -142,4 +143,6 @@ class MutationPolicy:
         weights = np.zeros(len(Mutation))
         for name, weight in self.weights:
             weights[Mutation[name.upper()]] += weight
-        return MutationOdds(self.probability, np.cumsum(weights) / weights.sum())
+        cumulative = np.cumsum(weights) / weights.sum()
+        cumulative[np.flatnonzero(weights)[-1] :] = 1.0
+        return MutationOdds(self.probability, cumulative)

@@ -29,8 +29,8 @@ from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric, Register
 from azero_jax.language.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import MutationPolicy
+from tests.support.mutants import mutate
 from tests.support.spaces import DEMO, full_space, same, some_programs
 
 PROGRAMS: Final = int(os.environ.get("AZERO_LEARNABLE_PROGRAMS", "200"))

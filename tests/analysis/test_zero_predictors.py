@@ -36,10 +36,10 @@ from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import MAX_FEATURES, SearchSpace, make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import MutationPolicy
 from azero_jax.tasks import Tasks, make_tasks
 from tests.support.engines import ENGINES, FAST_ENGINES
+from tests.support.mutants import mutate
 from tests.support.spaces import DEMO, full_space, some_programs
 
 TRAIN, VALID, FEATURES = 10, 6, 4

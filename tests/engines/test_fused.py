@@ -18,10 +18,10 @@ from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import MutationPolicy
 from azero_jax.tasks import Tasks
 from tests.engines.test_agreement import random_tasks
+from tests.support.mutants import mutate
 
 STARTS = {
     Metric.RMS_ERROR: "two_layer_net",

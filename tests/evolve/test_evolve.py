@@ -15,9 +15,9 @@ from azero_jax.language.program import Programs, check_programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import make_space
 from azero_jax.language.text import parse_program
-from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import LIVE_MUTATIONS
 from azero_jax.process.state import State
+from tests.support.mutants import mutate
 from tests.support.spaces import DEMO, same, some_programs
 
 TEACHER = PRESETS["teacher"].space.build(features=8)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,11 +10,12 @@ from azero_jax.language.program import OUT, Programs, check_programs, field_rang
 from azero_jax.language.space import FunctionSpace, SearchSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.mutate.drawing import no_op_programs, random_programs, randomize
-from azero_jax.mutate.mutations import mutate
 from azero_jax.mutate.policy import Mutation, MutationPolicy
+from tests.support.mutants import mutate
 from tests.support.spaces import DEMO, full_space, same, seeds, some_programs
 
 SPACE = full_space()
+OF_ANY_CODE = [mutation for mutation in Mutation if not mutation.is_of_live_code]
 
 
 def apply(programs: Programs, mutation: Mutation, *, seed: int = 0, space: SearchSpace = SPACE) -> Programs:
@@ -35,7 +36,7 @@ def changed_slots(parents: Programs, children: Programs) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("mutation", Mutation)
+@pytest.mark.parametrize("mutation", OF_ANY_CODE)
 @given(seed=seeds, size=st.integers(2, 10))
 def test_every_mutation_stays_in_its_space(mutation: Mutation, seed: int, size: int) -> None:
     space = full_space(sizes=(2, size, 10))
@@ -119,6 +120,25 @@ def test_weights_are_relative_frequencies() -> None:
     _, applied = mutate(parents, SPACE, policy, np.random.default_rng(0))
     assert np.isclose((applied == Mutation.RANDOMIZE_INSTRUCTION).mean(), 0.75, atol=0.01)
     assert np.isclose((applied == -1).mean(), 0.25, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("weights", "places"),
+    [
+        ((0.1, 0.1, 0.3, 0.1), (0, 1, 3, 8)),  # add up to less than 1 by rounding
+        ((0.1, 0.2, 0.0), (0, 1, 2)),
+        ((3.0,), (7,)),
+        (tuple(np.linspace(0.1, 0.77, 20)), range(20)),  # to more
+    ],
+)
+def test_every_draw_below_one_is_some_mutation(weights: Sequence[float], places: Sequence[int]) -> None:
+    named = tuple((Mutation(place).name.lower(), weight) for place, weight in zip(places, weights, strict=True))
+    values = np.zeros(len(Mutation))
+    values[[*places]] = weights
+    cumulative = MutationPolicy(1.0, named).odds().cumulative
+    last = values.nonzero()[0].max()
+    assert (cumulative[last:] == 1.0).all()
+    assert (cumulative[:last] == (values.cumsum() / values.sum())[:last]).all()
 
 
 def test_the_paper_removes_twice_as_often_as_it_inserts() -> None:
