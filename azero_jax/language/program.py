@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.language import ops
-from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+from azero_jax.language.space import FUNCTION_NAMES, MAX_STREAMS, SearchSpace
 from azero_jax.process.state import State
 
 IN1: Final = 0  # columns of `Programs.addresses`
 IN2: Final = 1
 OUT: Final = 2
+_IS_RANDOM: Final = np.array([op.random for op in ops.OPS])
+_CONSTANTS: Final = np.array([op.constants for op in ops.OPS])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Programs:
       opcodes: `[N, L]` uint8, numbers of ops.
       addresses: `[N, L, 3]` uint16: first input, second input, output. A partial write has its indices in place of the
         inputs. A random op has in place of the first input the number of the stream that it draws from (0 until
-        `azero_jax.canonical` numbers the streams).
+        `parse_program` or `azero_jax.analysis.canonical` numbers the streams).
       constants: `[N, L, 2]` float64.
       sizes: `[N, 3]` int32, instructions of Setup, Predict and Learn.
     """
@@ -113,12 +115,26 @@ def check_programs(programs: Programs, space: SearchSpace) -> None:
         allowed = np.isin(programs.opcodes[:, slots], (*function.ops, ops.NO_OP.number)) | ~used[:, slots]
         _refuse_any(~allowed, f"{name}: an op that this search space does not allow there", offset)
     lowest, counts = field_ranges(space)
-    counts[[op.number for op in ops.OPS if op.random], IN1] = space.length  # the number of a stream
+    counts[_IS_RANDOM, IN1] = min(space.length, MAX_STREAMS)
     rows = np.minimum(programs.opcodes, len(ops.OPS) - 1)
     outside = (programs.addresses < lowest[rows]) | (programs.addresses >= (lowest + counts)[rows])  # [N, L, 3]
-    _refuse_any((outside & used[..., None]).any(axis=-1), "an address or index out of range")
+    _refuse_any((outside & used[..., None]).any(axis=-1), "an address, index or stream out of range")
+    spare = (programs.constants != 0) & (np.arange(2) >= _CONSTANTS[rows][..., None])  # [N, L, 2]
+    _refuse_any((spare & used[..., None]).any(axis=-1), "a constant that is not zero, which its op does not have")
     unused = (programs.opcodes != 0) | (programs.addresses != 0).any(-1) | (programs.constants != 0).any(-1)
     _refuse_any(unused & ~used, "a slot beyond the function's size that is not zero")
+    check_streams(programs, space)
+
+
+def check_streams(programs: Programs, space: SearchSpace) -> None:
+    """Checks that every random instruction of a program can have a stream of its own.
+
+    Raises:
+      ValueError: a program has more than `MAX_STREAMS` of them.
+    """
+    if space.length > MAX_STREAMS:
+        random = _IS_RANDOM[programs.opcodes].sum(axis=1)
+        _refuse_any(random > MAX_STREAMS, f"it has more than {MAX_STREAMS} random instructions")
 
 
 def field_ranges(space: SearchSpace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

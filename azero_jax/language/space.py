@@ -10,7 +10,9 @@ FUNCTION_NAMES: Final = ("setup", "predict", "learn")
 
 MAX_ADDRESSES: Final = 64  # of a kind
 MAX_INSTRUCTIONS: Final = 255  # of one function
-MAX_FEATURES: Final = 4096  # a matrix element's number fits the 24 bits that the random ops' counter has for it
+# The counter of the random ops has 24 bits for the number of a matrix element, and 8 for that of a stream.
+MAX_FEATURES: Final = 4096
+MAX_STREAMS: Final = 256  # random instructions of a program
 
 
 @dataclasses.dataclass(frozen=True)

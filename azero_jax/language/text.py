@@ -1,4 +1,6 @@
-r"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`); lossless.
+r"""One program to text and back, in the form that the paper prints (`s1 = dot(v0, v1)`).
+
+Nothing is lost but the numbers of the streams that random instructions draw from: a parsed program has them in order.
 
 >>> from azero_jax.language.space import make_space
 >>> space = make_space(features=4, scalars=3, vectors=2, matrices=0, setup=1, predict=1, learn=1)
@@ -19,7 +21,7 @@ from azero_jax.language import ops
 from azero_jax.language.grammar import TYPOGRAPHIC, Instruction, Line, format_instruction, parse_line
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, concatenate, empty_programs
 from azero_jax.language.roles import Register
-from azero_jax.language.space import FUNCTION_NAMES, SearchSpace
+from azero_jax.language.space import FUNCTION_NAMES, MAX_STREAMS, SearchSpace
 from azero_jax.process.messages import one_line
 
 _HEADER: Final = re.compile(r"def\s+(\w+)\s*\(\s*\)\s*:", re.IGNORECASE)
@@ -73,7 +75,7 @@ def read_text(text: str) -> ProgramText:
 
 
 def format_program(programs: Programs, index: int, space: SearchSpace) -> str:
-    """Text of program `index`; `parse_program` gives the same program back, to the last bit of its constants."""
+    """Text of program `index`; `parse_program` gives it back, to the last bit of its constants, but for its streams."""
     lines = []
     for function, name in enumerate(FUNCTION_NAMES):
         lines.append(f"def {name.capitalize()}():")
@@ -93,7 +95,7 @@ def parse_program(text: str | ProgramText, space: SearchSpace) -> Programs:
 
     Raises:
       ValueError: a line is not an instruction (it is named, and the nearest op suggested), an address or index is out
-        of range, or a function has more instructions than the space allows.
+        of range, a function has more instructions than the space allows, or too many instructions are random.
     """
     functions = read_text(text) if isinstance(text, str) else text
     programs, streams = empty_programs(1, space), 0
@@ -106,6 +108,9 @@ def parse_program(text: str | ProgramText, space: SearchSpace) -> Programs:
             _check_operands(line, space)
             instruction = line.instruction()
             if instruction.op.random:
+                if streams == MAX_STREAMS:
+                    too_many = f"{one_line(line.code, 80)!r} is one more than the {MAX_STREAMS} random instructions"
+                    raise ValueError(f"line {line.number}: {too_many} that a program may have")
                 instruction = instruction._replace(in1=streams)
                 streams += 1
             write_instruction(programs, 0, slot, instruction)

@@ -39,7 +39,7 @@ from azero_jax.analysis.liveness import IS_LIVE, Liveness, find_live, list_live,
 from azero_jax.compiled.hashing import Signed, mix_colour
 from azero_jax.compiled.inline import called, compiled_loop
 from azero_jax.compiled.tables import COMMUTATIVE, CONSTANTS, IN1_USED, KEEPS, RANDOM, SpaceTables, Table, space_tables
-from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs, empty_programs
+from azero_jax.language.program import IN1, IN2, OUT, ProgramArrays, Programs, check_streams, empty_programs
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace
 
@@ -68,8 +68,9 @@ def canonicalize(programs: Programs, space: SearchSpace, metric: Metric) -> Cano
       metric: how predictions are judged: it decides which registers are set and read from outside.
 
     Raises:
-      ValueError: the metric needs registers that the space does not have.
+      ValueError: the metric needs registers that the space does not have, or a program has too many random ops.
     """
+    check_streams(programs, space)
     canonical = empty_programs(len(programs), space)
     hashes = np.empty(len(programs), np.int64)
     unnumbered = np.empty((0, 0, 0), np.uint16)
@@ -82,6 +83,7 @@ def number_streams(programs: Programs, space: SearchSpace, metric: Metric) -> Pr
 
     Dead random ops get the numbers after those. Arguments and errors are those of `canonicalize`.
     """
+    check_streams(programs, space)
     canonical = empty_programs(len(programs), space)
     hashes = np.empty(len(programs), np.int64)
     numbered = programs.addresses.copy()
