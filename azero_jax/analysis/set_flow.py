@@ -1,7 +1,6 @@
 """Data flow in any space, on sets that take as many words as they need: whether a program is learnable.
 
-The same as `analysis.bit_flow` has for spaces of few registers, for those of more, and for what only this one tells:
-whether a program is learnable in the strict sense.
+The same as `analysis.bit_flow` has for spaces of few registers, for those of more.
 """
 
 from typing import NamedTuple
@@ -64,17 +63,13 @@ def make_set_flow(space: SpaceTables, steps: NDArray[np.int64]) -> SetFlow:
 
 
 @called
-def can_learn_in_sets(
-    programs: ProgramArrays, n: int, space: SpaceTables, strict: bool, kinds: int, flow: SetFlow
-) -> bool:
-    """Whether program `n` is learnable, in the strict sense if asked for; `kinds` are bits."""
+def can_learn_in_sets(programs: ProgramArrays, n: int, space: SpaceTables, kinds: int, flow: SetFlow) -> bool:
+    """Whether program `n` is learnable; `kinds` are bits."""
     total = space.facts[TOTAL]
     _find_nonzero(programs, n, space, flow)
     if not _follow_predict(programs, n, space, flow):
         return False
     _follow_learn(programs, n, space, flow)
-    if strict and not _all_learn(total, flow):
-        return False
     _close(_NEEDED, total, flow)
     found = 0  # kinds, as bits
     for register in range(total):
@@ -239,17 +234,3 @@ def _is_learned(register: int, total: int, flow: SetFlow) -> bool:
         and _has(flow.sets, _PAST, total + _FROM_LABEL)
         and _has(flow.sets, _PAST, total + _FROM_PREDICTION)
     )
-
-
-@inlined
-def _all_learn(total: int, flow: SetFlow) -> bool:
-    """Whether every register that the prediction reads, before `_close`, is learned or stays as it is."""
-    for register in range(total):
-        if _has(flow.sets, _NEEDED, register):
-            changes = False
-            for word in range(flow.sets.shape[1]):
-                own = word == register >> 6
-                changes |= flow.sources[register, word] != np.int64(own) << (register & 63)
-            if changes and not _is_learned(register, total, flow):
-                return False
-    return True

@@ -202,19 +202,6 @@ def test_a_net_learns_all(kinds: str) -> None:
     assert learnable(programs, space, Metric.RMS_ERROR, kinds=kinds).all()
 
 
-class TestStrict:
-    def test_one_learned_register_is_enough(self) -> None:
-        assert learnable(parse(REGRESSOR), SPACE, Metric.RMS_ERROR, strict=True).all()
-
-    def test_a_register_that_the_loop_leaves_alone_is_allowed(self) -> None:
-        text = REGRESSOR.replace("dot(v0, v1)", "dot(v0, v1)\n  s1 = s1 + s2")
-        assert learnable(parse(text), SPACE, Metric.RMS_ERROR, strict=True).all()
-
-    def test_a_register_that_changes_without_learning_is_not(self) -> None:
-        text = LEARNABLE["one of two registers is learned"]
-        assert not learnable(parse(text), SPACE, Metric.RMS_ERROR, strict=True).any()
-
-
 class TestBatches:
     def test_programs_are_tested_as_they_are_one_by_one(self) -> None:
         programs = mutants(DEMO, Metric.RMS_ERROR, 100)
@@ -441,7 +428,7 @@ def round_of_names(
     return predicted
 
 
-def oracle(code: Code, space: SearchSpace, metric: Metric, *, strict: bool, kinds: str = "") -> bool:
+def oracle(code: Code, space: SearchSpace, metric: Metric, kinds: str = "") -> bool:
     """The definition, by names in a loop that is unrolled for more rounds than there are registers."""
     everything = registers(space)
     nothing: dict[Register, set[Hashable]] = {register: set() for register in everything}
@@ -470,10 +457,6 @@ def oracle(code: Code, space: SearchSpace, metric: Metric, *, strict: bool, kind
     through = [who for name, who in round_of_names(code, metric, set(filled), once, 0) if name == "through"]
     if not all(any(who.kind == kind and is_learned(who) for who in through) for kind in kinds):
         return False
-    if strict:
-        reads = {name for name, then in predicted if then == time and isinstance(name, Register)}
-        if not all(is_learned(register) or once[register] == {(register, 0)} for register in reads):
-            return False
     return any(is_learned(name) for name, _ in predicted if isinstance(name, Register))
 
 
@@ -489,18 +472,16 @@ def cases(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @cases
-@pytest.mark.parametrize("strict", [False, True])
-def test_names_in_an_unrolled_loop_say_the_same(space: SearchSpace, metric: Metric, strict: bool) -> None:
+def test_names_in_an_unrolled_loop_say_the_same(space: SearchSpace, metric: Metric) -> None:
     programs = mutants(space, metric, PROGRAMS)
-    expected = [oracle(read(programs, n, space), space, metric, strict=strict) for n in range(len(programs))]
-    assert_array_equal(learnable(programs, space, metric, strict=strict), expected)
+    expected = [oracle(read(programs, n, space), space, metric) for n in range(len(programs))]
+    assert_array_equal(learnable(programs, space, metric), expected)
     assert np.mean(expected) > 0.1
 
 
 MANY = make_space(features=3, scalars=30, vectors=30, matrices=6, setup=(2, 3, 4), predict=(2, 4, 6), learn=(3, 6, 9))
 
 
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("space", "metric", "kinds"),
     [
@@ -508,17 +489,17 @@ MANY = make_space(features=3, scalars=30, vectors=30, matrices=6, setup=(2, 3, 4
         (SMALL, Metric.ACCURACY, "v"),
         (SMALL, Metric.RMS_ERROR, "m"),
         (SMALL, Metric.MULTICLASS_ACCURACY, "m"),
+        (MANY, Metric.RMS_ERROR, ""),
         (MANY, Metric.RMS_ERROR, "v"),
         (MANY, Metric.RMS_ERROR, "m"),
+        (MANY, Metric.MULTICLASS_ACCURACY, "m"),
     ],
 )
-def test_they_say_the_same_of_kinds_that_are_learned(
-    space: SearchSpace, metric: Metric, kinds: str, strict: bool
-) -> None:
+def test_they_say_the_same_of_kinds_that_are_learned(space: SearchSpace, metric: Metric, kinds: str) -> None:
     programs = mutants(space, metric, PROGRAMS // 2 if space is MANY else PROGRAMS)
     codes = [read(programs, n, space) for n in range(len(programs))]
-    expected = [oracle(code, space, metric, strict=strict, kinds=kinds) for code in codes]
-    assert_array_equal(learnable(programs, space, metric, strict=strict, kinds=kinds), expected)
+    expected = [oracle(code, space, metric, kinds) for code in codes]
+    assert_array_equal(learnable(programs, space, metric, kinds=kinds), expected)
     assert 0.02 < np.mean(expected) < 0.9
 
 
