@@ -56,7 +56,9 @@ def accuracy(listing: Listing, tasks: Tasks, seed: int) -> float:
 
 def ablations(listing: Listing) -> dict[str, Listing]:
     """The program without each of its ideas, by name."""
-    return {one.name: one.listing for one in without_ideas(listing, recognise(listing, Metric.ACCURACY))}
+    return {
+        one.name: one.listing for one in without_ideas(listing, recognise(listing, Metric.ACCURACY), Metric.ACCURACY)
+    }
 
 
 def measure(tune: Tasks, test: Tasks, trials: int, seed: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from azero_jax.judge.run_program import Judge, standard_error
 from azero_jax.language import ops
 from azero_jax.language.grammar import Instruction, format_instruction
 from azero_jax.language.program import concatenate
+from azero_jax.language.roles import Metric
 from azero_jax.language.space import SearchSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.tasks import Tasks
@@ -100,6 +101,11 @@ class Bench:
         """What programs are run on, with what, and how; see `azero_jax.judge.run_program.Judge`."""
         self._tasks, self._engine, self._epochs, self._seed = tasks, engine, epochs, seed
 
+    @property
+    def metric(self) -> Metric:
+        """How predictions are judged."""
+        return self._tasks.metric
+
     def with_engine(self, engine: EngineConfig) -> "Bench":
         """The same with another engine."""
         return Bench(self._tasks, engine, epochs=self._epochs, seed=self._seed)
@@ -126,7 +132,7 @@ def ablate(listing: Listing, recognised: Mapping[Place, Recognised], bench: Benc
     named: list[tuple[str, Place | None, Listing]] = [
         (format_instruction(listing.at(place)), place, listing.without(place)) for place in places
     ]
-    named += [(name, None, left) for name, left in without_ideas(listing, recognised)]
+    named += [(name, None, left) for name, left in without_ideas(listing, recognised, bench.metric)]
     rounded = [(f"constants rounded to {digits} digit(s)", None, _rounded(listing, digits)) for digits in _DIGITS]
     named += [one for one in rounded if one[2].text() != text]
     fitness, stopped = bench.run([listing, *(left for *_, left in named)])

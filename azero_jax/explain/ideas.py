@@ -185,7 +185,10 @@ def _slope_rule(reader: Reader, place: Place, instruction: Instruction) -> Recog
     for line, other in enumerate(reader.listing.predict):
         if _SLOPES.get(other.op.family) is instruction.op.family:
             before = Place(PREDICT, line)
-            if any(equal(value, reader.input(before, register)) for register in read(other)):
+            known = [reader.input(before, register) for register in read(other)]
+            if _is_rectification(reader, before):  # what is above 0 after it was so before
+                known.append(reader.value(before))
+            if any(equal(value, one) for one in known):
                 return Recognised(Idea.SLOPE, Idea.SLOPE)
     return None
 
@@ -215,7 +218,7 @@ def _predict_rule(reader: Reader, place: Place, instruction: Instruction) -> Rec
         if family is Family.SUM and any(_uses_matrix(reader, place, register) for register in inputs):
             return Recognised(Idea.HIDDEN, "hidden layer with its biases")
         if family in _ACTIVATIONS and any(_uses_matrix(reader, place, register) for register in inputs):
-            is_relu = family is Family.MAXIMUM and any(reader.input(place, r).number == 0 for r in inputs)
+            is_relu = _is_rectification(reader, place)
             return Recognised(Idea.ACTIVATION, "activation: rectification" if is_relu else Idea.ACTIVATION)
     if family is Family.PRODUCT and any(reader.is_constant(place, register) for register in inputs):
         return Recognised(Idea.SCALE, "scaled by a constant")
@@ -232,6 +235,12 @@ def _setup_rule(reader: Reader, place: Place, instruction: Instruction) -> Recog
     return None
 
 
+def _is_rectification(reader: Reader, place: Place) -> bool:
+    instruction = reader.listing.at(place)
+    inputs = (reader.input(place, register) for register in read(instruction))
+    return instruction.op.family is Family.MAXIMUM and any(value.number == 0 for value in inputs)
+
+
 def _reaches_update(reader: Reader, place: Place) -> bool:
     """Whether what an instruction of Learn makes goes into a learned register, within Learn."""
     pending, seen = [place], {place}
@@ -246,14 +255,14 @@ def _reaches_update(reader: Reader, place: Place) -> bool:
 
 
 def _uses_matrix(reader: Reader, place: Place, register: Register) -> bool:
-    return _is_made_with(reader, place, register, frozenset({Family.MATVEC}))
+    return is_made_with(reader, place, register, frozenset({Family.MATVEC}))
 
 
 def _has_activation(reader: Reader, place: Place, register: Register) -> bool:
-    return _is_made_with(reader, place, register, _ACTIVATIONS)
+    return is_made_with(reader, place, register, _ACTIVATIONS)
 
 
-def _is_made_with(reader: Reader, place: Place, register: Register, families: frozenset[Family]) -> bool:
+def is_made_with(reader: Reader, place: Place, register: Register, families: frozenset[Family]) -> bool:
     """Whether an op of some families has a part in what an instruction reads, within its function."""
     pending = [(place, register)]
     while pending:

@@ -10,7 +10,6 @@ import pytest
 from azero_jax.engines.settings import EngineConfig
 from azero_jax.explain.ablate import Bench, ablate, sweep_constants
 from azero_jax.explain.ideas import recognise
-from azero_jax.explain.knockout import without_ideas
 from azero_jax.explain.listing import read_listing
 from azero_jax.language.library import load_program
 from azero_jax.language.roles import Metric
@@ -57,29 +56,3 @@ def test_constants_are_swept_over_decades(bench: Bench) -> None:
     assert sweep.fitness[12] == pytest.approx(ablate(LINEAR, {}, bench).fitness)
     assert sweep.fitness[0] < 0.6
     assert sweep.fitness[-1] == 0
-
-
-def ideas_without(name: str, metric: Metric) -> dict[str, str]:
-    listing = read_listing(load_program(name).text)
-    return {one.name: one.listing.text() for one in without_ideas(listing, recognise(listing, metric))}
-
-
-@pytest.mark.parametrize(
-    ("idea", "there", "gone"),
-    [
-        ("weight averaging", "m0 = s2 * m1", "m2"),
-        ("bilinear form (a linear one instead)", "v2 = bcast(s", "v2 = v0 + v1"),
-        ("normalisation", "v5 = s3 * v3", "s5"),
-        ("noise (its mean instead)", "v1 = bcast(s", "uniform"),
-    ],
-)
-def test_ideas_of_the_evolved_program_are_knocked_out(idea: str, there: str, gone: str) -> None:
-    text = ideas_without("evolved_cifar10", Metric.ACCURACY)[idea]
-    assert there in text
-    assert gone not in text
-
-
-def test_without_an_activation_a_net_is_linear() -> None:
-    text = ideas_without("two_layer_net", Metric.RMS_ERROR)["activation"]
-    assert "s1 = dot(v3, v2)" in text
-    assert "v8 = bcast(" in text
