@@ -6,7 +6,8 @@ inputs, or of one that is, such as a dot product, of single atoms. Numbers are t
 equal here differ in floating point by rounding only, as long as nothing overflows.
 
 Ops that make NaN or infinity of finite numbers would break that (0 / 0 is not 0). `Algebra(exact=True)` is for
-programs that have one: there only equal ops of equal inputs are equal, and numbers are only folded with numbers.
+programs that have one: there only equal ops of equal inputs are equal, numbers are only folded with numbers, and -0.0
+is another number than 0.0.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ _IDEMPOTENT: Final = frozenset({Family.MINIMUM, Family.MAXIMUM, Family.MATRIX_MI
 
 
 class Value(NamedTuple):
-    """What a register holds: its kind, and coefficients by monomial, none of them zero."""
+    """What a register holds: its kind, and coefficients by monomial; none is zero, but an exact algebra keeps -0.0."""
 
     kind: str
     terms: dict[Monomial, float]
@@ -99,7 +100,8 @@ class Algebra:
 
     def number(self, kind: str, number: float) -> Value:
         """The value whose elements are all one number."""
-        return Value(kind, {_ONE: float(number)} if number != 0 else {})
+        is_kept = number != 0 or (self.exact and math.copysign(1, number) < 0)
+        return Value(kind, {_ONE: float(number)} if is_kept else {})
 
     def atom(self, kind: str, *key: object) -> Value:
         """A value that is not taken apart; equal keys are equal values."""
@@ -132,6 +134,8 @@ class Algebra:
     def apply(self, op: ops.Op, inputs: tuple[Value, ...]) -> Value:
         """What an op without constants makes of its inputs."""
         numbers = [value.number for value in inputs]
+        if op.family in _IDEMPOTENT and self._are_both_zeros(numbers):
+            return self._opaque(op, inputs)
         if op.family in _NUMERIC and all(number is not None for number in numbers):
             with np.errstate(all="ignore"):
                 folded = float(_NUMERIC[op.family](*numbers))
@@ -151,6 +155,10 @@ class Algebra:
         if op.family in _IDEMPOTENT and ratio(inputs[0], inputs[1]) == 1.0:
             return inputs[0]
         return self._opaque(op, inputs)
+
+    def _are_both_zeros(self, numbers: list[float | None]) -> bool:
+        """Whether 0.0 and -0.0 meet, of which engines may take either for the larger."""
+        return self.exact and {str(number) for number in numbers} == {"0.0", "-0.0"}
 
     def _opaque(self, op: ops.Op, inputs: Iterable[Value]) -> Value:
         keys = [freeze(value) for value in inputs]
@@ -204,6 +212,8 @@ def ratio(first: Value, second: Value) -> float | None:
     """The number by which the first value is a multiple of the second; 1 of two zeros, None if there is none."""
     if first.terms.keys() != second.terms.keys():
         return None
+    if 0 in first.terms.values() or 0 in second.terms.values():  # -0.0 is a multiple of itself only
+        return 1.0 if first.terms == second.terms else None
     factors = [c / second.terms[key] for key, c in first.terms.items()]
     if not factors:
         return 1.0

@@ -11,7 +11,7 @@ import pytest
 from numpy.random import default_rng
 
 from azero_jax.engines.settings import EngineConfig
-from azero_jax.explain.algebra import UNSAFE
+from azero_jax.explain.algebra import UNSAFE, Algebra
 from azero_jax.explain.equality import proves_equal
 from azero_jax.explain.listing import Listing, prune, read_listing
 from azero_jax.explain.simplify import simplify
@@ -99,6 +99,41 @@ def test_where_numbers_may_be_infinite_zeros_are_computed() -> None:
     text = "def Predict():\n s1 = dot(v0, v1)\n s2 = s1 / s3\n s2 = s2 * s3\n s1 = s1 + s2"
     listing = read_listing(f"{text}\ndef Learn():\n v1 = v1 + v0")
     assert simplify(listing, Metric.RMS_ERROR) == listing
+
+
+SIGN_OF_ZERO: Final = """
+def Setup():
+  s4 = -0.5
+  s5 = 0.5
+  s2 = s3 * s4
+  s5 = 1 / s2
+  s6 = arctan(s5)
+def Predict():
+  s1 = dot(v0, v1)
+  s1 = s1 + s6
+def Learn():
+  s7 = s0 - s1
+  v2 = s7 * v0
+  v1 = v1 + v2
+"""
+
+
+@pytest.mark.parametrize("other", ["s2 = 0.0", "s2 = s3 * s5"])
+def test_where_its_sign_can_be_seen_minus_zero_is_not_zero(other: str) -> None:
+    whole = read_listing(SIGN_OF_ZERO)
+    plus = read_listing(SIGN_OF_ZERO.replace("s2 = s3 * s4", other))
+    assert not proves_equal(whole, plus, Metric.RMS_ERROR)
+    simple = simplify(whole, Metric.RMS_ERROR)
+    assert "s2 = -0.0" in simple.text()
+    assert proves_equal(whole, simple, Metric.RMS_ERROR)
+
+
+@pytest.mark.parametrize("name", ["VECTOR_MAX_OP", "VECTOR_MIN_OP"])
+def test_of_two_zeros_of_other_sign_neither_is_known_to_be_the_larger(name: str) -> None:
+    algebra = Algebra(exact=True)
+    plus, minus = (algebra.number(ops.VECTOR, number) for number in (0.0, -0.0))
+    assert algebra.apply(ops.OP_BY_NAME[name], (plus, minus)).number is None
+    assert str(algebra.apply(ops.OP_BY_NAME[name], (minus, minus)).number) == "-0.0"
 
 
 @pytest.mark.parametrize("name", known_programs())
