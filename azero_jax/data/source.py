@@ -14,7 +14,8 @@ from azero_jax.data.labels import plain_labels
 from azero_jax.process.messages import one_line
 
 _LARGEST_WHOLE: Final = 1e15  # of a float class that is named by its digits
-_ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
+ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
+"""Numbers whose half range is no more than so much of the largest are taken for one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _as_targets(name: str, labels: NDArray[Any]) -> NDArray[np.float64]:
 def is_constant(values: NDArray[Any]) -> bool:
     """Whether numbers differ by no more than their rounding."""
     low, high = float(values.min()), float(values.max())
-    return high / 2 - low / 2 <= _ROUNDING * max(abs(low), abs(high))
+    return high / 2 - low / 2 <= ROUNDING * max(abs(low), abs(high))
 
 
 def _number_classes(

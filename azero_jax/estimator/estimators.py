@@ -201,13 +201,14 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """`[N, C]` probabilities of the classes; where they are not numbers, the first class is certain."""
         scores = self._scores(X)
-        if self.learner_.metric.is_one_hot:
-            scores = scores[:, : len(self.classes_)]
-        else:
-            scores = np.stack([np.zeros_like(scores), scores], axis=1)
         with np.errstate(over="ignore", invalid="ignore"):
-            exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-            probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+            if self.learner_.metric.is_one_hot:
+                scores = scores[:, : len(self.classes_)]
+                exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+                probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+            else:
+                positive = 1 / (1 + np.exp(-scores))  # 1 of infinity
+                probabilities = np.stack([1 - positive, positive], axis=1)
         unknown = ~np.isfinite(probabilities).all(axis=1)
         probabilities[unknown] = np.eye(len(self.classes_))[0]
         return probabilities

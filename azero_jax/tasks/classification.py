@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from azero_jax.data.source import ROUNDING
 from azero_jax.language.roles import Metric
 from azero_jax.tasks.pairs import Choice, Pair
 from azero_jax.tasks.projected import PARTS, Projected
@@ -17,7 +18,6 @@ from azero_jax.tasks.tasks import Tasks, make_tasks
 FARTHEST: Final = 1e6  # standard deviations: what an engine of single precision can still square
 
 _LARGE: Final = 1e100  # numbers beyond are scaled before they are squared
-_ROUNDING: Final = 8 * float(np.finfo(np.float64).eps)
 _ORDER_STREAM: Final = 2  # keeps the draws of the order apart from those of the split and the projections
 
 
@@ -113,7 +113,7 @@ def moments(train: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float6
     scaled = train if (scale == 1).all() else train / scale  # squares neither overflow nor vanish
     mean = scaled.mean(axis=0, dtype=np.float64) * scale
     deviation = scaled.std(axis=0, dtype=np.float64) * scale
-    constant = high / 2 - low / 2 <= _ROUNDING * largest
+    constant = high / 2 - low / 2 <= ROUNDING * largest
     return np.where(constant, low, mean), np.where(constant | (deviation == 0), 1.0, deviation)
 
 

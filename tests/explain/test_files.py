@@ -257,6 +257,29 @@ def test_an_exported_estimator_is_scikit_learn_s_and_predicts_as_ours(name: str)
     assert {outcome["status"] for outcome in outcomes} <= {"passed", "skipped"}
 
 
+def test_an_exported_estimator_takes_columns_that_differ_by_rounding_for_constant_as_ours_does() -> None:
+    rows = some_rows(Metric.ACCURACY)
+    x, changed = (np.column_stack([array, np.full(len(array), c)]) for array, c in ((rows.x, 0.1), (rows.valid_x, 0.2)))
+    assert 0 < x[:, -1].std() < 1e-15
+    ours = az.EvolvedClassifier(program="logistic_regressor", epochs=1, random_state=0, precision="float64")
+    file = load(export_program("logistic_regressor", "sklearn", metric="accuracy")).EvolvedClassifier()
+    expected = ours.fit(x, rows.y).predict_proba(changed)
+    np.testing.assert_allclose(file.fit(x, rows.y).predict_proba(changed), expected, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("features", "expected"), [([3.0], [0, 1]), ([-3.0], [1, 0]), ([0.0], [1, 0])])
+def test_an_infinite_score_is_certain_of_its_class_and_one_that_is_no_number_of_the_first(
+    features: list[float], expected: list[int]
+) -> None:
+    program = "def Predict():\n  s1 = 1 / s2\n  s3 = mean(v0)\n  s1 = s1 * s3\ndef Learn():\n"
+    x, y = [[-1.0], [1.0]] * 10, [0, 1] * 10
+    ours = az.EvolvedClassifier(program=program, random_state=0).fit(x, y)
+    file = load(export_program(program, "sklearn", metric="accuracy")).EvolvedClassifier().fit(x, y)
+    for model in (ours, file):
+        assert model.predict_proba([features]).tolist() == [expected]
+    assert ours.predict([features])[0] == ours.learner_.predict([features])[0]
+
+
 def test_everything_is_written_into_a_folder(tmp_path: Path) -> None:
     rows = some_rows(Metric.RMS_ERROR)
     learner = Learner("two_layer_net").fit(rows.x, rows.y)

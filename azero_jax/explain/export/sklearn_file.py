@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from azero_jax.data.source import ROUNDING
 from azero_jax.explain.export.numpy_file import CLASS_NAME, numpy_class
 from azero_jax.language.roles import Metric
 from azero_jax.learner.reading import ReadProgram
@@ -36,8 +37,11 @@ class {name}({mixin}, BaseEstimator):
     def fit(self, X, y):
         """Trains on [N, F] rows and [N] labels. Returns self."""
         X, y = validate_data(self, X, y, dtype=float{y_numeric}, ensure_min_samples=2)
-{labels}        deviation = X.std(axis=0)
-        self.mean_, self.scale_ = X.mean(axis=0), np.where(deviation == 0, 1.0, deviation)
+{labels}        self.mean_, self.scale_ = X.mean(axis=0), X.std(axis=0)
+        low, high = X.min(axis=0), X.max(axis=0)
+        alike = high / 2 - low / 2 <= {rounding!r} * np.maximum(abs(low), abs(high))  # but for rounding
+        constant = alike | (self.scale_ == 0)
+        self.mean_[constant], self.scale_[constant] = low[constant], 1.0
         random = check_random_state(self.random_state)
         seed, order = int(random.randint(np.iinfo(np.int32).max)), random.permutation(len(y))
         order = np.resize(order, max(len(order), 10))
@@ -70,12 +74,17 @@ _PREDICT_CLASSES: Final = '''    def predict(self, X):
     def predict_proba(self, X):
         """[N, C] probabilities; where they are not numbers, the first class is certain."""
         scores = self._scores(X)
-{scores}        with np.errstate(all="ignore"):
-            exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-            probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-        probabilities[~np.isfinite(probabilities).all(axis=1)] = np.eye(len(self.classes_))[0]
+        with np.errstate(all="ignore"):
+{probabilities}        probabilities[~np.isfinite(probabilities).all(axis=1)] = np.eye(len(self.classes_))[0]
         return probabilities
 '''
+_SIGMOID: Final = """            positive = 1 / (1 + np.exp(-scores))
+            probabilities = np.stack([1 - positive, positive], axis=1)
+"""
+_SOFTMAX: Final = """            scores = scores[:, : len(self.classes_)]
+            exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+            probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+"""
 _PREDICT_NUMBERS: Final = '''    def predict(self, X):
         """[N] numbers; where the algorithm's are none, the mean of the labels."""
         scores = self._scores(X)
@@ -102,18 +111,17 @@ def sklearn_file(program: ReadProgram, *, epochs: int = 1, seed: int = 0) -> str
     wanted = "check_classification_targets" + (", type_of_target" if is_binary else "")
     imports = f"from sklearn.utils.multiclass import {wanted}\n" if metric.is_classification else ""
     classes = _CLASSES.format(check=_CHECK_BINARY if is_binary else "")
-    scores = "        scores = np.stack([np.zeros_like(scores), scores], axis=1)\n"
-    if not is_binary:
-        scores = "        scores = scores[:, : len(self.classes_)]\n"
+    predict_classes = _PREDICT_CLASSES.format(probabilities=_SIGMOID if is_binary else _SOFTMAX)
     estimator = _ESTIMATOR.format(
         name=name,
         mixin=mixin,
+        rounding=ROUNDING,
         epochs=epochs,
         seed=seed,
         program=CLASS_NAME,
         y_numeric="" if metric.is_classification else ", y_numeric=True",
         labels=classes if metric.is_classification else _TARGETS,
-        predict=_PREDICT_CLASSES.format(scores=scores) if metric.is_classification else _PREDICT_NUMBERS,
+        predict=predict_classes if metric.is_classification else _PREDICT_NUMBERS,
         scaled=_SCALED_AND_PADDED if metric.is_one_hot else _SCALED,
         tags=_TAGS if is_binary else "",
     )
