@@ -21,6 +21,7 @@ from .estimator.estimators import EvolvedRegressor as EvolvedRegressor
 from .evolve.settings import EvolutionSettings as EvolutionSettings
 from .explain.drawing import Drawing as Drawing
 from .explain.explanation import Explanation as Explanation
+from .explain.export.write import ExportSettings as ExportSettings
 from .explain.export.write import export_program as export_program
 from .explain.export.write import write_exports as write_exports
 from .explain.learning import LearningCurves as LearningCurves

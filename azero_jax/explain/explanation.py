@@ -15,7 +15,7 @@ from azero_jax.engines.settings import EngineConfig
 from azero_jax.explain import html
 from azero_jax.explain.ablate import Ablation, Bench, Sweep, ablate, sweep_constants
 from azero_jax.explain.drawing import Drawing
-from azero_jax.explain.export.write import write_exports
+from azero_jax.explain.export.write import ExportSettings, write_exports
 from azero_jax.explain.figures import draw_ablation
 from azero_jax.explain.ideas import Recognised, recognise
 from azero_jax.explain.listing import Listing, Place, prune, read_listing
@@ -83,6 +83,12 @@ class Explanation(NamedTuple):
     def renamed(self) -> str:
         """The simplified program with names in place of registers."""
         return renamed(self.listing, self.recognised, self.metric)
+
+    @property
+    def export_settings(self) -> ExportSettings:
+        """What exports of the program do by default: as it was run here."""
+        config = self.subject.config
+        return ExportSettings(config.tasks.epochs, config.seed)
 
     @property
     def lead(self) -> str:
@@ -195,7 +201,8 @@ def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             write_atomically(folder / name, text.encode())
-        exports = write_exports(explanation.commented, folder / EXPORTS, metric=explanation.metric)
+        settings = explanation.export_settings
+        exports = write_exports(explanation.commented, folder / EXPORTS, metric=explanation.metric, settings=settings)
     except OSError as error:
         raise ValueError(f"{folder} cannot be written to: {error.strerror}") from None
     return [*(folder / name for name in files), *exports.values()]

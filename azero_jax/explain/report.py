@@ -141,7 +141,8 @@ def _other_forms(explanation: Explanation) -> str:
 
 def _exports(explanation: Explanation) -> str:
     """The files beside the page, to be copied from it too."""
-    texts = {FILES[kind]: export_program(explanation.commented, kind, metric=explanation.metric) for kind in FILES}
+    program, metric, settings = explanation.commented, explanation.metric, explanation.export_settings
+    texts = {FILES[kind]: export_program(program, kind, metric=metric, settings=settings) for kind in FILES}
     lead = html.paragraph(f"The same files lie beside this page, in {EXPORTS}/.")
     return lead + "".join(html.folded(name, f"<pre>{escape(text)}</pre>") for name, text in texts.items())
 

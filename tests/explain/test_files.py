@@ -153,6 +153,26 @@ def test_predictions_of_the_two_files_are_equal(name: str) -> None:
     assert model.predict(rows.valid_x).shape == (len(rows.valid_y),)
 
 
+@pytest.mark.parametrize("kind", ["numpy", "jax", "sklearn"])
+def test_settings_are_the_defaults_of_every_file(kind: str) -> None:
+    with_settings = export_program("linear_regressor", kind, metric="rms_error", settings=az.ExportSettings(20, 7))
+    assert re.search(r"def (fit|__init__)\(.*(seed|random_state)=7", with_settings)
+    assert re.search(r"def (fit|__init__)\(.*epochs=20", with_settings)
+
+
+def test_files_with_the_same_settings_learn_the_same_in_several_epochs() -> None:
+    rows = some_rows(Metric.RMS_ERROR)
+    settings = ExportSettings(epochs=3, seed=SEED)
+    numpy, in_jax = (
+        load(export_program("two_layer_net", kind, metric="rms_error", settings=settings)) for kind in ("numpy", "jax")
+    )
+    expected = numpy.EvolvedProgram().fit(rows.x, rows.y).predict(rows.valid_x)
+    with jax.enable_x64(True):
+        memory = jax.jit(in_jax.fit)(rows.x, rows.y)
+        scores = jax.vmap(in_jax.predict, (None, 0))(memory, rows.valid_x)
+    np.testing.assert_allclose(scores, expected, rtol=TOLERANCE)
+
+
 def test_a_jax_file_is_differentiable_and_takes_any_number_of_features() -> None:
     module = load(export_program("evolved_cifar10", "jax", metric=Metric.ACCURACY))
 

@@ -26,7 +26,7 @@ needs_browser = pytest.mark.skipif(chromium.PROGRAM is None, reason="there is no
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    config = tiny(budget__experiment_candidates=0, budget__check_every=1000, seed=1)
+    config = tiny(budget__experiment_candidates=0, budget__check_every=1000, tasks__epochs=2, seed=1)
     az.search(
         config,
         out=folder,
@@ -59,6 +59,9 @@ def test_exports_lie_beside_it_and_in_it(report: Path) -> None:
     exports = {file.name: file.read_text(encoding="utf-8") for file in (report.parent / "exports").iterdir()}
     assert set(exports) == set(FILES.values())
     assert all(escape(text) in page for text in exports.values())
+    for kind in ("numpy", "jax", "sklearn"):
+        assert "epochs=2" in exports[FILES[kind]]
+        assert re.search(r"(seed|random_state)=1\b", exports[FILES[kind]])
 
 
 def test_identifiers_are_used_once(report: Path) -> None:

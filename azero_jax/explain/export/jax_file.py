@@ -96,6 +96,7 @@ The memory is a dictionary of arrays. Everything can be jitted, and differentiat
 
 {imports}import jax
 import jax.numpy as jnp
+import numpy as np
 
 MAX_ABS_ERROR = {max_abs_error!r}  # a larger error ends the training
 {constants}
@@ -130,14 +131,21 @@ def predict(memory, x, constants=CONSTANTS):
     return predict_row(begin(memory, x), constants)["{prediction}"]
 
 
-def fit(features, labels, seed=0, constants=CONSTANTS):
-    """Memory after all rows, one after the other."""
+def fit(features, labels, seed={seed}, constants=CONSTANTS, epochs={epochs}):
+    """Memory after so many passes over the rows: the first in the order given, the others shuffled.
+
+    The seed decides what the algorithm draws, and the shuffling; with more passes than one jit needs to know it.
+    """
+    features, labels, orders = jnp.asarray(features), jnp.asarray(labels), [np.arange(len(labels))]
+    shuffle = np.random.default_rng(seed) if epochs > 1 else None
+    for _ in range(epochs - 1):
+        orders.append(shuffle.permutation(orders[-1]))
 
     def step(memory, row):
-        return train_step(memory, *row, constants), None
+        return train_step(memory, features[row], labels[row], constants), None
 
     start = init(features.shape[1], seed, constants)
-    return jax.lax.scan(step, start, (features, labels))[0]
+    return jax.lax.scan(step, start, np.concatenate(orders))[0]
 
 
 def begin(memory, x):
@@ -161,8 +169,8 @@ _LINE: Final = 120  # characters
 _NAMES: Final = ("setup", "predict_row", "learn_row")
 
 
-def jax_file(program: ReadProgram) -> str:
-    """The file's text."""
+def jax_file(program: ReadProgram, *, epochs: int = 1, seed: int = 0) -> str:
+    """The file's text; `epochs` and `seed` are the defaults of its `fit`."""
     metric, prediction = program.metric, str(program.metric.prediction)
     listing = list_program(program)
     constants: dict[str, str] = {}
@@ -193,6 +201,8 @@ def jax_file(program: ReadProgram) -> str:
         label=metric.label,
         label_value=label,
         prediction=prediction,
+        seed=seed,
+        epochs=epochs,
         begin=_dictionary("    return ", begun),
         functions=functions,
     )
