@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from azero_jax.engines.outcome import StopReason
 from azero_jax.estimator.holding import Candidate, first_that_holds
 from azero_jax.estimator.rows import row_source
-from azero_jax.estimator.searching import Wanted, find_program
+from azero_jax.estimator.searching import Wanted, find_program, read_estimator_settings
 from azero_jax.language.roles import Metric
 from azero_jax.learner.learner import Learner
 from azero_jax.learner.reading import program_source
@@ -68,6 +68,8 @@ class _Evolved(BaseEstimator):
     def _fit(self, x: NDArray[np.float64], y: NDArray[Any], class_names: tuple[str, ...]) -> Self:
         """Searches, unless a program is given, and trains on all rows; `y` are class numbers or standardised."""
         generator = check_random_state(self.random_state)
+        settings = read_estimator_settings(self.settings or {})
+        epochs, precision = settings.get("tasks.epochs", self.epochs), settings.get("engine.precision", self.precision)
         candidates = self._find_programs(x, y, class_names, generator)
         self._mean, self._deviation = moments(x)
         metric = _metric(class_names)
@@ -78,7 +80,7 @@ class _Evolved(BaseEstimator):
         rows = self._scaled(x[order]), y[order]
 
         def train(program: str) -> Learner:
-            return Learner(program, metric, epochs=self.epochs, seed=seed, precision=self.precision).fit(*rows)
+            return Learner(program, metric, epochs=epochs, seed=seed, precision=precision).fit(*rows)
 
         self.learner_ = first_that_holds(train, candidates, *rows)
         self.program_ = self.learner_.program
@@ -176,7 +178,8 @@ class EvolvedClassifier(ClassifierMixin, _Evolved):
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
         """Goes on training with one pass over further rows, in their order and with the scale of the first.
 
-        Before the first fit it searches on these rows; `classes` are then all labels that there will be.
+        Before the first fit it searches on these rows, which have two classes at least; `classes` are then all labels
+        that there will be, though some may have no rows yet.
         """
         if not self.__sklearn_is_fitted__():
             x, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
@@ -235,7 +238,8 @@ class EvolvedRegressor(RegressorMixin, _Evolved):
       start_from: programs to start from in place of random ones: texts, files or names of known programs.
       epochs: passes over the rows.
       precision: "float32" or "float64", of the search and of the training: a program may do well in one only.
-      settings: further settings of the search by dotted name, such as `{"search.islands": 8}`.
+      settings: further settings of the search by dotted name, such as `{"search.islands": 8}`. They go before other
+        parameters, in the training too; what the rows decide (`source.*`, `tasks.kind`, ...) is refused.
       n_jobs: how many workers search side by side, as scikit-learn counts jobs; more than one need the package ray.
       verbose: 1 prints how far the search has come, 2 also what else is going on.
       program: a program to train in place of a search: its text, a file, or the name of a known program.

@@ -28,6 +28,7 @@ _SEARCH: Final[dict[str, Any]] = {
     "budget.experiment_candidates": 80_000,
     "budget.check_every": 10_000,
 }
+_OF_THE_ROWS: Final = ("source.", "tasks.kind", "tasks.features", "tasks.valid_examples", "tasks.select_valid_examples")
 _SHARE_OF_INITIAL: Final = 0.5  # of a small budget; the rest is for children
 _CHECKS: Final = 10  # trials on select tasks in the course of a budget of candidates
 
@@ -55,15 +56,29 @@ def find_program(source: Source, wanted: Wanted, generator: np.random.RandomStat
     return _search(source, wanted, int(generator.randint(np.iinfo(np.int32).max)))
 
 
+def read_estimator_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name, as `read_settings` has them, without those that the rows decide.
+
+    Raises:
+      ValueError: an unknown setting, a value of a wrong type, or a setting that an estimator cannot follow.
+    """
+    settings = read_settings(given)
+    for name in settings:
+        if name.startswith(_OF_THE_ROWS):
+            raise ValueError(f"settings has {name}, but the rows that fit is given decide that; leave it out")
+    return settings
+
+
 def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
     """The configuration of a search.
 
     Raises:
-      ValueError: an unknown preset or setting, or a value out of range.
+      ValueError: an unknown preset or setting, one that the rows decide, or a value out of range.
     """
     from joblib import effective_n_jobs  # 1 in a process that is one of several jobs itself
 
     config = load_preset(wanted.preset)
+    settings = read_estimator_settings(wanted.settings)
     limits = {"budget.max_seconds": wanted.max_seconds, "budget.max_candidates": wanted.max_candidates}
     config = override(
         config,
@@ -74,7 +89,7 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
             "cluster.workers": effective_n_jobs(wanted.n_jobs),
             **_SEARCH,
             **limits,
-            **read_settings(wanted.settings),
+            **settings,
         },
     )
     if wanted.max_candidates is not None:
@@ -85,7 +100,7 @@ def search_config(source: Source, wanted: Wanted, seed: int) -> Config:
     evaluator = config.evaluator
     evaluator = dataclasses.replace(
         evaluator,
-        fec_train_examples=min(evaluator.fec_train_examples, tasks.train_examples * wanted.epochs),
+        fec_train_examples=min(evaluator.fec_train_examples, tasks.train_examples * config.tasks.epochs),
         fec_valid_examples=min(evaluator.fec_valid_examples, tasks.valid_examples),
     )
     return dataclasses.replace(config, evaluator=evaluator)

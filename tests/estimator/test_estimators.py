@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import azero_jax as az
 from azero_jax.estimator import searching
-from azero_jax.estimator.rows import row_source
+from azero_jax.estimator.rows import RowTasks, row_source
 
 ESTIMATORS = [az.EvolvedClassifier, az.EvolvedRegressor]
 SMALL = {"max_candidates": 60, "random_state": 0}
@@ -140,10 +140,49 @@ def test_training_goes_on_with_further_rows() -> None:
         model.partial_fit(x[:2], ["no", "maybe"])
 
 
+@pytest.mark.parametrize(("present", "columns"), [("ac", 2), ("bdc", 3)])
+def test_a_class_may_come_later_than_the_search(present: str, columns: int) -> None:
+    x = np.random.default_rng(0).standard_normal((200, columns))
+    y = np.array(list(present))[np.digitize(x[:, 0], [0.0] if len(present) == 2 else [-0.5, 0.5])]
+    model = az.EvolvedClassifier(**SMALL, settings={"tasks.search_tasks": 2})
+    model.partial_fit(x, y, classes=list("abcd"))
+    assert model.predict_proba(x).shape == (200, 4)
+    assert model.learner_.metric is az.Metric.MULTICLASS_ACCURACY
+    assert model.partial_fit(x[:4], list("abcd")).learner_.steps == 2 * 200 + 4
+
+
+def test_a_search_needs_two_classes() -> None:
+    x, _ = some_rows()
+    model = az.EvolvedClassifier(**SMALL)
+    with pytest.raises(
+        ValueError, match="the first rows have one class only, 'no'; a search needs rows of two classes"
+    ):
+        model.partial_fit(x, np.full(len(x), "no"), classes=["no", "yes"])
+
+
+def test_rows_of_some_classes_have_labels_of_all() -> None:
+    x = np.random.default_rng(0).standard_normal((60, 2))
+    source = row_source(x, np.repeat([1, 3], 30), ("a", "b", "c", "d"))
+    tasks = RowTasks(source, az.TaskConfig.all_examples("table")).search(0)
+    assert (tasks.features, tasks.metric) == (4, az.Metric.MULTICLASS_ACCURACY)
+    labels = np.concatenate([tasks.arrays[1], tasks.arrays[3]], axis=1)
+    assert (labels.sum(axis=(0, 1)) > 0).tolist() == [False, True, False, True]
+
+
 def test_a_cheaper_program_is_taken_if_it_is_nearly_as_good() -> None:
     model = az.EvolvedClassifier(max_candidates=1000, random_state=0, tolerance=1.0).fit(*some_rows(200))
     assert model.program_ == model.front_[-1].program
     assert len(model.front_) > 1
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_settings_hold_for_search_and_training(searched: bool) -> None:
+    how: dict[str, Any] = SMALL if searched else {"program": "logistic_regressor"}
+    model = az.EvolvedClassifier(**how, settings={"epochs": 7, "precision": "float64"}).fit(*some_rows())
+    assert model.learner_.settings.epochs == 7
+    assert model.learner_.settings.precision == "float64"
+    if searched:
+        assert (model.result_.config.tasks.epochs, model.result_.config.engine.precision) == (7, "float64")
 
 
 def test_progress_is_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,6 +206,9 @@ def test_a_program_that_diverges_is_warned_of_and_predicts_the_mean() -> None:
         ({"preset": "tabel"}, "unknown preset 'tabel'; did you mean table"),
         ({"max_seconds": -1.0}, "max_seconds is -1; it must be above 0"),
         ({"settings": {"search.iles": 2}}, "search.iles"),
+        ({"settings": {"data": "digits", "label": "foo"}}, "settings has source.data, but the rows"),
+        ({"settings": {"kind": "pairs"}}, "settings has tasks.kind, but the rows"),
+        ({"settings": {"features": 2}}, "settings has tasks.features, but the rows"),
         ({"program": "no_such_program"}, "nor is it a known program"),
         ({"refit_only": True}, "there is no program"),
         ({"epochs": 0}, "epochs is 0"),
