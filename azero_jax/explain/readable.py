@@ -69,19 +69,25 @@ class _Names:
         self._own: dict[Place, str] = {}
         taken, crossing = set(self._shared.values()), _crossing(listing)
         kept = {str(register) for register in live_at_entry(listing, metric)}
-        bases: dict[str, str] = {}  # of shared registers: the last write says best what one is for
-        for place, instruction in listing.places():
-            register = str(written(instruction))
-            bases[register] = NAMES[recognised[place].idea] if place in recognised else register
-        for place, instruction in listing.places():
-            register = str(written(instruction))
-            if register in crossing and (register in kept or place.function != _LEARN):
-                if register not in self._shared:
-                    self._shared[register] = _free(bases.get(register, register), taken)
-                self._own[place] = self._shared[register]
-            else:
-                base = NAMES[recognised[place].idea] if place in recognised else register
+        written_at = {place: str(written(instruction)) for place, instruction in listing.places()}
+        bases = {
+            place: NAMES[recognised[place].idea] if place in recognised else register
+            for place, register in written_at.items()
+        }
+        shared_at = {
+            place: register
+            for place, register in written_at.items()
+            if register in crossing and (register in kept or place.function != _LEARN)
+        }
+        last = {register: bases[place] for place, register in shared_at.items()}  # it says best what one is for
+        for place, base in bases.items():
+            if place not in shared_at:
                 self._own[place] = _free(base, taken)
+            else:
+                register = shared_at[place]
+                if register not in self._shared:
+                    self._shared[register] = _free(last[register], taken)
+                self._own[place] = self._shared[register]
             taken.add(self._own[place])
 
     def of(self, place: Place) -> str:

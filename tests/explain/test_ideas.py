@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from azero_jax.explain.ideas import Idea, recognise
@@ -61,3 +63,15 @@ def test_comments_leave_a_program_what_it_is(name: str) -> None:
     assert len(names.splitlines()) == len(listing.text().splitlines())
     assert "label" in names
     assert "features" in names
+
+
+def test_a_register_has_its_name_from_what_others_read_of_it() -> None:
+    setup = "def Setup():\n  m0 = gaussian(0.0, 0.1)\n  s3 = 0.1\n"
+    predict = "def Predict():\n  v6 = dot(m0, v0)\n  s1 = dot(v6, v3)\n"
+    learn = ("s2 = s0 - s1", "s2 = s3 * s2", "v2 = s2 * v6", "v6 = s2 * v3", "m1 = outer(v6, v0)", "m0 = m0 + m1")
+    listing = read_listing(f"{setup}{predict}def Learn():\n" + "\n".join((*learn, "v3 = v2 + v3")))
+    text = renamed(listing, recognise(listing, Metric.RMS_ERROR), Metric.RMS_ERROR)
+    assert re.search(r"  hidden = dot\(weights, features\) +# hidden layer\n", text)
+    assert re.search(r"  prediction = dot\(hidden, weights2\)", text)
+    assert re.search(r"  gradient = scaled_error \* hidden ", text)
+    assert re.search(r"  gradient2 = scaled_error \* weights2 ", text)
