@@ -27,7 +27,7 @@ from azero_jax.explain.subject import Subject
 from azero_jax.explain.tune import Tuning, tune
 from azero_jax.language.library import program_space
 from azero_jax.language.roles import Metric
-from azero_jax.language.text import parse_program
+from azero_jax.language.text import parse_program, prediction_note, read_text
 from azero_jax.recording.files import write_atomically
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
@@ -157,10 +157,11 @@ def explain(
         raise ValueError(f"{subject.title}: {error}") from None
     pruned = prune(read_listing(subject.text), metric)
     notes = _notes(subject, tasks)
+    why = prediction_note(read_text(subject.text), metric)
+    notes += (why,) if why else ()
     if not pruned.size:
-        raise ValueError(
-            f"{subject.title}: it has no instruction that its predictions depend on; there is nothing to explain"
-        )
+        why = why or "it has no instruction that its predictions depend on"
+        raise ValueError(f"{subject.title}: {why}; there is nothing to explain")
     listing = simplify(pruned, metric)
     if listing != pruned and _difference(pruned, listing, bench) > _SAME:
         listing = pruned

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from azero_jax.language import ops
 from azero_jax.language.grammar import TYPOGRAPHIC, Instruction, Line, format_instruction, parse_line
 from azero_jax.language.program import IN1, IN2, OUT, Programs, check_programs, concatenate, empty_programs
-from azero_jax.language.roles import Register
+from azero_jax.language.roles import Metric, Register
 from azero_jax.language.space import FUNCTION_NAMES, MAX_STREAMS, SearchSpace
 from azero_jax.process.messages import one_line
 
@@ -46,6 +46,14 @@ class ProgramText(NamedTuple):
     def predicts(self, register: Register) -> bool:
         """Whether Predict writes a register."""
         return any(line.registers.get("o") == register for line in self.predict)
+
+
+def prediction_note(program: ProgramText, metric: Metric) -> str:
+    """What to say of a program that cannot predict what it is asked for; "" where nothing is wrong."""
+    if program.predicts(metric.prediction):
+        return ""
+    what = "many classes" if metric.is_one_hot else "two classes or numbers"
+    return f"Predict never writes {metric.prediction}, where predictions of {what} are read"
 
 
 def read_text(text: str) -> ProgramText:

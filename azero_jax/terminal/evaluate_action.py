@@ -11,8 +11,7 @@ from azero_jax.config.tree import Config
 from azero_jax.data import default_cache_dir
 from azero_jax.judge.comparison import describe_fitness
 from azero_jax.judge.measure import Measurement, measure_program
-from azero_jax.language.roles import Metric
-from azero_jax.language.text import ProgramText
+from azero_jax.language.text import prediction_note
 from azero_jax.process.progress import spoken
 from azero_jax.process.streams import stdout_kept_free
 from azero_jax.tasks.load import natural_kind
@@ -39,20 +38,12 @@ def run_evaluate(
             progress=spoken(lambda line: None if quiet else errors.print(Text(line), style="dim")),
         )
     if not quiet and (note := prediction_note(read.parsed, measurement.metric)):
-        errors.print(Text(note), style="yellow")
+        errors.print(Text(f"note: {note}"), style="yellow")
     if as_json:
         print(json.dumps(_as_json(program, measurement)), flush=True)
     else:
         _show(program, measurement, tuned=tune > 0)
     return 0
-
-
-def prediction_note(program: ProgramText, metric: Metric) -> str:
-    """What to say of a program that cannot predict what it is asked for; "" where nothing is wrong."""
-    if program.predicts(metric.prediction):
-        return ""
-    what = "many classes" if metric.is_one_hot else "two classes or numbers"
-    return f"note: Predict never writes {metric.prediction}, where predictions of {what} are read"
 
 
 def _config(defaults: Config, words: dict[str, str | None]) -> Config:

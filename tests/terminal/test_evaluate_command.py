@@ -20,10 +20,10 @@ from azero_jax.config.presets import load_preset
 from azero_jax.judge.comparison import Comparison
 from azero_jax.language.library import load_program
 from azero_jax.language.roles import Metric
-from azero_jax.language.text import read_text
+from azero_jax.language.text import prediction_note, read_text
 from azero_jax.tasks.settings import DATA_KINDS
 from azero_jax.tasks.synthetic import TEACHERS
-from azero_jax.terminal import evaluate_action, evaluate_command, search_action, search_command
+from azero_jax.terminal import evaluate_command, search_action, search_command
 from tests.support.data_files import class_files, png, random_pixels, write_zip
 from tests.support.tiny import TINY
 from tests.tasks.test_load import small
@@ -221,7 +221,7 @@ def test_a_program_that_predicts_something_else_is_noticed(capsys: pytest.Captur
 )
 def test_where_predictions_are_read(predict: str, metric: Metric, noticed: bool) -> None:
     text = f"def Setup():\n  s1 = 0.5\n  v2 = s1 * v0\ndef Predict():\n  {predict}\ndef Learn():\n  s1 = s1 + s0\n"
-    assert bool(evaluate_action.prediction_note(read_text(text), metric)) == noticed
+    assert bool(prediction_note(read_text(text), metric)) == noticed
 
 
 def test_numbers_to_predict_make_a_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

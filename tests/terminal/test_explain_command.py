@@ -65,6 +65,12 @@ def test_a_known_program_is_shown_with_roles(
     assert (tmp_path / "linear_regressor-explained" / "readable.txt").exists()
 
 
+def test_a_program_that_predicts_nothing_is_noted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "found.txt").write_text("def Predict():\n  s2 = dot(v0, v1)\ndef Learn():\n  s1 = s0 + s2\n")
+    explanation = explained(capfd, str(tmp_path / "found.txt"), *FEW, "--out", str(tmp_path / "out"))
+    assert "Predict never writes s1, where predictions of two classes or numbers are read" in explanation["notes"]
+
+
 def refusal(capfd: pytest.CaptureFixture[str], *words: str) -> str:
     assert main([*words, "--no-baselines", "--tune", "0", "--quiet"]) == 2
     captured = capfd.readouterr()
@@ -111,7 +117,7 @@ def test_tasks_that_were_made_in_python_are_not_guessed(tmp_path: Path, capfd: p
     ("text", "words"),
     [
         ("def Predict():\n  s1 = dot(v0, v1\n", ["found.txt: line 2", "did you mean"]),
-        ("def Predict():\n  s2 = dot(v0, v1)\n", ["found.txt", "nothing to explain"]),
+        ("def Predict():\n  s2 = dot(v0, v1)\n", ["found.txt: Predict never writes s1,", "nothing to explain"]),
         ("def Predict():\n  v1[9] = 0.5\n  s1 = dot(v0, v1)\n", ["line 2", "index 9 is out of range"]),
     ],
 )
