@@ -120,7 +120,7 @@ def report() -> None:
         cells = []
         for condition in CONDITIONS:
             some = _candidates(lines, size, condition)
-            solved = sum(count < size.most_candidates for count in some)
+            solved = sum(line["solved"] for line in _lines_of(lines, size, condition))
             text = f"{statistics.median(some):,.0f} ({solved} of {len(some)})" if some else ""
             cells.append(f"{text:>24}")
         print(f"{size.islands:>11,} x {size.population:<6,}  " + "  ".join(cells))
@@ -163,11 +163,13 @@ def plot(lines: list[dict[str, Any]]) -> None:
 
 
 def _candidates(lines: list[dict[str, Any]], size: Size, condition: Condition) -> list[int]:
-    return [
-        line["candidates"] if line["solved"] else size.most_candidates
-        for line in lines
-        if (line.get("islands"), line.get("population"), line["condition"]) == (*size[:2], condition.name)
-    ]
+    found = _lines_of(lines, size, condition)
+    return [line["candidates"] if line["solved"] else size.most_candidates for line in found]
+
+
+def _lines_of(lines: list[dict[str, Any]], size: Size, condition: Condition) -> list[dict[str, Any]]:
+    wanted = (*size[:2], condition.name)
+    return [line for line in lines if (line.get("islands"), line.get("population"), line["condition"]) == wanted]
 
 
 @click.command(help=__doc__)
