@@ -162,6 +162,9 @@ BUILDERS: Final[dict[Family, Build]] = {
 def onnx_file(learner: Learner) -> bytes:
     """The model of a trained learner: `features` `[N, F]` to what its metric asks for, in the learner's precision.
 
+    The runtime has to know the ops of Predict in this precision: onnxruntime has no tan, arcsin, arccos and arctan of
+    float64, so train a learner in float32 if Predict has one of these and the model is for it.
+
     RMS_ERROR: `predictions` `[N]`. Else `probabilities` (`[N, 2]`, or `[N, F]` of many classes) and `labels` `[N]`.
 
     Raises:

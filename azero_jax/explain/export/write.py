@@ -76,7 +76,8 @@ def write_exports(
       folder: where to.
       metric: as in `export_program`.
       settings: as in `export_program`.
-      learner: the program trained; its predictor is written as ONNX (needs the package onnx). None writes no ONNX.
+      learner: the program trained; its predictor is written as ONNX, in its precision (needs the package onnx). None
+        writes no ONNX. With tan, arcsin, arccos or arctan in Predict onnxruntime runs a model of float32 only.
 
     Returns:
       The files by kind.
