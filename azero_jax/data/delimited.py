@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from azero_jax.data.libraries import require
-from azero_jax.data.numbers import decimal_mark, plain, with_point
+from azero_jax.data.numbers import decimal_mark, doubtful_point, plain, with_point
 from azero_jax.process.messages import listed, one_line
 
 MAX_BYTES: Final = 8 << 30  # of a table, unpacked
@@ -103,29 +103,45 @@ def read_columns(table: Delimited, path: Path, numbers: list[int]) -> tuple[Any,
       ValueError: numbers that can be read in two ways, or text that pandas cannot read.
     """
     pandas: Any = require("pandas", "reading tables")
-    try:
-        frame = pandas.read_csv(
-            io.StringIO(table.text), sep=table.separator, header=0, names=list(range(len(table.header))),
-            usecols=numbers, index_col=False, skipinitialspace=True, low_memory=False,
-        )  # fmt: skip
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
-        raise ValueError(f"{path}: not a readable table ({one_line(str(error), 100)})") from None
-    if len(frame) != len(table.lines):
-        raise ValueError(f"{path}: not a readable table ({len(frame)} or {len(table.lines)} rows; is a quote open?)")
-    frame = frame[~table.is_blank].reset_index(drop=True)
+    frame = _read_frame(table, path, numbers)
     texts = {n: [plain(str(cell)) for cell in frame[n]] for n in numbers if not _is_numeric(frame[n])}
     labels = [plain(label) for label in table.labels]
     decimal = decimal_mark([*texts.values(), labels], table.separator)
     if decimal == ",":
-        pointed = [n for n in numbers if n not in texts and frame[n].dtype.kind == "f" and not frame[n].isna().any()]
-        if pointed:
-            name = table.header[pointed[0]]
-            raise ValueError(f"{path}: decimals have commas, but points in column {name!r}; write all in one way")
+        pointed = [n for n in numbers if frame[n].dtype.kind == "f"]
+        written = _read_frame(table, path, pointed, keep_texts=True) if pointed else frame
+        as_written = {n: [plain(cell) for cell in written[n]] for n in pointed}
+        _check_points(table, path, texts | as_written | {table.label: labels})
     for number, cells in texts.items():
         frame[number] = pandas.Series([with_point(cell, decimal) for cell in cells], dtype=object).where(
             frame[number].notna(), None
         )
     return frame, [with_point(label, decimal) for label in labels], decimal
+
+
+def _read_frame(table: Delimited, path: Path, numbers: list[int], *, keep_texts: bool = False) -> Any:
+    """The columns of these numbers of the rows that are not blank, as pandas types them, or as texts."""
+    pandas: Any = require("pandas", "reading tables")
+    kept: dict[str, Any] = {"dtype": str, "keep_default_na": False} if keep_texts else {"low_memory": False}
+    try:
+        frame = pandas.read_csv(
+            io.StringIO(table.text), sep=table.separator, header=0, names=list(range(len(table.header))),
+            usecols=numbers, index_col=False, skipinitialspace=True, **kept,
+        )  # fmt: skip
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path}: not a readable table ({one_line(str(error), 100)})") from None
+    if len(frame) != len(table.lines):
+        raise ValueError(f"{path}: not a readable table ({len(frame)} or {len(table.lines)} rows; is a quote open?)")
+    return frame[~table.is_blank].reset_index(drop=True)
+
+
+def _check_points(table: Delimited, path: Path, columns: dict[int, list[str]]) -> None:
+    """Refuses points that may be decimal ones, in columns of a table whose decimals have commas."""
+    for number, cells in columns.items():
+        if cell := doubtful_point(cells):
+            column = f"column {table.header[number]!r}, as {cell[:40]!r}"
+            how = "write all decimals with one mark, and thousands without any"
+            raise ValueError(f"{path}: decimals have commas, but there are points in {column}; {how}")
 
 
 def _is_numeric(column: Any) -> bool:

@@ -16,8 +16,9 @@ MISSING_WORDS: Final = frozenset(
 )  # fmt: skip
 
 _EXPONENT: Final = r"(?:[eE][+-]?\d+)?"
-_GROUPED_BY_COMMA: Final = re.compile(rf"[+-]?\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?{_EXPONENT}")
-_GROUPED_BY_POINT: Final = re.compile(rf"[+-]?\d{{1,3}}(?:\.\d{{3}})+(?:,\d*)?{_EXPONENT}")
+# Nobody writes thousands that begin with a zero: 0,125 has a decimal comma.
+_GROUPED_BY_COMMA: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\.\d*)?{_EXPONENT}")
+_GROUPED_BY_POINT: Final = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?{_EXPONENT}")
 _COMMA_DECIMALS: Final = re.compile(rf"[+-]?(?:\d+,\d*|,\d+){_EXPONENT}")
 _BLANK_GROUPS: Final = re.compile(r"(?<=\d)[ '\u00a0\u2009\u202f\u2019](?=\d{3}(?!\d))")
 _LOOKS_LIKE_NUMBER: Final = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
@@ -42,11 +43,7 @@ def decimal_mark(columns: Iterable[Sequence[str]], separator: str) -> str:
       separator: between the table's fields; where it is a comma, `1,234` has a thousands separator, else a decimal one.
     """
     cells = [
-        cell
-        for column in columns
-        if all(_LOOKS_LIKE_NUMBER.fullmatch(cell) for cell in column if cell not in MISSING_WORDS)
-        for cell in column
-        if "," in cell or cell.count(".") > 1
+        cell for column in columns if _are_numbers(column) for cell in column if "," in cell or cell.count(".") > 1
     ]
     if not cells:
         return ""
@@ -57,6 +54,23 @@ def decimal_mark(columns: Iterable[Sequence[str]], separator: str) -> str:
     return "." if points else "," if commas else ""
 
 
+def doubtful_point(column: Sequence[str]) -> str:
+    """Of a column's plain texts one whose point may part decimals, where the table has decimal commas; "" if none does.
+
+    A point parts thousands for certain where it stands before three digits in every number that has one, and another
+    number of the column has a comma or several points.
+
+    >>> doubtful_point(["1.234", "0,5"]), doubtful_point(["1.234", "2.500"]), doubtful_point(["1.234", "2.5", "0,5"])
+    ('', '1.234', '2.5')
+    """
+    pointed = [cell for cell in column if "." in cell] if _are_numbers(column) else []
+    decimals = [cell for cell in pointed if not _GROUPED_BY_POINT.fullmatch(cell)]
+    if decimals:
+        return decimals[0]
+    is_certain = any("," in cell or cell.count(".") > 1 for cell in column)
+    return pointed[0] if pointed and not is_certain else ""
+
+
 def with_point(text: str, decimal: str) -> str:
     """A plain number's text as Python reads it, where `decimal` is the table's decimal mark."""
     if not _LOOKS_LIKE_NUMBER.fullmatch(text):
@@ -64,6 +78,10 @@ def with_point(text: str, decimal: str) -> str:
     if decimal == ",":
         return text.replace(".", "").replace(",", ".") if "." not in text or _GROUPED_BY_POINT.fullmatch(text) else text
     return text.replace(",", "") if decimal == "." and _GROUPED_BY_COMMA.fullmatch(text) else text
+
+
+def _are_numbers(column: Sequence[str]) -> bool:
+    return all(_LOOKS_LIKE_NUMBER.fullmatch(cell) for cell in column if cell not in MISSING_WORDS)
 
 
 def to_numbers(texts: Sequence[str]) -> NDArray[Any]:

@@ -40,7 +40,11 @@ def rows(count, separator=",", ending="\n"):
         ("a,label,label\n1,0,0\n2,1,1\n", ("same name 'label'",)),
         ("a, a ,label\n1,0,0\n2,1,1\n", ("same name 'a'",)),
         ("1.5,2,0\n2.5,3,1\n", ("first line must name the columns", "1.5, 2, 0")),
-        ("a;b;label\n1,5;2.5;0\n2,5;3.5;1\n", ("decimals have commas, but points in column 'b'",)),
+        ("a;b;label\n1,5;2.5;0\n2,5;3.5;1\n", ("decimals have commas, but there are points in column 'b', as '2.5'",)),
+        ("a;label\n72,5;1.250\n61,0;0.995\n90,2;1.5\n", ("points in column 'label', as '0.995'",)),
+        ("a;label\n1,5;1.500\n3,0;2.500\n5,5;3.000\n", ("points in column 'label', as '1.500'",)),
+        ("a;b;label\n1,5;2.500 ;0\n2,5;3.500 ;1\n", ("points in column 'b', as '2.500'",)),
+        ("a;label\n1,5;0\n2.5;1\n3.125;0\n1,25;1\n", ("points in column 'a', as '2.5'",)),
         ("a,b,label\n1,2,0\n12%,3,1\n", ("column 'a', row 3 is '12%'",)),
         ("a,b,label\n1,2,0\n\n2020-01-01,3,1\n", ("column 'a', row 4 is '2020-01-01'",)),
         (b"a,label\n1\x00,2\n", ("NUL character at 9", "UTF-8")),
@@ -114,6 +118,9 @@ def test_what_is_read_as_the_plain_table(tmp_path, content, name, said):
         (["1.234,5", "2,25"], ";", [1234.5, 2.25]),
         (['"1,234.5"', "2.25"], ",", [1234.5, 2.25]),
         (['"1,234"', "12"], ",", [1234, 12]),
+        (['"0,125"', "12"], ",", [0.125, 12]),
+        (["1.234", "2,25"], ";", [1234, 2.25]),
+        (["1.234.567", "2.500"], ";", [1234567, 2500]),
         (["1 234,5", "2,25"], ";", [1234.5, 2.25]),
         (["1\u202f234.5", "2.25"], ",", [1234.5, 2.25]),
         (["1'234.5", "2.25"], ",", [1234.5, 2.25]),
@@ -132,6 +139,11 @@ def test_numbers_as_people_write_them(tmp_path, cells, separator, expected):
 def test_a_label_with_decimal_commas_is_a_number(tmp_path):
     source = load_source(write(tmp_path, "x;y\n1;0,5\n2;1,5\n3;2,5\n"))
     assert source.train.labels.tolist() == [0.5, 1.5, 2.5]
+
+
+def test_a_blank_row_makes_no_points(tmp_path):
+    source = load_source(write(tmp_path, "a;b;label\n1,5;2;x\n;;\n3,0;4;z\n"))
+    assert source.train.features.tolist() == [[1.5, 2], [3, 4]]
 
 
 @pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "n/a"])
