@@ -11,7 +11,7 @@ from azero_jax.engines.settings import EngineConfig
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language.settings import SpaceConfig
-from azero_jax.tasks.settings import DATA_KINDS, SourceConfig, TaskConfig
+from azero_jax.tasks.settings import SourceConfig, TaskConfig, check_kind
 
 _FIRST_ROUND: Final = 10_000  # candidates, or more
 _ROUND_SHARE: Final = 16
@@ -185,10 +185,7 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
-        if self.source.data and not self.tasks.of_data:
-            drawn = f"tasks of kind {self.tasks.kind} are drawn at random"
-            named, kinds = ",".join(self.source.data), ", ".join(DATA_KINDS)
-            raise ValueError(f"data is {named}, but {drawn}; with data the kind is one of {kinds}")
+        check_kind(self.tasks.kind, self.source)
         if self.cluster.migrants > 0 and self.search.algorithm == "random":
             raise ValueError("migrants are for evolution; random search has no populations: leave it 0")
         if self.tasks.features is not None:

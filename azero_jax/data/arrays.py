@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from azero_jax.data.archive import open_zip
+from azero_jax.data.labels import is_regression, plain_labels
 from azero_jax.data.source import Source, make_source
 
 # Names under which the arrays are looked for, first come first served; Keras writes x_train, MedMNIST train_images.
@@ -37,7 +38,31 @@ def load_npz(path: Path, *, regression: bool | None = None) -> Source:
     assert y is not None
     if (test_x is None) != (test_y is None):
         raise ValueError(f"{path}: has test features without test labels, or the other way round")
-    return make_source(path.name, x, y, test_x, test_y, regression=bool(regression))
+    return source_of_arrays(path.name, x, y, test_x, test_y, regression=regression)
+
+
+def source_of_arrays(
+    name: str,
+    features: ArrayLike,
+    labels: ArrayLike,
+    test_features: ArrayLike | None = None,
+    test_labels: ArrayLike | None = None,
+    *,
+    regression: bool | None = None,
+) -> Source:
+    """A source of arrays, as `make_source` takes them; a `regression` of None is decided by the values of the labels.
+
+    Raises:
+      ValueError: one that `make_source` raises.
+
+    >>> source = source_of_arrays("toy", [[0.0], [1.0]], [0.5, 1.5])
+    >>> source.is_regression, len(source.notes)
+    (True, 1)
+    """
+    plain = plain_labels(labels, f"{name}: the training labels")
+    decided, notes = is_regression(plain, regression, "y")
+    made_of = (features, plain, test_features, test_labels)
+    return make_source(name, *made_of, regression=decided, notes=tuple(f"{name}: {note}" for note in notes))
 
 
 def _find(path: Path, archive: zipfile.ZipFile, members: dict[str, str], names: tuple[str, ...]) -> NDArray[Any] | None:

@@ -92,7 +92,9 @@ def is_regression(labels: NDArray[Any], regression: bool | None, column: str) ->
     if labels.dtype.kind not in "uif":
         return False, []
     count = len(np.unique(labels))
-    if count > MAX_CLASSES or not np.equal(np.mod(labels, 1), 0).all():
+    with np.errstate(invalid="ignore"):  # of infinity, which is refused later
+        is_whole = bool(np.equal(np.mod(labels, 1), 0).all())
+    if count > MAX_CLASSES or not is_whole:
         how = _HINT.format("false", "regression=False")
         return True, [f"label {column!r} is predicted as a number; {how} makes classes of its {count} values"]
     how = _HINT.format("true", "regression=True")

@@ -2,20 +2,20 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from azero_jax.data.arrays import load_npz
+from azero_jax.data.arrays import load_npz, source_of_arrays
 from azero_jax.data.bundled import BUNDLED_NAMES, load_bundled
 from azero_jax.data.cifar import has_cifar_batches, load_cifar
 from azero_jax.data.idx import has_idx_files, load_idx
 from azero_jax.data.images import is_images, load_images
 from azero_jax.data.named import NAMED_SETS, load_named
-from azero_jax.data.source import Source, make_source
+from azero_jax.data.source import Source
 from azero_jax.data.svhn import is_svhn, load_svhn
 from azero_jax.data.table import is_table, load_table, read_frame
-from azero_jax.process.messages import one_line
+from azero_jax.process.messages import listed, one_line
 from azero_jax.process.progress import Progress, no_progress
 
 
@@ -55,14 +55,15 @@ def load_source(
         which are downloaded if that is allowed); a pandas data frame; arrays (features, labels) or (features, labels,
         test features, test labels); or a `Source`.
       label: name of a table's label column; None takes the one called label, class, target or y.
-      regression: whether labels are numbers to predict; None decides by the values (tables) or means no.
+      regression: whether labels are numbers to predict; None decides by the values.
       missing: words that stand for a missing label in a table, beside the empty cell.
       download: whether a data set known by name may be fetched from the network.
       cache_dir: where decoded images are kept; None keeps nothing.
       progress: called while something slow goes on.
 
     Raises:
-      ValueError: nothing is there, it is of no known kind, or it is damaged; one line says what and where.
+      ValueError: nothing is there, it is of no known kind, it is damaged, or something was asked for that such data do
+        not have; one line says what and where.
 
     >>> load_source("iris").class_names
     ('setosa', 'versicolor', 'virginica')
@@ -71,21 +72,37 @@ def load_source(
     """
     options = {"label": label, "regression": regression, "missing": missing}
     try:
-        return _load(data, options, {"cache_dir": cache_dir, "progress": progress}, download)
+        source = _load(data, options, {"cache_dir": cache_dir, "progress": progress}, download)
+        if regression not in (None, source.is_regression):
+            found = "numbers to predict" if source.is_regression else "classes"
+            raise ValueError(
+                f"{source.name}: regression is {str(regression).lower()}, but its labels are {found}; leave it out"
+            )
+        return source
     except ValueError as error:
         raise ValueError(one_line(str(error))) from None
 
 
 def _load(data: Any, reading: dict[str, Any], slow: dict[str, Any], download: bool) -> Source:
     if isinstance(data, Source):
+        _check_unused(data.name, reading)
         return data
     if isinstance(data, str | os.PathLike):
         return _load_path(data, reading | slow, download)
     if hasattr(data, "columns") and hasattr(data, "iloc"):
         return read_frame(data, "data frame", **reading)
     if isinstance(data, tuple | list) and len(data) in (2, 4):
-        return make_source("arrays", *data, regression=bool(reading["regression"]))
+        _check_unused("arrays", reading)
+        return source_of_arrays("arrays", *data, regression=reading["regression"])
     raise ValueError(f"a {type(data).__name__} is no data; give a path, a name, a data frame or (features, labels)")
+
+
+def _check_unused(name: str, options: Mapping[str, Any], used: Collection[str] = ()) -> None:
+    """Refuses what was said of a table's label column, of data that have none."""
+    given = {"label": options["label"], "missing": listed(list(options["missing"])) or None}
+    for option, value in given.items():
+        if value is not None and option not in used:
+            raise ValueError(f"{name}: {option} is {value}, which is for the label column of a table; leave it out")
 
 
 def find_path(data: str | os.PathLike[str]) -> Path | None:
@@ -105,6 +122,8 @@ def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: 
     path = find_path(data)
     if path is None:
         name = os.fspath(data)
+        if name in (*BUNDLED_NAMES, *NAMED_SETS):
+            _check_unused(name, options)
         if name in BUNDLED_NAMES:
             return load_bundled(name)
         if name in NAMED_SETS:
@@ -114,6 +133,7 @@ def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: 
         raise ValueError(f"{shown!r}: no such file or folder, nor a data set known by name ({known})")
     for form in FORMATS:
         if form.recognises(path):
+            _check_unused(str(path), options, form.options)
             try:
                 return form.read(path, **{name: options[name] for name in form.options})
             except OSError as error:

@@ -44,6 +44,23 @@ class SourceConfig:
             raise ValueError(f"data_seed is {self.data_seed}; it must be from 0 to {2**32 - 1}")
 
 
+def check_kind(kind: str, source: SourceConfig) -> None:
+    """Checks that tasks of a kind can be made of the data, and have a use for what is said of them.
+
+    Raises:
+      ValueError: something is said of data, but the tasks are drawn at random; or of pairs that there are not.
+    """
+    if kind not in DATA_KINDS:
+        for name in ("data", "label", "regression", "missing", "pairs", "download"):
+            if (value := getattr(source, name)) != getattr(SourceConfig, name):
+                shown = ",".join(value) if isinstance(value, tuple) else str(value)
+                said = f"{name} is {shown.lower() if isinstance(value, bool) else shown}"
+                drawn = f"tasks of kind {kind} are drawn at random"
+                raise ValueError(f"{said}, but {drawn}; with data the kind is one of {', '.join(DATA_KINDS)}")
+    elif kind != "pairs" and source.pairs:
+        raise ValueError(f"pairs is {','.join(source.pairs)}, but tasks of kind {kind} have none; leave pairs out")
+
+
 class Stage(NamedTuple):
     """How many tasks one stage of a search has, and their training and validation examples; None takes all.
 

@@ -65,6 +65,8 @@ def _read_subject(path: Path, preset: str | None, given: dict[str, Any]) -> Subj
         run = read_run(path)
         if "source.data" not in given and "tasks.kind" not in given:
             check_own_tasks(run)
+        if given.get("tasks.kind", "pairs") != "pairs":
+            given = {"source.pairs": (), **given}  # the run's own, of which tasks of another kind have no use
         config = override(_with_data(run.config, given), given)
         return Subject(str(path), run.result["program"], config, run)
     program = read_program(path)

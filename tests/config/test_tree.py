@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +111,20 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"run\.toml: cannot be read: it is not text"):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("preset", "setting", "message"),
+    [
+        ("linear", {"label": "x"}, "label is x, but tasks of kind linear are drawn at random"),
+        ("linear", {"pairs": ("0-1",)}, "pairs is 0-1, but tasks of kind linear are drawn at random"),
+        ("affine", {"missing": ("z",)}, "missing is z, but tasks of kind affine are drawn at random"),
+        ("linear", {"regression": False}, "regression is false, but tasks of kind linear are drawn at random"),
+        ("linear", {"download": True}, "download is true, but tasks of kind linear are drawn at random"),
+        ("table", {"data": "my.csv", "pairs": ("0-1",)}, "pairs is 0-1, but tasks of kind table have none"),
+        ("multiclass", {"data": "digits", "pairs": ("0-7",)}, "pairs is 0-7, but tasks of kind multiclass have none"),
+    ],
+)
+def test_what_is_said_of_data_that_there_are_not(preset: str, setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        load_preset(preset, **setting)

@@ -264,6 +264,33 @@ def test_arrays_that_are_not_finite(bad):
     refuses((np.zeros((2, 2)), [0.0, bad]), "label 1")
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "said"),
+    [
+        ("iris", {"regression": True}, "iris: regression is true, but its labels are classes"),
+        ("diabetes", {"regression": False}, "diabetes: regression is false, but its labels are numbers to predict"),
+        ("iris", {"label": "price"}, "iris: label is price, which is for the label column of a table"),
+        ("digits", {"missing": ("NA", "?")}, "digits: missing is NA, ?, which is for the label column of a table"),
+        ("mnist", {"label": "price"}, "mnist: label is price"),
+        (([[0.0], [1.0]], [0, 1]), {"label": "price"}, "arrays: label is price"),
+        (make_source("toy", [[0.0], [1.0]], [0, 1]), {"missing": ["?"]}, "toy: missing is ?"),
+        (make_source("toy", [[0.0], [1.0]], [0, 1]), {"regression": True}, "toy: regression is true"),
+    ],
+)
+def test_what_is_said_of_data_that_have_no_use_for_it(data, options, said):
+    refuses(data, said, "leave it out", **options)
+
+
+def test_a_folder_has_no_label_column(tmp_path):
+    refuses(write_folder(tmp_path / "f", class_files()), "label is price", label="price")
+    refuses(write_folder(tmp_path / "f", class_files()), "regression is true", regression=True)
+
+
+def test_what_is_said_of_a_source_and_true_is_no_mistake():
+    assert load_source("diabetes", regression=True).is_regression
+    assert not load_source("iris", regression=False).is_regression
+
+
 def test_arrays_that_do_not_fit():
     refuses((np.zeros((4, 3)), [0, 1]), "4", "2 labels")
     refuses((np.zeros((4, 3)), [0, 1, 0, 1], np.zeros((2, 2)), [0, 1]), "2 values", "3")

@@ -207,3 +207,25 @@ def test_the_fingerprint_is_of_the_content():
     x, y = random_pixels(4, 3), [0, 1, 0, 1]
     assert make_source("a", x, y).fingerprint == make_source("b", x, y).fingerprint
     assert make_source("a", x, y).fingerprint != make_source("a", x, [0, 1, 1, 0]).fingerprint
+
+
+@pytest.mark.parametrize("kind", ["arrays", "npz", "data frame"])
+@pytest.mark.parametrize(
+    ("labels", "regression", "expected"),
+    [
+        ([0.5, 1.5] * 6, None, True),
+        (list(range(24)), None, True),
+        ([0.0, 1.0] * 6, None, False),
+        (["a", "b"] * 6, None, False),
+        ([0.5, 1.5] * 6, False, False),
+        ([0, 1] * 6, True, True),
+    ],
+)
+def test_the_values_decide_whether_labels_are_numbers_to_predict(tmp_path, kind, labels, regression, expected):
+    x, y = np.arange(len(labels), dtype=float)[:, None], np.array(labels)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    data = {"arrays": (x, y), "npz": tmp_path / "a.npz", "data frame": pd.DataFrame({"x": x[:, 0], "y": y})}[kind]
+    source = load_source(data, regression=regression)
+    assert source.is_regression == expected
+    decided = regression is None and y.dtype.kind != "U"
+    assert any("regression=" in note for note in source.notes) == decided
