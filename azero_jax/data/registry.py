@@ -118,6 +118,12 @@ def find_path(data: str | os.PathLike[str]) -> Path | None:
     return None
 
 
+def absolute_name(data: str) -> str:
+    """The full path of a file or folder that exists, which is found from everywhere; other names as they are."""
+    path = find_path(data)
+    return data if path is None else str(path.absolute())
+
+
 def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: bool) -> Source:
     path = find_path(data)
     if path is None:

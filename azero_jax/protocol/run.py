@@ -12,6 +12,7 @@ from azero_jax.analysis.learnable import check_can_learn, learnable
 from azero_jax.config.presets import DEFAULT_PRESET, check_predictions, load_preset
 from azero_jax.config.tree import Config
 from azero_jax.data import default_cache_dir
+from azero_jax.data.registry import absolute_name
 from azero_jax.evolve.settings import EvolutionSettings
 from azero_jax.language.program import Programs
 from azero_jax.language.roles import Metric
@@ -88,7 +89,7 @@ def run(
         config = config or saved
         check_same_search(config, saved, f"run directory {resume}")
         start_from = start_from or read_start_programs(Path(resume))
-    config = config or load_preset(DEFAULT_PRESET)
+    config = _with_absolute_data(config or load_preset(DEFAULT_PRESET))
     path = out if resume is None else resume
     if path is None and config.output.tensorboard:
         raise ValueError("output.tensorboard is true; it needs a run directory")
@@ -102,6 +103,11 @@ def run(
             stack.enter_context(directory)
         prepared = Prepared(config, tasks, start_from, directory, say, warn)
         return (conduct or search_here)(prepared, report or (lambda progress: None), report_seconds)
+
+
+def _with_absolute_data(config: Config) -> Config:
+    """The same with full paths, so that a recorded run finds its data from everywhere."""
+    return config.replace(data=tuple(map(absolute_name, config.source.data)))
 
 
 def make_task_sets(

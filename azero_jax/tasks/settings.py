@@ -15,7 +15,8 @@ class SourceConfig:
     """The user's data, of which tasks are made.
 
     Attributes:
-      data: files, folders or names such as `digits`; several make a mixture of their tasks.
+      data: files, folders or names such as `digits`; several make a mixture of their tasks. A relative path starts at
+        the current folder, also in a file of settings; a run records it in full.
       label: the label column of a table; none takes the one called label, class, target or y.
       regression: whether labels are numbers to predict rather than classes; none decides by their values.
       missing: words that stand for a missing label in a table, such as `NA,?`; an empty cell does always.

@@ -18,7 +18,7 @@ from azero_jax.tasks.load import natural_kind
 from azero_jax.tasks.settings import DATA_KINDS
 from azero_jax.terminal.display import plain_console, show_table
 from azero_jax.terminal.options import given_settings
-from azero_jax.terminal.shell import absolute_data, read_program
+from azero_jax.terminal.shell import names_of_data, read_program
 
 
 def run_evaluate(
@@ -48,7 +48,7 @@ def run_evaluate(
 
 def _config(defaults: Config, words: dict[str, str | None]) -> Config:
     given = given_settings(words)
-    data = absolute_data(given["source.data"]) if "source.data" in given else ()
+    data = names_of_data(given["source.data"]) if "source.data" in given else ()
     given["source.data"] = data
     kind = given.setdefault("tasks.kind", natural_kind(data[0]) if data else "pairs")
     if kind not in DATA_KINDS:

@@ -20,7 +20,7 @@ from azero_jax.process.streams import stdout_kept_free
 from azero_jax.protocol.run import make_task_sets
 from azero_jax.terminal.display import plain_console, show_table
 from azero_jax.terminal.options import given_settings
-from azero_jax.terminal.shell import absolute_data, read_program
+from azero_jax.terminal.shell import names_of_data, read_program
 
 
 def run_explain(
@@ -42,7 +42,7 @@ def run_explain(
             errors.print(Text(line), style="dim")
 
     given = given_settings(words)
-    given.update({"source.data": absolute_data(given["source.data"])} if given.get("source.data") else {})
+    given.update({"source.data": names_of_data(given["source.data"])} if given.get("source.data") else {})
     read = _read_subject(subject, preset, given)
     folder = out or (subject / FOLDER if read.run else Path(f"{subject.stem}-{FOLDER}"))
     with stdout_kept_free(as_json):

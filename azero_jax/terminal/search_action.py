@@ -29,7 +29,7 @@ from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.display import Display
 from azero_jax.terminal.options import given_settings
 from azero_jax.terminal.runs import show_run, show_runs
-from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, absolute_data, is_refusal, read_program
+from azero_jax.terminal.shell import NOT_SOLVED, SOLVED, ReadProgram, is_refusal, names_of_data, read_program
 
 
 def run_search(
@@ -62,7 +62,7 @@ def run_search(
             raise ValueError(f"--name: {name!r} is not a plain name; --out takes a path")
         out = runs / name
     given = given_settings(words)
-    given.update({"source.data": absolute_data(given["source.data"])} if "source.data" in given else {})
+    given.update({"source.data": names_of_data(given["source.data"])} if "source.data" in given else {})
     resolved = _resolve(preset, config, resume, given)
     programs = {path: read_program(path) for path in start_from}
     texts = tuple(program.text for program in programs.values())

@@ -103,10 +103,13 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def absolute_data(data: tuple[str, ...]) -> tuple[str, ...]:
-    """Paths in full, so that a recorded run finds them from everywhere; names as they are.
+def names_of_data(data: tuple[str, ...]) -> tuple[str, ...]:
+    """What `--data` names, from its parts between commas.
 
-    Commas part names; but where all of the text, or some parts with their commas, are an existing file, it is that.
+    Where all of the text, or some parts with their commas, are an existing file, it is that.
+
+    Raises:
+      ValueError: it names nothing.
     """
     if not any(data):
         raise ValueError("--data is empty; name a file, a folder or a data set")
@@ -115,7 +118,7 @@ def absolute_data(data: tuple[str, ...]) -> tuple[str, ...]:
         joined = (mark.join(waiting[:count]) for count in range(len(waiting), 0, -1) for mark in (",", ", "))
         name = next((text for text in joined if is_there(text)), waiting[0])
         del waiting[: name.count(",") + 1]
-        names.append(str(Path(name).absolute()) if is_there(name) else name)
+        names.append(name)
     return tuple(names)
 
 

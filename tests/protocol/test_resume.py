@@ -54,6 +54,21 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
+def test_a_run_finds_its_data_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "my.csv").write_text("a,b,label\n" + "".join(f"{n % 7},{n % 5},{n % 2}\n" for n in range(40)))
+    monkeypatch.chdir(tmp_path)
+    config = az.load_preset("table", data="my.csv", islands=1, population=20, batch=10, tournament=2)
+    config = config.replace(max_candidates=20, check_every=10, search_tasks=1, select_tasks=1, tune_trials=0)
+    assert config.source.data == ("my.csv",)
+    az.search(config, out="run")
+    assert read_run_config(Path("run")).source.data == (str(tmp_path / "my.csv"),)
+    monkeypatch.chdir("elsewhere")
+    assert az.search(resume="../run").candidates == 20
+    with pytest.raises(ValueError, match=r"'my\.csv': no such file"):
+        az.search(config)
+
+
 def tiny_on(engine: str, **values: Any) -> Config:
     """The tiny search on an engine; on XLA with less to compile."""
     if engine == "xla":
