@@ -146,7 +146,7 @@ def format_setting(value: Value) -> str:
 
 
 def describe_kind(kind: Kind) -> str:
-    """What a setting of this type looks like, for a person."""
+    """What a setting of this type looks like as a word on the command line."""
     kind, optional = _without_none(kind)
     names = {
         bool: "true or false",
@@ -159,6 +159,18 @@ def describe_kind(kind: Kind) -> str:
         tuple[tuple[str, float], ...]: "names with weights, as in alter_param=1,identity=0.5",
     }
     return names[kind] + (" or none" if optional else "")
+
+
+def _describe_value(kind: Kind) -> str:
+    """What a setting of this type looks like in a TOML file."""
+    plain, optional = _without_none(kind)
+    lists = {
+        tuple[int, ...]: "whole numbers, as in [1, 5, 10]",
+        tuple[float, ...]: "numbers, as in [0.1, 0.5]",
+        tuple[str, ...]: 'texts, as in ["a", "b"]',
+        tuple[tuple[str, float], ...]: "names with weights, as in {alter_param = 1.0, identity = 0.5}",
+    }
+    return lists[plain] + (" or none" if optional else "") if plain in lists else describe_kind(kind)
 
 
 def suggest(path: str, known: typing.Iterable[str]) -> str:
@@ -190,7 +202,7 @@ def check_value(setting: Setting, value: Any) -> Value:
     fits, converted = _convert(kind, value)
     if not fits:
         shown = "none" if value is None else repr(value)
-        raise ValueError(f"{setting.path} is {shown}; it must be {describe_kind(setting.kind)}")
+        raise ValueError(f"{setting.path} is {shown}; it must be {_describe_value(setting.kind)}")
     return converted
 
 
