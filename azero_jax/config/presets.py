@@ -14,7 +14,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
 from azero_jax.mutate.policy import LIVE_MUTATIONS
 from azero_jax.tasks.load import natural_kind
-from azero_jax.tasks.settings import SourceConfig, TaskConfig
+from azero_jax.tasks.settings import KINDS, SourceConfig, TaskConfig, check_kind
 
 # The ops of the original's demo (its run_demo.sh).
 _LINEAR_OPS: Final = (
@@ -216,7 +216,8 @@ PRESETS: Final[dict[str, Config]] = {
     "original": ANY_PRESETS["original"],
 }
 DEFAULT_PRESET: Final = "linear"
-MULTICLASS_PRESET: Final = "multiclass"  # for the kind of tasks that no other preset has the ops for
+MULTICLASS_PRESET: Final = "multiclass"
+_OF_THEIR_KIND: Final = (MULTICLASS_PRESET, "table")  # presets for kinds of tasks that no other preset is made for
 
 
 def load_preset(name: str | None = None, /, **settings: Any) -> Config:
@@ -250,7 +251,11 @@ def choose_config(name: str | None, given: Mapping[str, Any]) -> Config:
     if name is None:
         name = natural_preset(data[0]) if data else DEFAULT_PRESET
     base = _find_preset(name, given.get("search.candidates", "learnable"))
-    return override(with_kind(base, given.get("tasks.kind", base.tasks.kind)), given)
+    kind = given.get("tasks.kind", base.tasks.kind)
+    if kind in KINDS:  # before numbers, which are wrong for data of another kind too
+        source = {path.partition(".")[2]: value for path, value in given.items() if path.startswith("source.")}
+        check_kind(kind, dataclasses.replace(base.source, **source))
+    return override(with_kind(base, kind), given)
 
 
 def _find_preset(name: str, candidates: str) -> Config:
@@ -271,13 +276,14 @@ def natural_preset(data: str) -> str:
 
 
 def with_kind(config: Config, kind: str) -> Config:
-    """A preset for tasks of a kind: for all classes at once `multiclass`, with the data of the one that was named.
+    """A preset for tasks of a kind: for all classes at once and for tables their own, with the data of the one named.
 
-    Programs that tell many classes apart need other ops and more vectors than those of two classes.
+    Programs that tell many classes apart need other ops and more vectors than those of two classes; the rows of a table
+    are taken as they are.
     """
-    if kind != "multiclass" or config.tasks.kind == kind:
+    if kind not in _OF_THEIR_KIND or config.tasks.kind == kind:
         return config
-    return override(_find_preset(MULTICLASS_PRESET, config.search.candidates), {"source.data": config.source.data})
+    return override(_find_preset(kind, config.search.candidates), {"source.data": config.source.data})
 
 
 def check_predictions(space: SpaceConfig, metric: Metric) -> None:

@@ -241,8 +241,9 @@ def plain(value: Any) -> Any:
 
 def _notes(subject: Subject, tasks: Tasks) -> tuple[str, ...]:
     run, notes = subject.run, []
-    if run is not None and run.config.tasks.features and run.config.tasks.features != tasks.features:
-        notes.append(f"the search had {run.config.tasks.features} features, these tasks have {tasks.features}")
+    searched = run.config.tasks.features if run is not None else None  # or fewer, where the data have no more
+    if searched and searched != tasks.features and searched != subject.config.tasks.features:
+        notes.append(f"the search had {searched} features, these tasks have {tasks.features}")
     if run is not None and subject.config.tasks.of_data:
         what = "class pairs" if subject.config.tasks.kind == "pairs" else "rows"
         notes.append(f"its tasks are drawn anew, but from the data and {what} that the program was selected by too")

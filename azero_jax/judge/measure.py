@@ -1,7 +1,9 @@
 """How well one program does on the user's data: one row for each class pair (or table, or set of all classes)."""
 
 import dataclasses
+import itertools
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +19,7 @@ from azero_jax.language.text import format_program, parse_program
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.classification import pair_tasks
-from azero_jax.tasks.load import load_task_sets, project, read_sources, tell
+from azero_jax.tasks.load import fit_features, load_task_sets, project, read_sources, tell
 from azero_jax.tasks.pairs import Pair, choose_tasks, parse_pairs, split_pairs
 from azero_jax.tasks.projected import Projected
 from azero_jax.tasks.sets import TaskSets
@@ -62,6 +64,7 @@ def measure_program(
     *,
     pairs: tuple[str, ...] = (),
     trials: int = 0,
+    asked: Collection[str] | None = None,
     cache_dir: Path | None = None,
     progress: Progress = no_progress,
 ) -> Measurement:
@@ -73,6 +76,7 @@ def measure_program(
         `select_train_examples` and `final_tasks` count (class pairs: every projection of every pair).
       pairs: class pairs to judge by, such as `0-5`; empty takes the unseen ones.
       trials: of random search for better constants, on validation examples of other pairs; 0 leaves them alone.
+      asked: numbers of features and examples, by name, that somebody asked for; see `load_task_sets`.
       cache_dir: where decoded images and projections are kept; None keeps nothing.
       progress: called while something slow goes on.
 
@@ -82,14 +86,18 @@ def measure_program(
     tasks, source = config.tasks, config.source
     if tasks.kind == "pairs":
         sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress)
-        projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
-        tell((note for data in sources for note in data.notes), progress)
+        fitting, notes = zip(*(fit_features([data], tasks, asked) for data in sources), strict=True)
+        projected = [
+            project(data, own, source, cache_dir=cache_dir, progress=progress)
+            for data, own in zip(sources, fitting, strict=True)
+        ]
+        tell(itertools.chain(*notes, *(data.notes for data in sources)), progress)
         start, metric = time.perf_counter(), Metric.ACCURACY
         parts = [_measure_pairs(text, data, config, pairs, trials, progress) for data in projected]
     elif pairs:
         raise ValueError(f"pairs are given, but tasks of kind {tasks.kind} are not about pairs")
     else:
-        sets = load_task_sets(tasks, source, cache_dir=cache_dir, progress=progress)
+        sets = load_task_sets(tasks, source, cache_dir=cache_dir, progress=progress, asked=asked)
         start, metric = time.perf_counter(), sets.metric
         parts = [_measure_whole(text, sets, config, trials)]
     seconds = time.perf_counter() - start

@@ -115,8 +115,8 @@ def make_task_sets(
 ) -> TaskSets:
     """The tasks that a configuration describes: drawn at random, or of the user's data, which may be in memory.
 
-    Of the user's data there are fewer examples than it says where there are not so many, apart from the numbers that
-    were `asked` for, by name.
+    Of the user's data there are fewer features and examples than it says where there are not so many, apart from the
+    numbers that were `asked` for, by name.
 
     Raises:
       ValueError: the data cannot be read, or do not make such tasks, or no program of the space could predict them.

@@ -1,7 +1,7 @@
 """From settings to the task sets of the user's data."""
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -34,14 +34,15 @@ def load_task_sets(
       source: which data.
       cache_dir: where decoded images and projections are kept; None keeps nothing.
       progress: called while something slow goes on.
-      asked: numbers of examples, by name, that somebody asked for; others are taken as far as there are so many, which
-        is said. None stands for all.
+      asked: numbers of features and examples, by name, that somebody asked for; others are taken as far as there are so
+        many, which is said. None stands for all.
       data: what `source.data` would name, in memory: whatever `azero_jax.data.load_source` takes.
 
     Raises:
       ValueError: no data are named, they cannot be read, or they do not make such tasks; one line says why.
     """
     sources = read_sources(tasks, source, cache_dir=cache_dir, progress=progress, data=data)
+    tasks, notes = fit_features(sources, tasks, asked)
     if tasks.kind == "table":
         if len(sources) > 1:
             raise ValueError(f"data names {len(sources)} tables; tasks of kind table are made of one")
@@ -49,10 +50,10 @@ def load_task_sets(
             if getattr(tasks, name) is not None:
                 raise ValueError(f"{name} is {getattr(tasks, name)}; a table's rows are taken as they are: say none")
         narrow = _narrow(hold_out(sources[0], seed=source.data_seed), tasks.features, source.data_seed)
-        tell(narrow.notes, progress)
+        tell((*notes, *narrow.notes), progress)
         return TableTasks(narrow, tasks)
+    notes += [note for data in sources for note in data.notes]
     projected = [project(data, tasks, source, cache_dir=cache_dir, progress=progress) for data in sources]
-    notes = [note for data in sources for note in data.notes]
     for data in projected:
         classes = len(data.class_names) if tasks.kind == "multiclass" else 2
         if asked is not None:
@@ -145,6 +146,18 @@ def natural_kind(data: str) -> str:
 def unseen_name(tasks: TaskConfig) -> str:
     """What the final tasks are called."""
     return "held-out rows" if tasks.kind == "table" else "unseen tasks"
+
+
+def fit_features(
+    sources: Sequence[Source], tasks: TaskConfig, asked: Collection[str] | None
+) -> tuple[TaskConfig, list[str]]:
+    """The settings with as many features as all examples have, where nobody asked for more; and what is to be said."""
+    least = min(sources, key=lambda source: source.dimension)
+    wanted = tasks.features
+    if wanted is None or wanted <= least.dimension or asked is None or "features" in asked:
+        return tasks, []
+    note = f"{least.name} has few values an example: features is {least.dimension} in place of {wanted}"
+    return dataclasses.replace(tasks, features=least.dimension), [note]
 
 
 def _example_limits(data: Projected, classes: int) -> dict[str, int]:

@@ -107,7 +107,8 @@ def prepare(
       ValueError: a regression, a class with too few examples, or numbers out of range.
     """
     if source.is_regression:
-        raise ValueError(f"{source.name}: has no classes to make pairs of, its labels are numbers")
+        cure = "--kind table predicts them; if they are classes, say --regression false"
+        raise ValueError(f"{source.name}: has no classes to make pairs of, its labels are numbers; {cure}")
     if features is not None and not 1 <= features <= source.dimension:
         raise ValueError(f"features is {features}; {source.name} can be projected to 1 to {source.dimension}")
     if projections < 1:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from azero_jax.tasks.synthetic import TEACHERS
 
 DATA_KINDS: Final = ("pairs", "multiclass", "table")  # kinds of tasks that are made of the user's data
+KINDS: Final = (*TEACHERS, *DATA_KINDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +109,8 @@ class TaskConfig:
     final_tasks: int = 100
 
     def __post_init__(self) -> None:
-        if self.kind not in (*TEACHERS, *DATA_KINDS):
-            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join((*TEACHERS, *DATA_KINDS))}")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}; allowed: {', '.join(KINDS)}")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is None and not self.of_data:

@@ -25,7 +25,7 @@ def run_evaluate(
     *, defaults: Config, program: Path, pairs: str | None, tune: int, as_json: bool, quiet: bool, **words: str | None
 ) -> int:
     """Measures the program, with `words` in place of the default settings; returns the exit code."""
-    config, judged = _config(defaults, words), _pairs(pairs)
+    (config, asked), judged = _config(defaults, words), _pairs(pairs)
     read = read_program(program)
     errors = plain_console(to_stderr=True)
     with stdout_kept_free(as_json):
@@ -34,6 +34,7 @@ def run_evaluate(
             config,
             pairs=judged,
             trials=tune,
+            asked=asked,
             cache_dir=default_cache_dir(),
             progress=spoken(lambda line: None if quiet else errors.print(Text(line), style="dim")),
         )
@@ -46,7 +47,8 @@ def run_evaluate(
     return 0
 
 
-def _config(defaults: Config, words: dict[str, str | None]) -> Config:
+def _config(defaults: Config, words: dict[str, str | None]) -> tuple[Config, list[str]]:
+    """The settings, and the names of those that somebody asked for."""
     given = given_settings(words)
     data = names_of_data(given["source.data"]) if "source.data" in given else ()
     given["source.data"] = data
@@ -56,7 +58,7 @@ def _config(defaults: Config, words: dict[str, str | None]) -> Config:
     if kind == "table":
         given.setdefault("tasks.features", None)
     given["tasks.select_train_examples"] = given.get("tasks.train_examples")  # of all tasks here
-    return override(defaults, given)
+    return override(defaults, given), [path.rpartition(".")[2] for path in given]
 
 
 def _pairs(words: str | None) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def test_a_whole_branch_is_replaced_by_its_name() -> None:
         ({"max_second": 60}, "unknown setting 'max_second'; did you mean max_seconds or "),
         ({"population": "many"}, "search.population is 'many'; it must be a whole number"),
         ({"population": 1.5}, "search.population is 1.5; it must be a whole number"),
-        ({"ops": [3]}, "space.ops is [3]; it must be names with commas between them"),
+        ({"ops": [3]}, "space.ops is [3]; it must be texts, as in ["),
         ({"mutations": 3}, "search.mutations is 3; it must be names with weights"),
         ({"max_seconds": 0}, "max_seconds is 0; it must be above 0"),
         ({"seed": None}, "seed is none; it must be a whole number"),

@@ -120,7 +120,10 @@ def test_the_only_pair_of_two_classes_is_for_everything() -> None:
         ({"source.data": ()}, "tasks of kind pairs are made of data; say which: --data PATH"),
         ({"source.data": ("absent.zip",)}, "'absent.zip': no such file or folder"),
         ({"source.data": ("cifar10",)}, "would have to be downloaded"),
-        ({"source.data": ("diabetes",)}, "has no classes to make pairs of"),
+        (
+            {"source.data": ("diabetes",)},
+            "has no classes to make pairs of, its labels are numbers; --kind table predicts",
+        ),
         ({"tasks.features": 65}, "features is 65; digits can be projected to 1 to 64"),
         (
             {"tasks.train_examples": 10_000, "tasks.select_valid_examples": 800},
@@ -174,6 +177,26 @@ def test_all_classes_at_once_are_searched_with_settings_of_their_own() -> None:
     assert with_kind(digits, "pairs") == digits
     config = with_kind(digits, "multiclass")
     assert config == override(load_preset("multiclass"), {"source.data": ("digits",)})
+
+
+def test_a_table_of_any_form_is_searched_with_the_settings_of_tables() -> None:
+    assert load_preset(data="my.npz", kind="table") == load_preset("table", data="my.npz")
+
+
+def test_data_are_checked_against_the_kind_before_numbers_are() -> None:
+    for settings in ({"data": "digits"}, {"name": "digits"}, {"data": "iris", "features": 4}):
+        with pytest.raises(ValueError, match=r"^data is \w+, but tasks of kind linear are drawn at random"):
+            load_preset(settings.pop("name", None), **settings, kind="linear")
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("pairs", Metric.ACCURACY), ("multiclass", Metric.MULTICLASS_ACCURACY)])
+def test_features_that_nobody_asked_for_are_as_many_as_there_are_values(kind: str, metric: Metric) -> None:
+    config, said = load_preset("multiclass" if kind == "multiclass" else "cifar10", data="iris", kind=kind), list[str]()
+    sets = make_task_sets(config, said.append)
+    assert (config.tasks.features, sets.features, sets.metric) == (16, 4, metric)
+    assert "note: iris has few values an example: features is 4 in place of 16" in said
+    with pytest.raises(ValueError, match=r"^features is 16; iris can be projected to 1 to 4$"):
+        make_task_sets(config, said.append, asked=["features"])
 
 
 NET = """

@@ -333,6 +333,10 @@ def test_what_is_wrong_with_data_is_said_in_one_line_and_nothing_is_left_behind(
         (search_command.main, ["--preset", "cifar10", "--data", "absent.zip"], "'absent.zip': no such file or folder"),
         (search_command.main, ["--preset", "cifar10", "--data", "mnist"], "would have to be downloaded; allow it"),
         (search_command.main, ["--preset", "linear", "--data", "digits"], "tasks of kind linear are drawn at random"),
+        (search_command.main, ["--data", "digits", "--kind", "linear"], "tasks of kind linear are drawn at random"),
+        (search_command.main, ["--data", "iris", "--regression", "true"], "regression is true, but its labels are"),
+        (search_command.main, ["--data", "iris", "--pairs", "0-1"], "pairs is 0-1, but tasks of kind table have none"),
+        (search_command.main, ["--label", "price"], "label is price, but tasks of kind linear are drawn at random"),
         (search_command.main, ["--start-from", "two_layer_nett"], "nor is it a known program (evolved_cifar10"),
         (search_command.main, ["--start-from", "two_layer_net"], "two_layer_net: line"),
         (evaluate_command.main, [], "Missing argument 'PROGRAM'"),
@@ -360,6 +364,15 @@ def test_what_is_wrong_in_the_words_is_said_in_one_line(
     main: Callable[[list[str]], int], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refused(main, arguments, capsys)
+
+
+def test_data_of_few_values_are_measured_with_as_many_features(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["softmax_regressor", "--data", "iris", "--kind", "multiclass", "--projections", "1"]
+    assert evaluate_command.main(words) == 0
+    assert "iris has few values an example: features is 4 in place of 16" in capsys.readouterr().err
+    assert "features is 16; iris can be projected" in refused(
+        evaluate_command.main, [*words, "--features", "16"], capsys
+    )
 
 
 def test_the_help_of_measuring_lists_the_kinds_that_it_takes_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
