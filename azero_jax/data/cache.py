@@ -1,5 +1,6 @@
 """Arrays on disk that are slow to make: checksummed, written atomically, made again when they cannot be trusted."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -26,8 +27,8 @@ _LEFTOVER_SECONDS: Final = 3600  # a temporary file that old has no writer any m
 _logger = logging.getLogger(__name__)
 
 
-def default_cache_dir() -> Path:
-    """The user's cache folder: `$AZERO_JAX_CACHE`, or where this platform keeps caches.
+def default_cache_dir() -> Path | None:
+    """The user's cache folder: `$AZERO_JAX_CACHE`, or where this platform keeps caches; None for a user without a home.
 
     >>> from unittest import mock
     >>> with mock.patch.dict(os.environ, AZERO_JAX_CACHE="elsewhere"):
@@ -36,12 +37,16 @@ def default_cache_dir() -> Path:
     """
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = str(Path.home() / "Library" / "Caches")
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        _logger.warning("there is no home folder to keep a cache in; going on without (%s names one)", CACHE_VARIABLE)
+        return None
     return Path(base) / "azero_jax"
 
 
@@ -74,18 +79,21 @@ def cached(kind: str, key: Mapping[str, object], make: Callable[[], Arrays], cac
 
 
 def read_entry(kind: str, key: Mapping[str, object], cache_dir: Path | None) -> Arrays | None:
-    """The arrays stored under `key`; None if there are none, or (said in the log) if they are not to be trusted."""
+    """The arrays stored under `key`; None if there are none, or (said in the log) if they cannot be read or trusted."""
     if cache_dir is None:
         return None
     path = _entry_path(kind, key, cache_dir)
-    if not path.exists():
-        return None
     try:
+        if not path.exists():
+            return None
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             meta = json.loads(stored[_META].tobytes())
             if meta["version"] != CACHE_VERSION:
                 return _distrusted(path, f"was written by version {meta['version']} of the cache, not {CACHE_VERSION}")
             arrays = {name: stored[name] for name in meta["digests"]}
+    except PermissionError as error:
+        _say_unusable(cache_dir, error.strerror or str(error))
+        return None
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         return _distrusted(path, f"is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
     if meta["key"] != _as_json(key):
@@ -121,7 +129,7 @@ def write_entry(kind: str, key: Mapping[str, object], arrays: Arrays, cache_dir:
             np.savez(file, **stored)
         os.replace(temporary, path)
     except OSError as error:
-        _logger.warning("%s: cannot be written to the cache (%s); going on without", path, error.strerror or error)
+        _say_unusable(cache_dir, error.strerror or str(error))
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -141,6 +149,12 @@ def _entry_path(kind: str, key: Mapping[str, object], cache_dir: Path) -> Path:
 
 def _as_json(key: Mapping[str, object]) -> str:
     return json.dumps(key, sort_keys=True)
+
+
+@functools.cache
+def _say_unusable(cache_dir: Path, why: str) -> None:
+    """Says once that a folder is of no use; there may be thousands of entries."""
+    _logger.warning("%s: this cache folder cannot be used (%s); going on without", cache_dir, why)
 
 
 def _distrusted(path: Path, why: str) -> Arrays | None:

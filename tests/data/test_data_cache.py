@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +96,32 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, caplog, monkeypatch,
     assert list(tmp_path.iterdir()) == []
     assert "No space left" in caplog.text
     assert arrays is ARRAYS
+
+
+def test_a_folder_that_may_not_be_searched_is_said_once_and_done_without(tmp_path, caplog, monkeypatch):
+    def forbid(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as forbidden, caplog.at_level(logging.WARNING):
+        forbidden.setattr(Path, "exists", forbid)
+        forbidden.setattr(Path, "mkdir", forbid)
+        for _ in range(3):
+            assert cached("k", KEY, lambda: ARRAYS, tmp_path) is ARRAYS
+    (record,) = caplog.records
+    assert record.getMessage() == f"{tmp_path}: this cache folder cannot be used (Permission denied); going on without"
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_a_user_without_a_home_has_no_cache(platform, caplog, monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("AZERO_JAX_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert default_cache_dir() is None
+    assert "AZERO_JAX_CACHE names one" in caplog.text
 
 
 def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
