@@ -32,11 +32,11 @@ def has_cifar_batches(path: Path) -> bool:
     """Whether a folder (or its only folder) or a tar file holds CIFAR-10 batches."""
     if path.is_file():
         return path.name.lower().endswith(_TAR_SUFFIXES)
-    return path.is_dir() and any(path.glob("data_batch_*"))
+    return path.is_dir() and any(_batch_folder(path).glob("data_batch_*"))
 
 
 def load_cifar(path: Path) -> Source:
-    """CIFAR-10 from a folder or tar file of python or binary batches; those of the five that are there.
+    """CIFAR-10 from a folder (or its only folder) or tar file of python or binary batches; those that are there.
 
     Returns:
       Source of uint8 pixels, each image as `[32, 32, 3]` flattened.
@@ -44,7 +44,7 @@ def load_cifar(path: Path) -> Source:
     Raises:
       ValueError: no training batch, or a batch that is damaged, cut off, or holds anything but arrays and numbers.
     """
-    files = _tar_files(path) if path.is_file() else {f.name: f.read_bytes for f in path.iterdir() if f.is_file()}
+    files = _tar_files(path) if path.is_file() else _folder_files(_batch_folder(path))
     parts: list[list[tuple[NDArray[Any], ...]]] = [[], []]
     for name in (*_TRAIN_BATCHES, _TEST_BATCH):
         batches = parts[name == _TEST_BATCH]
@@ -109,12 +109,29 @@ def _channels_last(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _check_labels(where: str, labels: Any) -> NDArray[np.int64]:
-    numbers = np.asarray(labels)
+    try:
+        numbers = np.asarray(labels)
+    except ValueError:  # lists of several lengths
+        numbers = np.empty((0, 0))
+    if numbers.ndim != 1:
+        raise ValueError(f"{where}: its labels are no plain list; needed is a number from 0 to 9 for each image")
     allowed = np.isin(numbers, np.arange(len(CIFAR10_CLASSES)))
     if not allowed.all():
         example = int(np.argmin(allowed))
         raise ValueError(f"{where}: example {example} has the label {numbers[example]}; allowed: 0 to 9")
     return numbers.astype(np.int64)
+
+
+def _batch_folder(path: Path) -> Path:
+    """The folder itself, or the only one in it, where that has the batches: an archive was unpacked into it."""
+    if any(path.glob("data_batch_*")):
+        return path
+    folders = [entry for entry in path.glob("*") if entry.is_dir() and not entry.name.startswith((".", "__"))]
+    return folders[0] if len(folders) == 1 else path
+
+
+def _folder_files(folder: Path) -> Files:
+    return {file.name: file.read_bytes for file in folder.iterdir() if file.is_file()}
 
 
 def _tar_files(path: Path) -> Files:

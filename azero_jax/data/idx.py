@@ -14,6 +14,7 @@ from azero_jax.data.source import Source, make_source
 # The third byte of the magic number; the fourth is the number of axes (Yann LeCun's page on MNIST).
 _TYPES: Final = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MAX_BYTES: Final = 8 << 30
+_MAX_AXES: Final = 8
 
 FASHION_MNIST_CLASSES: Final = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -61,12 +62,16 @@ def _read_stream(path: Path, file: BinaryIO | gzip.GzipFile) -> NDArray[Any]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
         raise ValueError(f"{path}: not an idx file (its first bytes are {magic.hex(' ')})")
+    if magic[3] > _MAX_AXES:
+        raise ValueError(f"{path}: its header announces {magic[3]} axes; allowed are {_MAX_AXES}; is it an idx file?")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise ValueError(f"{path}: cut off at byte {4 + len(sizes)}, within its header")
     shape = np.frombuffer(sizes, ">u4").tolist()
     dtype = np.dtype(_TYPES[magic[2]])
     expected = dtype.itemsize * math.prod(shape)
+    if not expected:
+        raise ValueError(f"{path}: holds nothing; its header announces an array of shape {tuple(shape)}")
     if expected > _MAX_BYTES:
         raise ValueError(f"{path}: its header announces {expected:,} bytes; allowed are {_MAX_BYTES:,}")
     content = file.read(expected + 1)

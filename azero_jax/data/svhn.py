@@ -44,7 +44,9 @@ def _read_mat(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     images, labels = content.get("X"), content.get("y")
     if images is None or labels is None or images.ndim != 4 or images.dtype != np.uint8:
         raise ValueError(f"{path}: must hold uint8 images X [height, width, 3, N] and labels y [N]")
-    digits = labels.reshape(-1).astype(np.int64)
-    if len(digits) != images.shape[3] or not np.isin(digits, np.arange(11)).all():
-        raise ValueError(f"{path}: y must hold a digit, 1 to 10, for each of the {images.shape[3]} images")
-    return np.moveaxis(images, 3, 0), digits % 10
+    digits = labels.reshape(-1)
+    is_number = digits.dtype.kind in "uif"
+    if not is_number or len(digits) != images.shape[3] or not np.isin(digits, np.arange(11)).all():
+        found = "" if is_number else f" (it is of type {digits.dtype})"
+        raise ValueError(f"{path}: y must hold a digit, 1 to 10, for each of the {images.shape[3]} images{found}")
+    return np.moveaxis(images, 3, 0), digits.astype(np.int64) % 10

@@ -78,7 +78,11 @@ def read_frame(
         row = int(np.argmax(absent))
         hint = "fill it in, or drop the row; pandas.read_csv(..., keep_default_na=False) keeps words such as None"
         raise ValueError(f"{name}: row {row} has no label in column {str(label)!r}; {hint}")
-    labels = plain_labels(frame[label].to_numpy(), f"{name}: column {str(label)!r}")
+    where = f"{name}: column {str(label)!r}"
+    labels = plain_labels(frame[label].to_numpy(), where)
+    if regression and labels.dtype.kind == "U":
+        texts = labels.tolist()
+        labels, _ = labels_of_texts(texts, where, (), np.arange(len(frame)), regression)
     return _make(Path(name), others, labels, str(label), np.arange(len(frame)), regression, [])
 
 

@@ -20,6 +20,7 @@ from azero_jax.tasks.tasks import MIN_TRAIN_EXAMPLES, Tasks
 HELD_OUT_SHARE: Final = 0.2  # of the rows, where the source brings no test set
 VALID_SHARE: Final = 0.2  # of the rows that are left, of each class alike
 LEAST_ROWS: Final = 5  # to train on; fewer than a task needs are repeated
+_LEAST_OF_CLASS: Final = 3  # one to train on, one to validate by, one to hold out
 _HOLD_OUT_STREAM, _VALID_STREAM, _ORDER_STREAM, _COLUMN_STREAM, _PROJECTION_STREAM = (
     3,
     4,
@@ -49,7 +50,7 @@ def hold_out(source: Source, share: float = HELD_OUT_SHARE, seed: int = 0) -> So
     """
     if source.test is not None:
         return source
-    kept, held = _split(source, share, np.random.default_rng([seed, _HOLD_OUT_STREAM]))
+    kept, held = _split(source, share, np.random.default_rng([seed, _HOLD_OUT_STREAM]), _LEAST_OF_CLASS)
     return dataclasses.replace(source, train=_take(source.train, kept), test=_take(source.train, held))
 
 
@@ -150,7 +151,7 @@ def _examples(
     train, other = source.train, source.test
     if part == "valid" or other is None:
         generator = np.random.default_rng([seed, _VALID_STREAM, number])
-        kept, held = _split(source, VALID_SHARE, generator)
+        kept, held = _split(source, VALID_SHARE, generator, _LEAST_OF_CLASS - 1)
         train, other = _take(source.train, kept), _take(source.train, held)
     order = np.random.default_rng([seed, _ORDER_STREAM, number]).permutation(len(train))
     if len(order) < LEAST_ROWS:
@@ -162,22 +163,35 @@ def _examples(
     return _take(train, np.resize(order[:wanted], max(wanted, MIN_TRAIN_EXAMPLES))), other
 
 
-def _split(source: Source, share: float, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of the examples to keep and of those to hold out: `share` of each class, at least one of each."""
+def _split(
+    source: Source, share: float, generator: np.random.Generator, least: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the examples to keep and of those to hold out: `share` of each class, at least one of each.
+
+    Of the `least` examples that a class must have all but one are kept.
+    """
     if not 0 < share < 1:
         raise ValueError(f"the share to hold out is {share}; it must be above 0 and below 1")
     classes = [np.flatnonzero(source.train.labels == number) for number in range(len(source.class_names))]
     groups = classes or [np.arange(len(source.train))]  # a regression has no classes
     kept, held = [], []
     for number, group in enumerate(groups):
-        if len(group) < 2:
+        if len(group) < least:
             name = f"class {one_line(source.class_names[number], 60)!r}" if source.class_names else "the table"
-            raise ValueError(f"{source.name}: {name} has {len(group)} examples; at least 2 are needed to hold one out")
+            raise ValueError(f"{source.name}: {name} has {len(group)} examples; {_needed(source, least)}")
         drawn = generator.permutation(group)
-        first_kept = min(max(1, round(share * len(group))), len(group) - 1)
+        first_kept = min(max(1, round(share * len(group))), len(group) - least + 1)
         held.append(drawn[:first_kept])
         kept.append(drawn[first_kept:])
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held))
+
+
+def _needed(source: Source, least: int) -> str:
+    """How many examples a class needs, and what to do where numbers were taken for classes."""
+    purposes = "to train on and to validate by" + (", and to hold out" if least == _LEAST_OF_CLASS else "")
+    numbers = all(name.removeprefix("-").replace(".", "", 1).isdecimal() for name in source.class_names)
+    cure = "; if the label is a number to predict, say --regression true" if source.class_names and numbers else ""
+    return f"at least {least} are needed, {purposes}{cure}"
 
 
 def _take(examples: Examples, numbers: NDArray[np.int64]) -> Examples:

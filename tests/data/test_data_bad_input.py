@@ -148,6 +148,19 @@ def test_idx_that_is_none(tmp_path):
     refuses(tmp_path, "train-labels-idx1-ubyte.gz", "not an idx file")
 
 
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"x", "announces 255 axes; allowed are 8"),
+        (b"\0\0\x08\x04\0\0\0\0" + b"\xff" * 12, "holds nothing"),
+    ],
+)
+def test_idx_that_announces_what_no_array_can_be(tmp_path, header, said):
+    write_idx(tmp_path, zipped=False)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header)
+    refuses(tmp_path, "train-images-idx3-ubyte", said)
+
+
 def test_idx_images_without_labels(tmp_path):
     write_idx(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
@@ -181,6 +194,19 @@ def test_cifar_label_out_of_range(tmp_path):
     content[3073 * 4] = 77
     (tmp_path / "data_batch_1.bin").write_bytes(bytes(content))
     refuses(tmp_path, "data_batch_1.bin", "example 4", "77")
+
+
+@pytest.mark.parametrize("labels", [[[1, 2]] + [1] * 39, [[1]] * 40, [[99, 1]] * 40, ["a"] * 40, [None] * 40])
+def test_cifar_labels_that_are_no_digits(tmp_path, labels):
+    batch = {b"data": np.zeros((40, 3072), np.uint8), b"labels": labels}
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps(batch))
+    refuses(tmp_path, "data_batch_1", "0 to 9")
+
+
+@pytest.mark.parametrize("labels", [np.array(["a"] * 4), {"a": 1}, np.array([1, 2.5, 1, 1]), np.array([1, 2, 3])])
+def test_mat_labels_that_are_no_digits(tmp_path, labels):
+    scipy.io.savemat(tmp_path / "a.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": labels})
+    refuses(tmp_path / "a.mat", "a.mat", "y must hold a digit, 1 to 10, for each of the 4 images")
 
 
 def test_damaged_mat(tmp_path):
@@ -303,6 +329,18 @@ def test_arrays_that_do_not_fit():
 def test_regression_on_texts():
     with pytest.raises(ValueError, match="not numbers"):
         make_source("a", np.zeros((2, 2)), ["u", "v"], regression=True)
+
+
+@pytest.mark.parametrize("labels", [["u", "v", "u"], ["1.5", "v", "2"]])
+def test_regression_on_words_of_a_data_frame(labels):
+    frame = pd.DataFrame({"a": [1, 2, 3] * 4, "label": labels * 4})
+    word = labels.index(next(label for label in labels if not label[0].isdigit()))
+    refuses(frame, f"column 'label', row {word} is", "not a number, while a regression needs numbers", regression=True)
+
+
+def test_regression_on_numbers_in_words_of_a_data_frame():
+    frame = pd.DataFrame({"a": [3.0, 1.0, 2.0], "label": ["1.5", "2", "3"]})
+    assert load_source(frame, regression=True).train.labels.tolist() == [1.5, 2, 3]
 
 
 def test_data_frame_with_two_columns_of_one_name():

@@ -76,6 +76,12 @@ def test_cifar_python_batches(tmp_path, protocol):
     )
 
 
+def test_cifar_batches_in_the_only_folder(tmp_path):
+    write_cifar_python(tmp_path / "cifar-10-batches-py")
+    (tmp_path / "readme.txt").touch()
+    assert load_source(tmp_path).fingerprint == load_source(tmp_path / "cifar-10-batches-py").fingerprint
+
+
 def test_cifar_python_batches_in_a_tar_file(tmp_path):
     write_cifar_python(tmp_path / "cifar-10-batches-py")
     with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:

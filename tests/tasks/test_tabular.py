@@ -115,10 +115,22 @@ def test_all_rows_cannot_be_held_out():
         hold_out(numbered_source(), share=1.0)
 
 
-def test_a_class_with_one_row_cannot_be_held_out():
-    source = make_source("t", np.zeros((12, 2)), ["a"] * 11 + ["b"])
-    with pytest.raises(ValueError, match="class 'b' has 1"):
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_class_needs_a_row_to_train_on_one_to_validate_by_and_one_to_hold_out(rows):
+    source = make_source("t", np.zeros((12, 2)), ["a"] * (12 - rows) + ["b"] * rows)
+    with pytest.raises(ValueError, match=f"class 'b' has {rows} examples; at least 3 are needed, to train on.*out$"):
         hold_out(source)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_three_rows_of_a_class_are_enough(share):
+    source = hold_out(make_source("t", np.zeros((12, 2)), ["a"] * 9 + ["b"] * 3), share)
+    assert table_tasks(source).valid_labels.sum() == table_tasks(source, part="test").valid_labels.sum() == 1
+
+
+def test_where_every_row_has_a_class_of_its_own_a_regression_is_offered():
+    with pytest.raises(ValueError, match=r"class '0' has 1 examples; .*a number to predict, say --regression true"):
+        hold_out(make_source("t", np.zeros((12, 2)), np.arange(12)))
 
 
 def test_tasks_to_search_on_cannot_be_known_by_heart():
