@@ -23,6 +23,7 @@ from azero_jax.tasks import Tasks
 
 _MOMENTUM: Final = 0.9
 _STREAM: Final = 1  # keeps the draws apart from those of tasks of the same seed
+_NO_EXAMPLE: Final = -1  # what fills the last batch
 _CACHED_WEIGHTS: Final = 1 << 16  # with their gradients and the optimizer's memory about 1 MiB
 
 
@@ -90,7 +91,7 @@ class _Course(NamedTuple):
     Attributes:
       examples: it is trained on the first so many.
       batch_size: of them in a batch.
-      batches: in an epoch.
+      batches: in an epoch; the last may have fewer.
       rates: `[epochs, B]` of each batch, relative to the learning rate; B is how many batches all examples would make.
     """
 
@@ -113,9 +114,9 @@ class _Trainings(NamedTuple):
 
 def _make_course(examples: int, most_examples: int, batch_size: int, epochs: int) -> _Course:
     """Learning rates fall along a cosine over all epochs."""
-    batches = examples // batch_size
+    batches = math.ceil(examples / batch_size)
     done = np.arange(epochs * batches) / (epochs * batches)
-    rates = np.zeros((epochs, most_examples // batch_size), np.float32)
+    rates = np.zeros((epochs, math.ceil(most_examples / batch_size)), np.float32)
     rates[:, :batches] = (1 + np.cos(math.pi * done)).reshape(epochs, batches) / 2
     return _Course(examples, batch_size, batches, rates)
 
@@ -133,12 +134,11 @@ def _train_chunk(
     hyperparameters, task = np.divmod(chosen, len(tasks))
     generators = {int(number): np.random.default_rng([seed, _STREAM, number]) for number in np.unique(task)}
     trainings = _start(settings, tasks.features, [group[h] for h in hyperparameters], task, generators)
-    used = course.batches * course.batch_size
     for rates in course.rates:
         # JAX may use the memory of an array instead of a copy, so each epoch has one of its own.
-        rows = np.zeros((len(tasks), len(rates) * course.batch_size), np.int32)
+        rows = np.full((len(tasks), len(rates) * course.batch_size), _NO_EXAMPLE, np.int32)
         for number, generator in generators.items():
-            rows[number, :used] = generator.permutation(course.examples)[:used]
+            rows[number, : course.examples] = generator.permutation(course.examples)
         batched = jnp.asarray(rows.reshape(len(tasks), len(rates), course.batch_size))
         trainings = _train_epoch(settings, data, batched, jnp.asarray(rates), jnp.int32(course.batches), trainings)
     return np.asarray(trainings.fitness)
@@ -189,7 +189,8 @@ def _train_epoch(
         def step(batch: jax.Array, state: tuple[Params, Any]) -> tuple[Params, Any]:
             params, memory = state
             chosen = rows[task, batch]
-            gradients = jax.grad(lambda p: _loss(metric, apply(p, x[task, chosen]), y[task, chosen]))(params)
+            counts = chosen != _NO_EXAMPLE
+            gradients = jax.grad(lambda p: _loss(metric, apply(p, x[task, chosen]), y[task, chosen], counts))(params)
             rate = training.learning_rate * rates[batch]
             updates, memory = _optimizer(settings.optimizer, rate, training.weight_decay).update(
                 gradients, memory, params
@@ -212,12 +213,15 @@ def _optimizer(name: str, rate: jax.Array | float, weight_decay: jax.Array | flo
     )
 
 
-def _loss(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:
+def _loss(metric: Metric, outputs: jax.Array, labels: jax.Array, counts: jax.Array) -> jax.Array:
+    """Mean loss of the examples of a batch that count."""
     if metric.is_one_hot:
-        return optax.softmax_cross_entropy(outputs, labels).mean()
-    if metric.is_classification:
-        return optax.sigmoid_binary_cross_entropy(outputs[:, 0], labels).mean()
-    return optax.l2_loss(outputs[:, 0], labels).mean()
+        losses = optax.softmax_cross_entropy(outputs, labels)
+    elif metric.is_classification:
+        losses = optax.sigmoid_binary_cross_entropy(outputs[:, 0], labels)
+    else:
+        losses = optax.l2_loss(outputs[:, 0], labels)
+    return losses.mean(where=counts)
 
 
 def _fitness(metric: Metric, outputs: jax.Array, labels: jax.Array) -> jax.Array:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -91,6 +91,8 @@ def measure_program(
             project(data, own, source, cache_dir=cache_dir, progress=progress)
             for data, own in zip(sources, fitting, strict=True)
         ]
+        names = distinct_names([data.name for data in sources], source.data)
+        projected = [dataclasses.replace(data, name=name) for data, name in zip(projected, names, strict=True)]
         tell(itertools.chain(*notes, *(data.notes for data in sources)), progress)
         start, metric = time.perf_counter(), Metric.ACCURACY
         parts = [_measure_pairs(text, data, config, pairs, trials, progress) for data in projected]
@@ -106,6 +108,24 @@ def measure_program(
     error = standard_error(means) if len(rows) > 1 else rows[0].standard_error
     programs = {part[0].data: program for part, program in parts}
     return Measurement(rows, float(means.mean()), error, seconds, metric, programs)
+
+
+def distinct_names(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """The names of sources, where some are equal with as much of their paths as tells them apart, or with a number.
+
+    >>> distinct_names(["a.npz", "a.npz", "b.npz"], ["/data/x/a.npz", "/data/y/a.npz", "b.npz"])
+    ['x/a.npz', 'y/a.npz', 'b.npz']
+    >>> distinct_names(["digits", "digits"], ["digits", "digits"])
+    ['digits', 'digits (2)']
+    """
+    parts = [Path(path).parts for path in paths]
+    distinct: list[str] = []
+    for number, (name, own) in enumerate(zip(names, parts, strict=True), start=1):
+        lengths = range(1, len(own) + 1) if names.count(name) > 1 else ()
+        telling = (n for n in lengths if sum(other[-n:] == own[-n:] for other in parts) == 1)
+        longer = next((Path(*own[-n:]).as_posix() for n in telling), name)
+        distinct.append(f"{name} ({number})" if longer in distinct else longer)
+    return distinct
 
 
 def _measure_pairs(

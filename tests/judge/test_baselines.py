@@ -1,5 +1,7 @@
 """The optax baselines: they learn what they can express, by every metric, and their tuning is by seed."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,31 @@ def test_the_first_examples_are_as_good_as_tasks_that_have_no_others():
     alone = evaluate_baseline(two_layer_net(), LINEAR.limit(102, 200), GOOD, epochs=2)
     np.testing.assert_allclose(few, alone, atol=0.005)  # one of the examples to judge by
     assert few.mean() < evaluate_baseline(two_layer_net(), LINEAR, GOOD, epochs=2).mean()
+
+
+@pytest.mark.parametrize(("examples", "batch_size"), [(100, 64), (100, 16), (64, 64), (10, 64)])
+def test_every_example_is_seen_once_an_epoch(monkeypatch, examples, batch_size):
+    seen = []
+    train = baseline_training._train_epoch
+    monkeypatch.setattr(baseline_training, "_train_epoch", lambda *call: seen.append(np.array(call[2])) or train(*call))
+    evaluate_baseline(
+        linear_model(), LINEAR, dataclasses.replace(GOOD, batch_size=batch_size), examples=examples, epochs=2
+    )
+    assert [batches.shape[0] for batches in seen] == [2, 2]
+    for rows in (task for batches in seen for task in batches):
+        assert sorted(rows[rows >= 0].tolist()) == list(range(examples))
+        last = -(-examples // batch_size)
+        assert (rows[:last, 0] >= 0).all()
+
+
+@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.RMS_ERROR, Metric.MULTICLASS_ACCURACY])
+def test_what_fills_a_batch_does_not_count(metric):
+    generator = np.random.default_rng(0)
+    outputs = generator.normal(size=(5, 3)).astype(np.float32)
+    labels = np.eye(3)[[0, 1, 2, 0, 1]] if metric.is_one_hot else np.array([0.0, 1.0, 1.0, 0.0, 1.0])
+    whole = baseline_training._loss(metric, outputs[:3], labels[:3], np.ones(3, bool))
+    filled = baseline_training._loss(metric, outputs, labels, np.arange(5) < 3)
+    np.testing.assert_allclose(filled, whole, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("cached", "chunk"), [(60, 2), (80, 3), (10, 1)])  # weights; a net has 25

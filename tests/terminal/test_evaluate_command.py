@@ -375,6 +375,19 @@ def test_data_of_few_values_are_measured_with_as_many_features(capsys: pytest.Ca
     )
 
 
+def test_data_of_the_same_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "same.npz", x=x, y=x[:, 0] > 0)
+    data = ",".join(str(tmp_path / folder / "same.npz") for folder in ("one", "two"))
+    words = ["logistic_regressor", "--data", data, "--features", "none", "--tune", "2", "--json", "--quiet"]
+    assert evaluate_command.main(words) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert [row["data"] for row in measured["rows"]] == ["one/same.npz", "two/same.npz"]
+    assert list(measured["programs"]) == ["one/same.npz", "two/same.npz"]
+
+
 def test_the_help_of_measuring_lists_the_kinds_that_it_takes_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate_command.main(["--help"]) == 0
     out = capsys.readouterr().out
