@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from azero_jax.api import search
+from azero_jax.config.presets import load_preset
 from azero_jax.explain.listing import read_listing
 from azero_jax.language.library import load_program
 from azero_jax.tasks import FixedTasks, linear_tasks
+from azero_jax.terminal import explain_action
 from azero_jax.terminal.explain_command import main
 from tests.support.tiny import tiny
 
@@ -52,6 +55,14 @@ def test_other_numbers_of_features_are_allowed_and_said(run: Path, capfd: pytest
         "the search had 2 features, these tasks have 3",
         *explained(capfd, str(run))["notes"],
     ]
+
+
+def test_a_run_on_pairs_is_explained_on_tasks_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_preset("digits", pairs=("0-1",))
+    run = types.SimpleNamespace(config=config, result={"program": ""})
+    monkeypatch.setattr(explain_action, "read_run", lambda path: run)
+    subject = explain_action._read_subject(tmp_path, None, {"tasks.kind": "table"})
+    assert subject.config == config.replace(kind="table", pairs=())
 
 
 def test_a_known_program_is_shown_with_roles(
