@@ -50,7 +50,9 @@ def source_of_arrays(
     *,
     regression: bool | None = None,
 ) -> Source:
-    """A source of arrays, as `make_source` takes them; a `regression` of None is decided by the values of the labels.
+    """A source of arrays, as `make_source` takes them.
+
+    Of a `regression` of None the labels decide: integers and texts are classes, floats what they would be in a table.
 
     Raises:
       ValueError: one that `make_source` raises.
@@ -60,7 +62,7 @@ def source_of_arrays(
     (True, 1)
     """
     plain = plain_labels(labels, f"{name}: the training labels")
-    decided, notes = is_regression(plain, regression, "y")
+    decided, notes = (bool(regression), []) if plain.dtype.kind in "ui" else is_regression(plain, regression, "y")
     made_of = (features, plain, test_features, test_labels)
     return make_source(name, *made_of, regression=decided, notes=tuple(f"{name}: {note}" for note in notes))
 

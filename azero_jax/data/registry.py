@@ -55,7 +55,7 @@ def load_source(
         which are downloaded if that is allowed); a pandas data frame; arrays (features, labels) or (features, labels,
         test features, test labels); or a `Source`.
       label: name of a table's label column; None takes the one called label, class, target or y.
-      regression: whether labels are numbers to predict; None decides by the values.
+      regression: whether labels are numbers to predict; None decides by the values; integers in arrays are classes.
       missing: words that stand for a missing label in a table, beside the empty cell.
       download: whether a data set known by name may be fetched from the network.
       cache_dir: where decoded images are kept; None keeps nothing.

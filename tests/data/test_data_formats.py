@@ -220,7 +220,7 @@ def test_the_fingerprint_is_of_the_content():
     ("labels", "regression", "expected"),
     [
         ([0.5, 1.5] * 6, None, True),
-        (list(range(24)), None, True),
+        ([float(n) for n in range(24)], None, True),
         ([0.0, 1.0] * 6, None, False),
         (["a", "b"] * 6, None, False),
         ([0.5, 1.5] * 6, False, False),
@@ -235,3 +235,12 @@ def test_the_values_decide_whether_labels_are_numbers_to_predict(tmp_path, kind,
     assert source.is_regression == expected
     decided = regression is None and y.dtype.kind != "U"
     assert any("regression=" in note for note in source.notes) == decided
+
+
+@pytest.mark.parametrize("kind", ["arrays", "npz"])
+def test_integers_in_arrays_are_classes_however_many(tmp_path, kind):
+    x, y = np.arange(72, dtype=float)[:, None], np.arange(72) % 24
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    source = load_source((x, y) if kind == "arrays" else tmp_path / "a.npz")
+    assert len(source.class_names) == 24
+    assert not source.notes
