@@ -82,7 +82,7 @@ class StraightLine:
                 values[name] = memory[f"{kind}{address}"]
             if op.partial_write:
                 values |= {"old": memory[out], "i": jnp.int32(line.in1), "j": jnp.int32(line.in2)}
-            used = {name: values[name] for name in op.arguments if not name.startswith("bits")}
+            used = {name: values[name] for name in op.arguments if name in values}
             memory[out] = _apart(op, line.in1, memory[out], used, draw, always)
         return memory
 
