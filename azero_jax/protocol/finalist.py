@@ -16,6 +16,7 @@ class Finalist:
       candidates: programs that had been evaluated when it was tried on the select tasks.
       experiment: the experiment that it comes from, from 1.
       cost: of its instructions, each once, without the dead ones: the op table's costs, in millions.
+      untuned_fitness: mean fitness on the select tasks before its constants were tuned; None if they were not.
 
     >>> text = "def Setup(): ..."
     >>> finalist = Finalist(text, text, 0.9, 0.8, None, candidates=1000, experiment=1, cost=3.7)
@@ -31,3 +32,4 @@ class Finalist:
     candidates: int
     experiment: int
     cost: float
+    untuned_fitness: float | None = None

@@ -37,7 +37,8 @@ def tune_best(
     if not tuned.fitness > max(tuned.trial_fitness[0], best.select_fitness):
         return tuple(finalists)
     text = format_program(tuned.program, 0, space)
-    return (dataclasses.replace(best, program=text, select_fitness=tuned.fitness), *others)
+    before, after = best.select_fitness, tuned.fitness
+    return (dataclasses.replace(best, program=text, select_fitness=after, untuned_fitness=before), *others)
 
 
 def measure_finalists(
