@@ -39,11 +39,6 @@ class Patience:
         moment = time.monotonic() + seconds
         self.until(lambda: moment)
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether an end is known."""
-        return self._end() < math.inf
-
     def is_over(self) -> bool:
         """Whether to give up; whoever asks does so then."""
         self.gave_up = self.gave_up or time.monotonic() >= self._end()
