@@ -18,7 +18,7 @@ class EvolutionSettings:
         from such, "any" runs all, as the original does.
       learned: niches of learnable candidates: the kinds of registers, which the features go through, that programs of
         the first island, the second and so on must learn, again from the first where there are more islands: letters
-        such as `vm`, or `any`. Empty demands nothing.
+        such as `vm`, or `any`; at most one for each island, and one for random search. Empty demands nothing.
       frozen: functions (`setup`, `predict`, `learn`) that stay as they are in the programs that the search starts from.
       start_share: share of the initial programs that are the given ones, if any; the others are random, but for frozen
         functions.

@@ -144,9 +144,24 @@ def check_start(prepared: Prepared, processes: int = 1) -> tuple[SearchSpace, Pr
     config, tasks = prepared.config, prepared.tasks
     space = config.space.build(tasks.features)
     check_memory(config, space, processes)
+    _check_niches(config.search)
     seeds = read_programs(prepared.start_from, space) if prepared.start_from else None
     _check_programs(config.search, seeds, space, tasks.metric)
     return space, seeds
+
+
+def _check_niches(search: EvolutionSettings) -> None:
+    """Checks that there is an island for every niche.
+
+    Raises:
+      ValueError: there is not.
+    """
+    islands = 1 if search.algorithm == "random" else search.islands
+    if len(search.learned) > islands:
+        what = f"learned is {','.join(search.learned)}, {len(search.learned)} niches"
+        if search.algorithm == "random":
+            raise ValueError(f"{what}, but algorithm random has only one, such as learned {search.learned[0]}")
+        raise ValueError(f"{what}, but islands is {islands}; take at least as many islands as niches")
 
 
 def _check_programs(search: EvolutionSettings, seeds: Programs | None, space: SearchSpace, metric: Metric) -> None:
@@ -159,6 +174,11 @@ def _check_programs(search: EvolutionSettings, seeds: Programs | None, space: Se
         raise ValueError(f"frozen is {','.join(search.frozen)}, but there is no program to start from; give one")
     if seeds is not None and search.start_share == 0 and not search.frozen:
         raise ValueError("start_share is 0 and nothing is frozen, so the programs to start from would not be used")
+    if seeds is not None and search.algorithm == "random" and not search.frozen:
+        raise ValueError(
+            "algorithm is random and nothing is frozen, so the programs to start from would not be used; freeze"
+            " functions, or take algorithm evolution"
+        )
     if search.candidates == "learnable":
         check_can_learn(space, metric, "".join(search.learned_kinds()))
         if seeds is not None and search.start_share > 0 and not learnable(seeds, space, metric).any():

@@ -221,6 +221,10 @@ def test_a_program_to_start_from_is_used(config: str, tmp_path: Path) -> None:
             ["--start-from", "linear_regressor", "--start-share", "0", "--scalars", "5"],
             "start_share is 0 and nothing is",
         ),
+        (
+            ["--start-from", "linear_regressor", "--algorithm", "random", "--scalars", "5"],
+            "algorithm is random and nothing is frozen, so the programs to start from would not be used; freeze",
+        ),
         (["--start-from", "two_layer_net", "--frozen", "predict"], "two_layer_net: line"),
         (
             ["--initial", "empty"],
@@ -234,6 +238,14 @@ def test_a_program_to_start_from_is_used(config: str, tmp_path: Path) -> None:
         (
             ["--learned", "q"],
             "learned is q; each niche is any, or letters of s (scalar), v (vector), m (matrix), such as",
+        ),
+        (
+            ["--learned", "s,v", "--algorithm", "random"],
+            "learned is s,v, 2 niches, but algorithm random has only one, such as learned s",
+        ),
+        (
+            ["--learned", "s,v", "--islands", "1"],
+            "learned is s,v, 2 niches, but islands is 1; take at least as many islands as niches",
         ),
         (["--learned", "m"], "no program of this space can learn a matrix: no op of Learn writes one; allow one, or"),
         (["--learn", "0"], "no program of this space can learn: Learn has no instructions; take candidates any"),
