@@ -24,6 +24,7 @@ from azero_jax.judge.run_program import judge_program
 from azero_jax.learner.reading import program_source
 from azero_jax.protocol.result import Progress
 from azero_jax.protocol.run import REPORT_SECONDS, make_task_sets
+from azero_jax.recording.run_directory import read_run_config
 from azero_jax.tasks import Tasks
 from azero_jax.tasks.sets import TaskSets
 from azero_jax.terminal.notebook import NotebookDisplay, in_notebook
@@ -83,7 +84,7 @@ def search(
             display = stack.enter_context(NotebookDisplay())
             report, say = display.report, display.say
         if data is not None:
-            config = config or _natural_config(data)
+            config = config or (_natural_config(data) if resume is None else read_run_config(Path(resume)))
             tasks = _tasks_of(config, data, tasks, say or _silent)
         return as_result(run(config, tasks, start_from, out, resume, report, report_seconds, say, warn))
 

@@ -32,6 +32,7 @@ from azero_jax.protocol.result import Progress, SearchResult
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.protocol.worker_states import state_of_one
 from azero_jax.recording.run_directory import RunDirectory, read_run_config, read_start_programs
+from azero_jax.recording.scalars import require_tensorboard
 from azero_jax.tasks.load import load_task_sets
 from azero_jax.tasks.sets import GeneratedTasks, TaskSets, fingerprint
 from azero_jax.tasks.settings import DATA_KINDS
@@ -85,14 +86,13 @@ def run(
     if resume is not None:
         if out is not None:
             raise ValueError("out and resume cannot both be given; a run goes on in its own directory")
-        saved = read_run_config(Path(resume))
-        config = config or saved
-        check_same_search(config, saved, f"run directory {resume}")
-        start_from = start_from or read_start_programs(Path(resume))
+        config, start_from = _as_it_began(Path(resume), config, start_from)
     config = _with_absolute_data(config or load_preset(DEFAULT_PRESET))
     path = out if resume is None else resume
-    if path is None and config.output.tensorboard:
-        raise ValueError("output.tensorboard is true; it needs a run directory")
+    if config.output.tensorboard:
+        if path is None:
+            raise ValueError("output.tensorboard is true; it needs a run directory")
+        require_tensorboard()
     tasks = tasks or make_task_sets(config, say)
     with contextlib.ExitStack() as stack:
         directory = None
@@ -108,6 +108,20 @@ def run(
 def _with_absolute_data(config: Config) -> Config:
     """The same with full paths, so that a recorded run finds its data from everywhere."""
     return config.replace(data=tuple(map(absolute_name, config.source.data)))
+
+
+def _as_it_began(path: Path, config: Config | None, start_from: tuple[str, ...]) -> tuple[Config, tuple[str, ...]]:
+    """The configuration and the programs to start from of a run that goes on, which may be given or not.
+
+    Raises:
+      ValueError: there is no run, a file is damaged, or what is given differs in what decides the search.
+    """
+    saved, programs = _with_absolute_data(read_run_config(path)), read_start_programs(path)
+    config = _with_absolute_data(config or saved)
+    check_same_search(config, saved, f"run directory {path}")
+    if start_from and tuple(start_from) != programs:
+        raise ValueError(f"start_from differs from the programs that run directory {path} began with; leave it out")
+    return config, programs
 
 
 def make_task_sets(

@@ -1,6 +1,7 @@
 """One search's folder: its configuration, metrics, events, hall of fame, checkpoints and result.
 
 config.toml         the resolved configuration, itself a valid --config
+identity.txt        a checksum of all that decides what is searched, the tasks too
 start_from.json     texts of the programs that it started from, if any were given
 sessions.jsonl      one line a process that worked on it: versions, device, seed, arguments
 metrics.jsonl       one line a report interval
@@ -8,7 +9,7 @@ events.jsonl        new best programs with parent and mutation, island restarts,
 hall_of_fame.json   the best distinct algorithms
 front.json          those that no cheaper one equals: the Pareto front of select fitness against cost
 checkpoints/        the latest states of the search
-result.json         what was found; written when a session ends
+result.json         what was found; written when a session ends, removed when the next one begins
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from azero_jax.recording.reading import read_texts
 from azero_jax.recording.scalars import TensorBoardScalars
 
 CONFIG_FILE: Final = "config.toml"
+IDENTITY_FILE: Final = "identity.txt"
 START_FILE: Final = "start_from.json"
 SESSIONS_FILE: Final = "sessions.jsonl"
 METRICS_FILE: Final = "metrics.jsonl"
@@ -61,13 +63,15 @@ class RunDirectory:
         Args:
           path: the folder.
           output: what it gets.
-          identity: which search this is; checkpoints of another one are not used.
+          identity: which search this is; a run does not go on as another one.
           warn: is told, in single lines, of trouble that does not end the search.
           resume: whether it holds a run (see `read_run_config`) that is to go on.
 
         Raises:
-          ValueError: it cannot be written to, is in use, or holds anything and `resume` is false.
+          ValueError: it cannot be written to, is in use, holds another search, or anything and `resume` is false.
         """
+        if resume:
+            _check_identity(path, identity)
         self.path, self._output, self._identity, self._warn = path, output, identity, warn
         self._failing: set[str] = set()
         self._scalars: TensorBoardScalars | None = None
@@ -117,9 +121,11 @@ class RunDirectory:
         state = read_latest(self.path / CHECKPOINTS, fits, self._warn)
         encoded = _encode(format_config(config))
         try:
-            write_atomically(self.path / CONFIG_FILE, encoded)
+            write_atomically(self.path / IDENTITY_FILE, self._identity.encode())
             if start_from:
                 _write_json(self.path / START_FILE, start_from)
+            write_atomically(self.path / CONFIG_FILE, encoded)  # with it the folder is a run
+            (self.path / RESULT_FILE).unlink(missing_ok=True)  # of the session before
             with contextlib.closing(JsonLines(self.path / SESSIONS_FILE)) as sessions:
                 sessions.append(describe_environment() | about)
                 sessions.flush()
@@ -217,6 +223,21 @@ def _encode(config: str) -> bytes:
     except UnicodeEncodeError as error:
         line = config.split("\n")[config.count("\n", 0, error.start)].strip(" ,")
         raise ValueError(f"{CONFIG_FILE} cannot hold {line!a}, which is not UTF-8; rename the file") from None
+
+
+def _check_identity(path: Path, identity: str) -> None:
+    """Checks that a run is the search that is to go on, before anything of it is changed."""
+    try:
+        recorded = (path / IDENTITY_FILE).read_text(errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ValueError(f"{path / IDENTITY_FILE}: cannot be read: {error.strerror}") from None
+    if recorded != identity:
+        raise ValueError(
+            f"run directory {path} began with other tasks, or another version of azero_jax; a run goes on only with"
+            " the data or tasks that it began with; nothing was changed"
+        )
 
 
 def _write_json(path: Path, value: Any) -> None:

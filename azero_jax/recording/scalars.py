@@ -2,9 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from azero_jax.data.libraries import require
+
 _AXES = ("candidates", "seconds")
+
+
+def require_tensorboard() -> ModuleType:
+    """The module that writes event files.
+
+    Raises:
+      MissingLibraryError: the package tensorboardX is not installed.
+    """
+    return require("tensorboardX.writer", "output.tensorboard", "tensorboard")
 
 
 class TensorBoardScalars:
@@ -14,15 +26,9 @@ class TensorBoardScalars:
         """A writer; scalars of earlier sessions from `first_step` on no longer count.
 
         Raises:
-          ValueError: the package tensorboardX is not installed.
+          MissingLibraryError: the package tensorboardX is not installed.
         """
-        try:
-            from tensorboardX.writer import SummaryWriter
-        except ImportError:
-            raise ValueError(
-                "output.tensorboard needs the package tensorboardX; pip install 'azero-jax[tensorboard]'"
-            ) from None
-        self._writer = SummaryWriter(str(folder), purge_step=first_step)
+        self._writer = require_tensorboard().SummaryWriter(str(folder), purge_step=first_step)
 
     def write(self, metrics: dict[str, Any]) -> None:
         """Adds one line of metrics."""

@@ -135,6 +135,11 @@ def assert_same_run(one: Path, other: Path) -> None:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
+def contents(run: Path) -> dict[Path, bytes]:
+    """All files of a run directory."""
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
 def stop_after(reports: int) -> Callable[[az.Progress], None]:
     """A callback that asks the search to stop."""
     seen = 0
@@ -289,10 +294,35 @@ def test_own_tasks_must_be_those_of_the_beginning(tmp_path: Path) -> None:
         sizes: dict[str, Any] = {"tasks": 4, "features": 2, "train_examples": 12, "valid_examples": 10}
         return az.FixedTasks(*(az.linear_tasks(**sizes, seed=seed + n) for n in range(3)))
 
-    config = tiny(budget__max_candidates=400)
-    az.search(config, tasks=tasks(0), out=tmp_path / "run")
+    run = tmp_path / "run"
+    az.search(tiny(budget__max_candidates=400), tasks=tasks(0), out=run)
     warnings: list[str] = []
-    az.search(tasks=tasks(0), resume=tmp_path / "run", warn=warnings.append)
+    az.search(tasks=tasks(0), resume=run, warn=warnings.append)
     assert warnings == []
-    az.search(tasks=tasks(7), resume=tmp_path / "run", warn=warnings.append)
-    assert "belongs to another search" in warnings[0]
+    before = contents(run)
+    with pytest.raises(ValueError, match=r"began with other tasks, .*; nothing was changed"):
+        az.search(tasks=tasks(7), resume=run)
+    assert contents(run) == before
+
+
+def test_data_must_be_those_of_the_beginning_and_need_no_configuration(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    data, run = (x, x @ [1.0, 2.0, 3.0]), tmp_path / "run"
+    sizes: dict[str, Any] = {"population": 20, "islands": 2, "batch": 10, "features": 3}
+    config = az.load_preset("table", max_candidates=200, max_seconds=None, tune_trials=0, regression=True, **sizes)
+    first = az.search(config, data=data, out=run)
+    assert az.search(data=data, resume=run).candidates == first.candidates
+    before = contents(run)
+    with pytest.raises(ValueError, match="began with other tasks"):
+        az.search(data=(x + 1, data[1]), resume=run)
+    assert contents(run) == before
+
+
+def test_programs_to_start_from_must_be_those_of_the_beginning(tmp_path: Path) -> None:
+    text, run = "def Predict():\n  s1 = dot(v1, v0)\n", tmp_path / "run"
+    az.search(tiny(budget__max_candidates=200), start_from=(text,), out=run)
+    before = contents(run)
+    with pytest.raises(ValueError, match=r"start_from differs from the programs that run directory .* began with"):
+        az.search(start_from=("def Predict():\n  s1 = dot(v0, v0)\n",), resume=run)
+    assert contents(run) == before
+    az.search(start_from=(text,), resume=run)

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,19 @@ def test_a_file_that_cannot_be_read_is_said(run: tuple[Path, az.SearchResult], t
         read_overview(folder)
 
 
+def test_the_result_of_a_session_does_not_stand_for_a_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    az.search(tiny(budget__max_candidates=400), out=path)
+    assert read_overview(path).state == "not solved (max candidates)"
+
+    def break_off(progress: az.Progress) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        az.search(tiny(budget__max_candidates=4000), resume=path, report=break_off, report_seconds=0)
+    assert read_overview(path).state == "stopped without a result"
+
+
 def test_scalars_for_tensorboard(tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX")
     az.search(tiny(output__tensorboard=True, budget__max_candidates=400), out=tmp_path / "run")
@@ -313,6 +327,16 @@ def test_scalars_for_tensorboard(tmp_path: Path) -> None:
 def test_tensorboard_needs_a_run_directory() -> None:
     with pytest.raises(ValueError, match=r"output\.tensorboard is true; it needs a run directory"):
         az.search(tiny(output__tensorboard=True))
+
+
+def test_tensorboard_without_its_package_is_refused_before_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("tensorboardX", "tensorboardX.writer"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ValueError, match=r'output\.tensorboard needs tensorboardX: pip install "azero-jax\[tens'):
+        az.search(tiny(output__tensorboard=True), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_system_without_locks_is_said_and_worked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
