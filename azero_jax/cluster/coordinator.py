@@ -252,7 +252,7 @@ class Coordinator:
             self._give_out()
 
     def _give_up(self, worker: int, why: str) -> None:
-        """Goes on without a worker.
+        """Goes on without a worker; the others do what it would still have done.
 
         Raises:
           ValueError: it was the last one.
@@ -265,6 +265,8 @@ class Coordinator:
         self._snapshots.give_up(worker)
         del self._aims[worker]
         self._pool.remove(worker)
+        if self._rounds.is_under_way:
+            self._give_out()
 
     def _take_last_reports(self) -> None:
         """Takes in what the workers have done when they were stopped, as far as they say so in time."""

@@ -16,7 +16,7 @@ from azero_jax.protocol.curve import Curve
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.protocol.result import Progress, WorkerProgress
-from azero_jax.protocol.worker_states import WorkerState, worker_states
+from azero_jax.protocol.worker_states import worker_states
 
 
 class Merged:
@@ -137,10 +137,6 @@ class Merged:
             "record": np.array(self._record),
             "curve": self.curve.rows(),
         }
-
-    def worker_state(self, worker: int, islands: State) -> WorkerState:
-        """A worker's part of a checkpoint."""
-        return WorkerState(islands, *self._done[worker])
 
     def _line(self, worker: int, ahead: int) -> WorkerProgress:
         report = self.latest[worker]

@@ -21,12 +21,14 @@ class Rounds:
     Attributes:
       workers: those that are there, in order.
       counted: rounds of each worker that have counted.
+      is_under_way: whether rounds have been given.
     """
 
     def __init__(self, workers: Sequence[int], *, asynchronous: bool) -> None:
         """Before the first round."""
         self.workers = list(workers)
         self.counted = dict.fromkeys(workers, 0)
+        self.is_under_way = False
         self._asynchronous = asynchronous
         self._ordered = dict.fromkeys(workers, 0)
         self._orders: dict[int, dict[int, Order]] = {
@@ -45,6 +47,7 @@ class Rounds:
 
     def note_order(self, worker: int, order: Order) -> None:
         """Takes note that a worker was given a round."""
+        self.is_under_way = True
         self._ordered[worker] = order.round
         self._orders[worker][order.round] = order
 
@@ -73,11 +76,6 @@ class Rounds:
         for number, worker in keys:
             self.counted[worker] = number
         return [self._reports.pop(key) for key in keys]
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether rounds have been given."""
-        return any(self._ordered.values())
 
     def rest(self) -> list[Report]:
         """The reports that do not count, as others are missing before them; they are given away."""

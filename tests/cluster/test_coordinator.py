@@ -10,6 +10,7 @@ import pytest
 
 import azero_jax as az
 from azero_jax.cluster.coordinator import Coordinator
+from azero_jax.cluster.messages import NoPlace
 from azero_jax.config.tree import Config
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
@@ -179,6 +180,36 @@ def test_a_worker_that_finds_no_place_any_more_is_given_up(tmp_path: Path) -> No
     other = coordinate(config, tmp_path / "run", crew, warnings)
     assert other.merged.candidates() >= 4000
     assert "worker 1 is given up: the cluster had no free core for it within 60 s; 2 go on" in warnings
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_others_do_the_rest_of_a_worker_that_is_given_up_when_they_are_idle(
+    asynchronous: bool, tmp_path: Path
+) -> None:
+    config, warnings = with_workers(2, cluster__asynchronous=asynchronous), list[str]()
+    crew = LocalCrew(config)
+    crew.random.choice = lambda waiting: min(waiting)  # type: ignore[method-assign, assignment]
+    wait = crew.wait
+
+    def lose_the_last(seconds: float) -> list[Any]:
+        if crew.rounds:
+            crew.lost.add(1)
+        late = [answer for answer in crew.news if isinstance(answer, NoPlace) and crew.orders[0]]
+        crew.news = [answer for answer in crew.news if answer not in late]
+        answers = wait(seconds)
+        crew.news += late
+        return answers
+
+    crew.wait = lose_the_last  # type: ignore[method-assign]
+    other = coordinate(config, tmp_path / "run", crew, warnings)
+    assert "worker 1 is given up: the cluster had no free core for it within 60 s; 1 go on" in warnings
+    assert other.merged.candidates() >= 4000
+
+
+def test_a_single_asynchronous_worker_that_dies_in_its_first_round_is_given_it_again(tmp_path: Path) -> None:
+    config = with_workers(1, cluster__asynchronous=True, budget__max_candidates=1000)
+    other = coordinate(config, tmp_path / "run", LocalCrew(config, deaths={1: 0}))
+    assert other.merged.candidates() >= 1000
 
 
 def test_a_time_limit_ends_all_rounds(tmp_path: Path) -> None:

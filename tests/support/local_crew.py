@@ -1,10 +1,15 @@
-"""Workers in this process, one round at a time, in an order and with deaths that a test chooses."""
+"""Workers in this process, one round at a time, in an order and with deaths that a test chooses.
+
+Whatever they and the coordinator tell one another is pickled in between, as between processes.
+"""
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections import deque
 from pathlib import Path
+from typing import TypeVar
 
 from azero_jax.cluster.coordinator import Coordinator, Ending
 from azero_jax.cluster.messages import Answer, Death, Job, NoPlace, Numbers, Order
@@ -20,12 +25,20 @@ from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.run_directory import RunDirectory
 from azero_jax.tasks.sets import GeneratedTasks
 
+T = TypeVar("T")
+
+
+def sent(message: T) -> T:
+    """What arrives of a message."""
+    arrived: T = pickle.loads(pickle.dumps(message))
+    return arrived
+
 
 class LocalCrew:
     """A `Crew`; `seed` decides who is first, `deaths` says after how many rounds of all which worker dies."""
 
     def __init__(self, config: Config, seed: int = 0, deaths: dict[int, int] | None = None) -> None:
-        self.job, self.tasks = Job(config, (), True), GeneratedTasks(config.tasks)
+        self.job, self.tasks = sent(Job(config, (), True)), GeneratedTasks(config.tasks)
         self.workers: dict[int, Worker] = {}
         self.orders: dict[int, deque[Order]] = {}
         self.news: list[Answer] = []
@@ -38,11 +51,11 @@ class LocalCrew:
         if worker in self.lost:
             self.news.append(NoPlace(worker, "the cluster had no free core for it within 60 s"))
             return
-        self.workers[worker] = Worker(worker, self.job, self.tasks, numbers, state)
-        self.news.append(self.workers[worker].started())
+        self.workers[worker] = Worker(worker, self.job, self.tasks, numbers, sent(state))
+        self.news.append(sent(self.workers[worker].started()))
 
     def order(self, worker: int, order: Order) -> None:
-        self.orders[worker].append(order)
+        self.orders[worker].append(sent(order))
 
     def wait(self, seconds: float) -> list[Answer]:
         del seconds
@@ -50,15 +63,14 @@ class LocalCrew:
             news, self.news = self.news, []
             return news
         waiting = [worker for worker in self.workers if self.orders[worker]]
-        if not waiting:
-            return []
+        assert waiting, "nobody has anything to do, and the search goes on for ever"
         worker = self.random.choice(waiting)
         self.rounds += 1
         if self.deaths.get(self.rounds) == worker or worker in self.lost:
             del self.workers[worker]
             self.orders[worker].clear()
             return [Death(worker, "its process ended")]
-        return [self.workers[worker].round(self.orders[worker].popleft())]
+        return [sent(self.workers[worker].round(self.orders[worker].popleft()))]
 
     def candidates(self) -> dict[int, int]:
         return {}
@@ -68,7 +80,7 @@ class LocalCrew:
             worker.stop(try_leaders=try_leaders)
 
     def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
-        return next(iter(self.workers.values())).finish(hall, tune=tune, is_urgent=is_urgent)
+        return sent(next(iter(self.workers.values())).finish(sent(hall), tune=tune, is_urgent=is_urgent))
 
 
 def coordinate(
