@@ -16,7 +16,13 @@ CHANGEABLE: Final = (
     "budget.no_improvement_candidates",
     "budget.tune_trials",
     "output",
-    "cluster",
+    "cluster.workers",
+    "cluster.ray_address",
+    "cluster.device",
+    "cluster.asynchronous",
+    "cluster.round_candidates",
+    "cluster.migrants",
+    "cluster.worker_lines",
     "engine.engine",
     "source.data",  # where it lies; that it is the same is seen from the tasks
 )
