@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from azero_jax.cluster.crew import Crew
@@ -88,9 +88,11 @@ class Coordinator:
             self.merged.hall.add(canonical, finalist)
         self._hall_is_new = True
         self._spent = None if state is None else without_prefix("budget", state)
-        known = [] if state is None else worker_states(state)
-        self._numbers = self._deal_numbers(known, is_same=state is not None and len(known) == len(self._aims))
-        self._snapshots = Snapshots([known[worker] if worker < len(known) else None for worker in self._aims])
+        known = {} if state is None else worker_states(state)
+        if not config.cluster.mixed:  # nobody has data of its own, so that any worker can go on for any other
+            known = dict(enumerate(known.values()))
+        self._numbers = self._deal_numbers(known)
+        self._snapshots = Snapshots({worker: known.get(worker) for worker in self._aims})
         for worker in self._rounds.workers:
             crew.start(worker, self._numbers[worker], self._snapshots.state(worker))
 
@@ -150,12 +152,15 @@ class Coordinator:
         self._report(report, stop)
         return Ending(reason, self._budget.seconds(), is_urgent)
 
-    def _deal_numbers(self, known: Sequence[State], *, is_same: bool) -> dict[int, Numbers]:
-        """Which experiments each worker has: none that another one has or had."""
-        count = len(self._aims)
-        free = max((int(state["number"]) for state in known), default=-1) + 1
+    def _deal_numbers(self, known: Mapping[int, State]) -> dict[int, Numbers]:
+        """Which experiments each worker has: none that another one has or had.
+
+        Those that they had been dealt stay theirs if they are as many as then, and none of them is missing.
+        """
+        count, free = len(self._aims), self.merged.experiments
+        is_same = set(known) == set(self._aims) and all(int(state["stride"]) == count for state in known.values())
         return {
-            worker: Numbers(free + worker, count, None if is_same or worker >= len(known) else free + worker)
+            worker: Numbers(free + worker, count, None if is_same or worker not in known else free + worker)
             for worker in self._aims
         }
 
@@ -200,35 +205,39 @@ class Coordinator:
 
     def _count(self, reports: list[Report]) -> str:
         """Takes in the reports that count now, and gives out what is next; returns a reason to stop, or ""."""
+        self._merge(reports)
+        for report in reports:
+            # A step is done whole, and the first one makes the populations: a worker may be well past its aim.
+            self._aims[report.worker] = max(self._aims[report.worker], report.candidates)
+            if report.emigrants is not None:
+                self._pool.put(report.worker, report.emigrants)
+        if self._budget.report_is_due(self.merged.candidates()):
+            self._write_metrics()
+        is_known = [self._snapshots.take(report) for report in reports]
+        for report in reports:
+            if report.state is not None:
+                self._rounds.forget_counted(report.worker)
+                self._numbers[report.worker] = self._numbers[report.worker]._replace(next_number=None)  # the state's
+        if any(is_known):
+            self._write_checkpoint()
+        train_steps = self.merged.counters().train_steps
+        reason = self._budget.reason_to_stop(self.merged.candidates(), train_steps, self.merged.best_select_fitness)
+        if not reason:
+            self._give_out()
+        return reason
+
+    def _merge(self, reports: Sequence[Report]) -> None:
+        """Adds what reports say to what all amount to, and tells of what is new."""
         has_gained, events = self.merged.add(reports)
-        candidates = self.merged.candidates()
         self._hall_is_new |= any(report.found for report in reports)
         if has_gained:
-            self._budget.note_gain(candidates)
+            self._budget.note_gain(self.merged.candidates())
         for event in events:
             event |= {"seconds": self._budget.seconds()}
             if self._directory is not None:
                 self._directory.add_event(event)
             elif event["event"] in ("ancestor", "best"):  # of which a lineage is made
                 self.events.append(event)
-        for report in reports:
-            # A step is done whole, and the first one makes the populations: a worker may be well past its aim.
-            self._aims[report.worker] = max(self._aims[report.worker], report.candidates)
-            if report.emigrants is not None:
-                self._pool.put(report.worker, report.emigrants)
-        if self._budget.report_is_due(candidates):
-            self._write_metrics()
-        is_known = [self._snapshots.take(report) for report in reports]
-        for report in reports:
-            if report.state is not None:
-                self._rounds.forget_counted(report.worker)
-        if any(is_known):
-            self._write_checkpoint()
-        train_steps = self.merged.counters().train_steps
-        reason = self._budget.reason_to_stop(candidates, train_steps, self.merged.best_select_fitness)
-        if not reason:
-            self._give_out()
-        return reason
 
     def _replace(self, death: Death) -> None:
         """Starts another worker in a dead one's place, which does again what is not in its latest known state."""
@@ -282,8 +291,7 @@ class Coordinator:
                     reports.append(answer)
                 elif isinstance(answer, Death | NoPlace):
                     waited = {(worker, number) for worker, number in waited if worker != answer.worker}
-        self.merged.add(sorted(reports, key=lambda report: (report.round, report.worker)))
-        self._hall_is_new = True
+        self._merge(sorted(reports, key=lambda report: (report.round, report.worker)))
         if len(self.merged.hall) == 0:
             raise ValueError("the search was stopped before a program could be tried; there is no result")
 

@@ -16,7 +16,6 @@ from azero_jax.protocol.curve import Curve
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.hall_of_fame import HallOfFame
 from azero_jax.protocol.result import Progress, WorkerProgress
-from azero_jax.protocol.worker_states import worker_states
 
 
 class Merged:
@@ -134,6 +133,7 @@ class Merged:
             **with_prefix("hall", self.hall.state()),
             **with_prefix("finished", self.counters().state()),
             "finished_candidates": np.array(self.candidates()),
+            "experiments": np.array(self.experiments),
             "record": np.array(self._record),
             "curve": self.curve.rows(),
         }
@@ -162,11 +162,11 @@ class Merged:
         self.hall.restore(without_prefix("totals.hall", state))
         self._record = float(state["totals.record"])
         self.curve = Curve(state["totals.curve"])
-        workers = worker_states(state)
         self._is_all_of_first = "workers" not in state
-        self.experiments = max(int(worker["number"]) for worker in workers) + 1
         if self._is_all_of_first:
+            self.experiments = int(state["number"]) + 1
             return
+        self.experiments = int(state["totals.experiments"])
         counters = Counters()
         counters.restore(without_prefix("totals.finished", state))
         self._others = int(state["totals.finished_candidates"]), counters

@@ -34,7 +34,7 @@ class Numbers(NamedTuple):
     Attributes:
       first: its first one, if it begins afresh.
       stride: from one to the next.
-      next_number: its next one, if it goes on; None leaves it as it was.
+      next_number: its next one, if it goes on from another session's state; None takes the state's.
     """
 
     first: int

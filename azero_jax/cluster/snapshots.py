@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from azero_jax.cluster.messages import Report
 from azero_jax.fitness.counters import Counters
@@ -13,9 +13,9 @@ from azero_jax.protocol.worker_states import WorkerState
 class Snapshots:
     """The latest known states of all workers, and the round of questions that is going on."""
 
-    def __init__(self, known: Sequence[State | None]) -> None:
+    def __init__(self, known: Mapping[int, State | None]) -> None:
         """The states that the workers begin with."""
-        self._states = {worker: WorkerState(state or {}, 0, Counters()) for worker, state in enumerate(known)}
+        self._states = {worker: WorkerState(state or {}, 0, Counters()) for worker, state in known.items()}
         self._to_ask: set[int] = set()
         self._missing: set[int] = set()
 
@@ -53,6 +53,6 @@ class Snapshots:
         self._to_ask.discard(worker)
         self._missing.discard(worker)
 
-    def all(self) -> list[WorkerState]:
+    def all(self) -> dict[int, WorkerState]:
         """Where all workers stood."""
-        return list(self._states.values())
+        return dict(self._states)

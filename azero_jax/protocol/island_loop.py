@@ -90,6 +90,7 @@ class IslandLoop:
         return {
             "number": np.array(self.experiment.arena.number),
             "next_number": np.array(self._next_number),
+            "stride": np.array(self._stride),
             **with_prefix("totals", self.totals.state()),
             **with_prefix("experiment", self.experiment.state()),
         }

@@ -1,10 +1,12 @@
 """Checkpoints of a search with workers, and of one without: each can go on as the other.
 
-A search without workers has the state of an island loop and of its budget. One with W workers has `workers` = W, the
-same again for each of them as `worker.0` and so on, with all that it has done so far (`candidates`, `counters`), and
-the totals and the budget of the whole, in which what workers have done that are no more is counted too.
+A search without workers has the state of an island loop and of its budget. One with workers has `workers`, which is one
+more than the number of the last one, the same again for each of them as `worker.0` and so on, with all that it has done
+so far (`candidates`, `counters`), and the totals and the budget of the whole, in which what workers have done that are
+no more is counted too.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,29 +29,29 @@ class WorkerState(NamedTuple):
     counters: Counters
 
 
-def workers_state(workers: list[WorkerState], totals: State, budget: State) -> State:
-    """The state of a search with workers."""
-    state = {"workers": np.array(len(workers)), **with_prefix("totals", totals), **with_prefix("budget", budget)}
-    for number, worker in enumerate(workers):
+def workers_state(workers: Mapping[int, WorkerState], totals: State, budget: State) -> State:
+    """The state of a search with workers, by their numbers."""
+    state = {"workers": np.array(max(workers) + 1), **with_prefix("totals", totals), **with_prefix("budget", budget)}
+    for number, worker in workers.items():
         one = {**worker.islands, "candidates": np.array(worker.candidates)}
         one |= with_prefix("counters", worker.counters.state())
         state |= with_prefix(f"worker.{number}", one)
     return state
 
 
-def worker_states(state: State) -> list[State]:
-    """The states of the workers that have begun; a search without workers is one."""
+def worker_states(state: State) -> dict[int, State]:
+    """The states of the workers that have begun and were not given up; a search without workers is the one worker 0."""
     if "workers" not in state:
-        return [state]
-    found = (without_prefix(f"worker.{number}", state) for number in range(int(state["workers"])))
-    return [worker for worker in found if "number" in worker]
+        return {0: state}
+    found = {number: without_prefix(f"worker.{number}", state) for number in range(int(state["workers"]))}
+    return {number: worker for number, worker in found.items() if "number" in worker}
 
 
 def state_of_one(state: State) -> State:
     """The state for a search without workers: the first worker's, with what the others have done as finished."""
     if "workers" not in state:
         return state
-    first, *others = worker_states(state)
+    first = next(iter(worker_states(state).values()))
     finished = Counters()
     finished.restore(without_prefix("totals.finished", state))
     running, own = Counters(), Counters()  # of the first worker: all, and what it has finished
@@ -61,7 +63,7 @@ def state_of_one(state: State) -> State:
     candidates += int(first["totals.finished_candidates"])
     return {
         "number": first["number"],
-        "next_number": np.array(max(int(other["number"]) for other in (first, *others)) + 1),
+        "next_number": state["totals.experiments"],
         **with_prefix("experiment", without_prefix("experiment", first)),
         **with_prefix("budget", without_prefix("budget", state)),
         **with_prefix("totals.hall", without_prefix("totals.hall", state)),

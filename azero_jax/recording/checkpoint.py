@@ -19,7 +19,7 @@ from azero_jax.process.state import State
 from azero_jax.recording.files import TEMPORARY_SUFFIX, write_atomically
 
 FORMAT: Final = "azero_jax checkpoint"
-VERSION: Final = 5
+VERSION: Final = 6
 
 _NAME: Final = re.compile(r"checkpoint-(\d{6,})\.npz")
 

@@ -76,8 +76,7 @@ def test_a_worker_that_dies_changes_nothing(
 def test_the_budget_is_kept_and_no_experiment_is_run_twice(undisturbed: tuple[Coordinator, Path]) -> None:
     coordinator, folder = undisturbed
     assert 4000 <= coordinator.merged.candidates() < 4000 + 3 * 60
-    begun = [event["experiment"] for event in lines(folder, "events.jsonl") if event["event"] == "experiment"]
-    assert len(begun) == len(set(begun))
+    assert len(begun(folder)) == len(set(begun(folder)))
     assert coordinator.merged.counters().candidates == coordinator.merged.candidates()
 
 
@@ -100,6 +99,41 @@ def test_migration_changes_what_is_found(undisturbed: tuple[Coordinator, Path], 
     assert found(coordinate(ring, tmp_path / "ring", LocalCrew(ring))) not in (found(alone), found(undisturbed[0]))
 
 
+def begun(folder: Path) -> list[int]:
+    """The experiments that have begun after the first ones, in all sessions."""
+    return [event["experiment"] for event in lines(folder, "events.jsonl") if event["event"] == "experiment"]
+
+
+def test_a_worker_that_dies_after_it_has_gone_on_with_others_repeats_no_experiment(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"cluster__migrants": 0, "budget__experiment_candidates": 500}
+    first = with_workers(2, budget__max_candidates=2000, **settings)
+    config = with_workers(3, budget__max_candidates=12000, **settings)
+    coordinate(first, tmp_path / "run", LocalCrew(first))
+    crew = LocalCrew(config, seed=1, deaths=dict.fromkeys((16, 17, 18), 0) | dict.fromkeys((20, 21, 22), 1))
+    warnings = list[str]()
+    coordinate(config, tmp_path / "run", crew, warnings, resume=True)
+    assert warnings
+    assert len(begun(tmp_path / "run")) == len(set(begun(tmp_path / "run"))) > 20
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_no_experiment_of_a_worker_that_was_given_up_is_repeated(lost: int, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"cluster__migrants": 0, "budget__experiment_candidates": 500}
+    first, config = with_workers(3, **settings), with_workers(2, budget__max_candidates=9000, **settings)
+    crew = LocalCrew(first)
+    wait = crew.wait
+
+    def lose_one(seconds: float) -> list[Any]:
+        if crew.rounds == 4:
+            crew.lost.add(lost)
+        return wait(seconds)
+
+    crew.wait = lose_one  # type: ignore[method-assign]
+    coordinate(first, tmp_path / "run", crew)
+    coordinate(config, tmp_path / "run", LocalCrew(config), resume=True)
+    assert len(begun(tmp_path / "run")) == len(set(begun(tmp_path / "run"))) > 10
+
+
 @pytest.mark.parametrize(("before", "after"), [(3, 3), (3, 1), (1, 3), (2, 3)])
 def test_it_goes_on_with_more_or_fewer_workers(before: int, after: int, tmp_path: Path) -> None:
     short, longer = {"budget__max_candidates": 2000}, {"budget__max_candidates": 4000}
@@ -109,10 +143,7 @@ def test_it_goes_on_with_more_or_fewer_workers(before: int, after: int, tmp_path
     other = coordinate(config, tmp_path / "run", LocalCrew(config), resume=True)
     assert 4000 <= other.merged.candidates() < 4000 + 3 * 60 + 3 * 80
     assert_kept(halfway, other)
-    numbers = [
-        event["experiment"] for event in lines(tmp_path / "run", "events.jsonl") if event["event"] == "experiment"
-    ]
-    assert len(numbers) == len(set(numbers))
+    assert len(begun(tmp_path / "run")) == len(set(begun(tmp_path / "run")))
 
 
 def test_a_coordinator_that_was_killed_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -220,6 +251,15 @@ def test_a_time_limit_ends_all_rounds(tmp_path: Path) -> None:
     assert (crew.ending.reason, crew.ending.is_urgent) == ("max_seconds", True)
     assert len(found(ended)) > 0
     assert ended.merged.counters().candidates == ended.merged.candidates()
+
+
+def test_the_best_of_a_stopped_search_has_a_lineage(tmp_path: Path) -> None:
+    """Also one that was tried only when the rounds were stopped."""
+    config = with_workers(2, budget__max_candidates=None, budget__max_seconds=0.5, budget__check_every=1_000_000)
+    ended = coordinate(config, tmp_path / "run", LocalCrew(config))
+    best = [event for event in lines(tmp_path / "run", "events.jsonl") if event["event"] == "best"]
+    assert ended.merged.hall.best is not None
+    assert best[-1]["program"] == ended.merged.hall.best.raw_program
 
 
 def test_whoever_stops_a_search_at_once_gets_a_program(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ import pytest
 from azero_jax.cluster.mixed import check_mixed, tasks_of
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import load_preset
+from azero_jax.fitness.counters import Counters
+from azero_jax.protocol.identity import check_same_search, search_identity
+from azero_jax.protocol.worker_states import WorkerState, worker_states, workers_state
 from azero_jax.tasks.load import load_task_sets
 from azero_jax.tasks.sets import GeneratedTasks, MixedTasks
 
@@ -45,6 +48,26 @@ def test_work_of_one_source_cannot_be_mixed(mixture: MixedTasks) -> None:
     with pytest.raises(ValueError, match="mixed is true, but 1 worker"):
         check_mixed(mixture, 1)
     check_mixed(mixture, 2)
+
+
+def test_a_run_goes_on_mixed_as_it_was() -> None:
+    """Fitness on one source of data says nothing beside fitness on another one."""
+    before, after = (
+        override(load_preset("digits"), {"cluster.workers": 2, "cluster.mixed": on}) for on in (True, False)
+    )
+    with pytest.raises(ValueError, match=r"cluster\.mixed is False, but True in run directory r; .* may change only"):
+        check_same_search(after, before, "run directory r")
+    assert search_identity(after, (), "") != search_identity(before, (), "")
+    check_same_search(override(before, {"cluster.workers": 3}), before, "run directory r")
+
+
+def test_a_checkpoint_knows_which_worker_was_given_up() -> None:
+    """So that the others go on with the data that they had."""
+    states = {worker: WorkerState({"number": np.array(worker)}, 10, Counters()) for worker in (0, 2)}
+    assert {worker: int(state["number"]) for worker, state in worker_states(workers_state(states, {}, {})).items()} == {
+        0: 0,
+        2: 2,
+    }
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
