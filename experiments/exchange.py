@@ -72,7 +72,7 @@ class TakingTurns:
         """See `Crew`."""
         return {}
 
-    def stop(self, *, try_leaders: bool) -> None:
+    def stop(self) -> None:
         """See `Crew`."""
 
     def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:

@@ -78,10 +78,10 @@ class WorkerActor:
         """See `Worker`; None if it refused to start."""
         return None if self._worker is None else self._worker.round(order)
 
-    def stop(self, *, try_leaders: bool) -> None:
+    def stop(self) -> None:
         """See `Worker`."""
         if self._worker is not None:
-            self._worker.stop(try_leaders=try_leaders)
+            self._worker.stop()
 
     def candidates(self) -> int:
         """See `Worker`."""

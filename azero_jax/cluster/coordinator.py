@@ -1,7 +1,7 @@
 """The coordinator of a search with workers: it keeps the pool, the hall of fame, the totals, the budget and the clock.
 
 It evaluates nothing itself. What it keeps lies in the run directory, from which the search goes on with as many workers
-as there are then.
+as there are then. Programs that are on their way from worker to worker are not kept: they migrate anew from then on.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from azero_jax.cluster.crew import Crew
+from azero_jax.cluster.dealing import deal_numbers, deal_states
 from azero_jax.cluster.merged import Merged
-from azero_jax.cluster.messages import Answer, Death, NoPlace, Numbers, Order, Report, Started
+from azero_jax.cluster.messages import Answer, Death, NoPlace, Order, Report, Started
 from azero_jax.cluster.pool import Pool
 from azero_jax.cluster.rounds import Rounds
 from azero_jax.cluster.snapshots import Snapshots
@@ -24,7 +25,7 @@ from azero_jax.protocol.budget import Budget
 from azero_jax.protocol.finalist import Finalist
 from azero_jax.protocol.result import Progress
 from azero_jax.protocol.signals import STOP_SIGNALS, StoppedAtOnceError, StopSignals
-from azero_jax.protocol.worker_states import worker_states, workers_state
+from azero_jax.protocol.worker_states import workers_state
 from azero_jax.recording.run_directory import RunDirectory
 
 _POLL_SECONDS: Final = 0.2  # between two looks at the clock
@@ -88,11 +89,8 @@ class Coordinator:
             self.merged.hall.add(canonical, finalist)
         self._hall_is_new = True
         self._spent = None if state is None else without_prefix("budget", state)
-        known = {} if state is None else worker_states(state)
-        if not config.cluster.mixed:  # nobody has data of its own, so that any worker can go on for any other
-            known = dict(enumerate(known.values()))
-        self._numbers = self._deal_numbers(known)
-        self._snapshots = Snapshots({worker: known.get(worker) for worker in self._aims})
+        states = deal_states(state, config.cluster.workers, mixed=config.cluster.mixed)
+        self._numbers, self._snapshots = deal_numbers(states, self.merged.experiments), Snapshots(states)
         for worker in self._rounds.workers:
             crew.start(worker, self._numbers[worker], self._snapshots.state(worker))
 
@@ -132,7 +130,7 @@ class Coordinator:
                 self._take(answer)
             while not reason and (reports := self._rounds.take()):
                 reason = self._count(reports)
-            reason = reason or stop.reason or ("max_seconds" if self._budget.seconds_left() <= 0 else "")
+            reason = reason or self._reason_to_stop() or stop.reason
             now = self._budget.seconds()
             if now >= next_hall:
                 self._write_hall()
@@ -143,46 +141,42 @@ class Coordinator:
         is_urgent = reason == "max_seconds" or reason in STOP_SIGNALS.values()
         if reason in STOP_SIGNALS.values():
             self._say("stopping, as asked (the same signal again stops at once)")
-        tries = is_urgent or len(self.merged.hall) == 0
-        self._crew.stop(try_leaders=tries)
-        if tries:
-            self._take_last_reports()
+        self._crew.stop()
+        is_known = self._rounds.are_over
+        if is_urgent or len(self.merged.hall) == 0:
+            is_known = self._take_last_reports()
+        if is_known:
+            self._write_checkpoint()
         self._write_hall()
         self._write_metrics()
         self._report(report, stop)
         return Ending(reason, self._budget.seconds(), is_urgent)
 
-    def _deal_numbers(self, known: Mapping[int, State]) -> dict[int, Numbers]:
-        """Which experiments each worker has: none that another one has or had.
-
-        Those that they had been dealt stay theirs if they are as many as then, and none of them is missing.
-        """
-        count, free = len(self._aims), self.merged.experiments
-        is_same = set(known) == set(self._aims) and all(int(state["stride"]) == count for state in known.values())
-        return {
-            worker: Numbers(free + worker, count, None if is_same or worker not in known else free + worker)
-            for worker in self._aims
-        }
-
     def _give_out(self) -> None:
-        """Gives rounds to all workers that have room for one."""
+        """Gives rounds to all workers that have room for one; when no candidates are left, to each a last one."""
         if self._budget.seconds() >= self._next_checkpoint:
             self._snapshots.ask()
-        cluster, sizes = self._config.cluster, dict[int, int]()
+        migrants, sizes = self._config.cluster.migrants, dict[int, int]()
         for worker, number in list(self._rounds.due()):
             if number not in sizes:
                 sizes[number] = self._round_size()
-            if sizes[number] <= 0:
-                return
-            self._aims[worker] += sizes[number]
-            immigrants = self._pool.take(worker, self._rounds.workers, number)
-            aim, is_last, with_state = self._aims[worker], self._left() <= 0, self._snapshots.is_asked(worker)
-            order = Order(number, aim, is_last, cluster.migrants, immigrants, with_state)
-            self._rounds.note_order(worker, order)
-            self._crew.order(worker, order)
+            if sizes[number] > 0:
+                self._aims[worker] += sizes[number]
+                immigrants = self._pool.take(worker, self._rounds.workers, number)
+                with_state = self._snapshots.is_asked(worker)
+                self._give(worker, Order(number, self._aims[worker], False, migrants, immigrants, with_state))
+            elif not self._rounds.is_closed(worker):
+                self._give_last(worker)
+
+    def _give_last(self, worker: int) -> None:
+        self._give(worker, Order(self._rounds.next_number(worker), self._aims[worker], True, 0, None, with_state=True))
+
+    def _give(self, worker: int, order: Order) -> None:
+        self._rounds.note_order(worker, order)
+        self._crew.order(worker, order)
 
     def _round_size(self) -> int:
-        """Candidates of each worker in the next round; 0 if no more are wanted."""
+        """Candidates of each worker in the next round; 0 or less if no more are wanted."""
         done = sum(self._aims.values()) // len(self._rounds.workers)
         size, left = self._config.cluster.round_size(self._config.budget.check_every, done), self._left()
         return min(size, math.ceil(left / len(self._rounds.workers))) if left < math.inf else size
@@ -220,10 +214,17 @@ class Coordinator:
                 self._numbers[report.worker] = self._numbers[report.worker]._replace(next_number=None)  # the state's
         if any(is_known):
             self._write_checkpoint()
-        train_steps = self.merged.counters().train_steps
-        reason = self._budget.reason_to_stop(self.merged.candidates(), train_steps, self.merged.best_select_fitness)
+        reason = self._reason_to_stop()
         if not reason:
             self._give_out()
+        return reason
+
+    def _reason_to_stop(self) -> str:
+        """A reason in what has counted, or ""; enough candidates are one when all have tried their leaders too."""
+        train_steps = self.merged.counters().train_steps
+        reason = self._budget.reason_to_stop(self.merged.candidates(), train_steps, self.merged.best_select_fitness)
+        if reason == "max_candidates" and not self._rounds.are_over:
+            return "max_seconds" if self._budget.seconds_left() <= 0 else ""
         return reason
 
     def _merge(self, reports: Sequence[Report]) -> None:
@@ -277,11 +278,17 @@ class Coordinator:
         if self._rounds.is_under_way:
             self._give_out()
 
-    def _take_last_reports(self) -> None:
-        """Takes in what the workers have done when they were stopped, as far as they say so in time."""
-        reports = self._rounds.rest()
-        waited = {(worker, order.round) for worker, order in self._rounds.outstanding()}
-        waited -= {(report.worker, report.round) for report in reports}
+    def _take_last_reports(self) -> bool:
+        """Takes in what the workers have done when they were stopped, as far as they say so in time.
+
+        Returns:
+          Whether all have said where they stand: not those whose last step was given up.
+        """
+        for worker in self._rounds.workers:
+            if not self._rounds.is_closed(worker):
+                self._give_last(worker)
+        orders, reports = self._rounds.outstanding(), self._rounds.rest()
+        waited = {(worker, order.round) for worker, order in orders} - {(one.worker, one.round) for one in reports}
         end = time.monotonic() + _LAST_REPORTS_SECONDS
         has_some = len(self.merged.hall) > 0  # or it waits for the first
         while waited and (time.monotonic() < end or not (has_some or any(report.found for report in reports))):
@@ -291,9 +298,14 @@ class Coordinator:
                     reports.append(answer)
                 elif isinstance(answer, Death | NoPlace):
                     waited = {(worker, number) for worker, number in waited if worker != answer.worker}
-        self._merge(sorted(reports, key=lambda report: (report.round, report.worker)))
+        reports.sort(key=lambda report: (report.round, report.worker))
+        self._merge(reports)
         if len(self.merged.hall) == 0:
             raise ValueError("the search was stopped before a program could be tried; there is no result")
+        for report in reports:
+            self._snapshots.take(report)
+        told = {(report.worker, report.round) for report in reports if report.state is not None}
+        return all((worker, order.round) in told for worker, order in orders if order.is_last)
 
     def _progress(self, *, is_shown: bool) -> Progress | None:
         ahead = self._crew.candidates() if is_shown else {}

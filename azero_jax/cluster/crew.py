@@ -29,8 +29,8 @@ class Crew(Protocol):
     def candidates(self) -> dict[int, int]:
         """How far the workers have come in their rounds, as far as is known."""
 
-    def stop(self, *, try_leaders: bool) -> None:
-        """Asks all workers to end their rounds."""
+    def stop(self) -> None:
+        """Asks all workers to end the rounds that they have; orders may still be given."""
 
     def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
         """Lets a worker measure what was found; None if none can."""

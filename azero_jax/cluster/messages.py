@@ -72,10 +72,10 @@ class Order(NamedTuple):
     Attributes:
       round: its number, from 1.
       aim: candidates that the worker is to have evaluated in all when it ends.
-      is_last: whether the leaders are to be tried at the end whether that is due or not.
+      is_last: whether to make no more candidates, tell the state, and then try the leaders whether that is due or not.
       emigrants: programs to give away at the end.
       immigrants: programs to take in at the beginning.
-      with_state: whether to tell the state at the end.
+      with_state: whether to tell the state at the end, before leaders are tried that a search going on would not try.
     """
 
     round: int
@@ -99,7 +99,7 @@ class Report(NamedTuple):
       found: canonical text and entry of what got into the worker's hall of fame in this round.
       events: of this round.
       emigrants: programs to give away.
-      state: of the island loop.
+      state: of the island loop; None also if the last step was given up.
       seconds: the round took.
     """
 

@@ -215,10 +215,10 @@ class RayCrew:
             self._looks[worker] = actor.candidates.options(concurrency_group=_CONTROL).remote(), known
         return {worker: known for worker, (_, known) in self._looks.items()}
 
-    def stop(self, *, try_leaders: bool) -> None:
+    def stop(self) -> None:
         """See `Crew`."""
         for actor in self._actors.values():
-            actor.stop.options(concurrency_group=_CONTROL).remote(try_leaders=try_leaders)
+            actor.stop.options(concurrency_group=_CONTROL).remote()
 
     def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
         """See `Crew`."""

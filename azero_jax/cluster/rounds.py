@@ -34,6 +34,7 @@ class Rounds:
         self._orders: dict[int, dict[int, Order]] = {
             worker: {} for worker in workers
         }  # that may have to be given again
+        self._closed: set[int] = set()  # workers whose latest round is a last one
         self._reports: dict[tuple[int, int], Report] = {}  # that do not count yet, by round and worker
 
     def due(self) -> Iterator[tuple[int, int]]:
@@ -50,6 +51,22 @@ class Rounds:
         self.is_under_way = True
         self._ordered[worker] = order.round
         self._orders[worker][order.round] = order
+        self._closed.discard(worker)
+        if order.is_last:
+            self._closed.add(worker)
+
+    def next_number(self, worker: int) -> int:
+        """Of the round after those that a worker was given."""
+        return self._ordered[worker] + 1
+
+    def is_closed(self, worker: int) -> bool:
+        """Whether the latest round that a worker was given is a last one."""
+        return worker in self._closed
+
+    @property
+    def are_over(self) -> bool:
+        """Whether the last rounds of all workers have counted."""
+        return self._closed.issuperset(self.workers) and not self.outstanding()
 
     def outstanding(self) -> list[tuple[int, Order]]:
         """The rounds that have been given and do not count yet."""
@@ -100,6 +117,7 @@ class Rounds:
             ]
         self._ordered[worker] = self.counted[worker]
         self._orders[worker] = {}
+        self._closed.discard(worker)
         return []
 
     def give_up(self, worker: int) -> None:

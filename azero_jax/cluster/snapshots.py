@@ -36,12 +36,13 @@ class Snapshots:
             self._to_ask.add(worker)
 
     def take(self, report: Report) -> bool:
-        """Takes the state in a report, if there is one: whether no state is missing any more that was asked for."""
+        """Takes the state in a report, if there is one: whether it is the last one that was asked for."""
         if report.state is None:
             return False
         self._states[report.worker] = WorkerState(report.state, report.candidates, report.counters)
+        was_missing = report.worker in self._missing
         self._missing.discard(report.worker)
-        return not self._missing
+        return was_missing and not self._missing
 
     def state(self, worker: int) -> State | None:
         """Where a worker stood; None if it had not begun."""

@@ -44,7 +44,7 @@ class Worker:
         self._number, self._config, self._task_sets, self._numbers = number, job.config, task_sets, numbers
         self._space = job.config.space.build(task_sets.features)
         self._seeds = read_programs(job.start_from, self._space) if job.start_from else None
-        self._patience, self._stop_moment, self._tries_at_stop = Patience(), math.inf, False
+        self._patience, self._stop_moment = Patience(), math.inf
         self._patience.until(lambda: self._stop_moment)
         self._found: list[tuple[str, Finalist]] = []
         self._events: list[dict[str, Any]] = []
@@ -71,27 +71,19 @@ class Worker:
         self._found.clear()
         self._events.clear()
         islands = self._islands = self._islands or self._make_islands(None)
-        if order.immigrants is not None:
-            islands.take_in(order.immigrants)
-        while not self._is_stopped():
-            if not islands.advance():
-                islands.try_leaders()
-                islands.begin_next()
-            islands.note_events()
-            if self._budget.check_is_due(islands.candidates()):
-                islands.try_leaders()
-            if islands.candidates() >= order.aim:
-                break
+        self._search(islands, order)
         is_complete = not self._is_stopped()
-        if not is_complete:
-            self._patience.for_seconds(FINISH_SECONDS)
-        if order.is_last if is_complete else self._tries_at_stop:
+        emigrants = islands.emigrants(order.emigrants) if is_complete and order.emigrants else None  # drawn at random
+        state = self._state(islands, is_complete=is_complete) if order.with_state else None
+        if order.is_last:
+            if not is_complete:
+                self._patience.for_seconds(FINISH_SECONDS)
             islands.try_leaders(best_first=not is_complete)
-        return self._report(islands, order, is_complete, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return self._report(islands, order, seconds, is_complete=is_complete, emigrants=emigrants, state=state)
 
-    def stop(self, *, try_leaders: bool) -> None:
-        """Ends the round that is under way, from another thread; `try_leaders` once more, if there is time."""
-        self._tries_at_stop = try_leaders
+    def stop(self) -> None:
+        """Ends the round that is under way, and those that follow, from another thread."""
         self._stop_moment = time.monotonic() + GRACE_SECONDS
 
     def candidates(self) -> int:
@@ -120,25 +112,43 @@ class Worker:
             state,
         )
 
+    def _search(self, islands: IslandLoop, order: Order) -> None:
+        """Makes candidates up to the aim of a round; one batch at least if there are immigrants, who come with it."""
+        must_advance = order.immigrants is not None
+        if order.immigrants is not None and not self._is_stopped():
+            islands.take_in(order.immigrants)
+        while not self._is_stopped() and (must_advance or islands.candidates() < order.aim):
+            if not islands.advance():
+                islands.try_leaders()
+                islands.begin_next()
+            must_advance = False
+            islands.note_events()
+            if self._budget.check_is_due(islands.candidates()):
+                islands.try_leaders()
+
     def _is_stopped(self) -> bool:
         return self._stop_moment < math.inf or self._patience.gave_up
 
-    def _state(self, islands: IslandLoop) -> State:
-        return {**islands.state(), **with_prefix("budget", self._budget.state())}
+    def _state(self, islands: IslandLoop, *, is_complete: bool) -> State | None:
+        """Where it stands; None if a step was given up, also while its state waited for the fitness."""
+        if self._patience.gave_up:
+            return None
+        if not is_complete:
+            self._patience.for_seconds(FINISH_SECONDS)
+        state = {**islands.state(), **with_prefix("budget", self._budget.state())}
+        return None if self._patience.gave_up else state
 
-    def _report(self, islands: IslandLoop, order: Order, is_complete: bool, seconds: float) -> Report:
+    def _report(self, islands: IslandLoop, order: Order, seconds: float, **what: Any) -> Report:
         counters = Counters()
         counters.add(islands.totals.counters(islands.experiment))
         return Report(
             worker=self._number,
             round=order.round,
-            is_complete=is_complete,
             candidates=islands.candidates() - islands.experiment.not_run,
             counters=counters,
             progress=islands.progress(0.0),
             found=tuple(self._found),
             events=tuple(self._events),
-            emigrants=islands.emigrants(order.emigrants) if is_complete and order.emigrants else None,
-            state=self._state(islands) if is_complete and order.with_state else None,
             seconds=seconds,
+            **what,
         )

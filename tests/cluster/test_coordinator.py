@@ -179,8 +179,8 @@ def test_a_search_with_workers_goes_on_without_and_the_other_way_round(tmp_path:
 def test_what_was_found_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
     config = with_workers(2, output__checkpoint_seconds=1000.0, budget__max_candidates=2000)
     first = coordinate(config, tmp_path / "run", LocalCrew(config))
-    assert list_checkpoints(tmp_path / "run" / "checkpoints") == []
-    (tmp_path / "run" / "result.json").unlink(missing_ok=True)
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.unlink()
     again = with_workers(2, output__checkpoint_seconds=1000.0, budget__max_candidates=200)
     other = coordinate(again, tmp_path / "run", LocalCrew(again), resume=True)
     assert_kept(first, other)
@@ -241,6 +241,50 @@ def test_a_single_asynchronous_worker_that_dies_in_its_first_round_is_given_it_a
     config = with_workers(1, cluster__asynchronous=True, budget__max_candidates=1000)
     other = coordinate(config, tmp_path / "run", LocalCrew(config, deaths={1: 0}))
     assert other.merged.candidates() >= 1000
+
+
+@pytest.mark.parametrize(
+    ("workers", "settings"),
+    [
+        (2, {}),
+        (3, {}),
+        (3, {"cluster__asynchronous": True}),
+        (2, {"search__population": 300, "search__batch": 300}),
+        (2, {"cluster__migrants": 5}),
+    ],
+)
+def test_every_worker_tries_its_leaders_at_the_end(workers: int, settings: dict[str, Any], tmp_path: Path) -> None:
+    """Also where a batch is more than a round."""
+    rarely = {"budget__check_every": 1_000_000, "output__hall_of_fame": 50, "cluster__migrants": 0}
+    config = with_workers(workers, budget__experiment_candidates=0, **{**rarely, **settings})
+    other = coordinate(config, tmp_path / "run", LocalCrew(config))
+    assert {one.experiment for one in other.merged.hall} == set(range(1, workers + 1))
+
+
+@pytest.mark.parametrize(
+    "budget", [{"budget__max_candidates": 2000}, {"budget__max_candidates": None, "budget__max_seconds": 0.5}]
+)
+def test_a_search_that_has_ended_goes_on_from_its_end(budget: dict[str, Any], tmp_path: Path) -> None:
+    config = with_workers(2, output__checkpoint_seconds=1000.0, **budget)
+    first = coordinate(config, tmp_path / "run", LocalCrew(config))
+    (newest,) = list_checkpoints(tmp_path / "run" / "checkpoints")
+    state = read_checkpoint(newest)
+    assert int(state["totals.finished_candidates"]) == first.merged.candidates()
+    assert sum(int(state[f"worker.{worker}.candidates"]) for worker in range(2)) == first.merged.candidates()
+    config = with_workers(2, budget__max_candidates=first.merged.candidates() + 1000)
+    other = coordinate(config, tmp_path / "run", LocalCrew(config), resume=True)
+    assert other.merged.candidates() >= first.merged.candidates() + 1000
+    assert_kept(first, other)
+
+
+def test_a_search_that_goes_on_with_its_budget_spent_ends(tmp_path: Path) -> None:
+    config = with_workers(2, budget__max_candidates=2000)
+    first = coordinate(config, tmp_path / "run", LocalCrew(config))
+    crew = LocalCrew(with_workers(3, budget__max_candidates=1000))
+    other = coordinate(crew.job.config, tmp_path / "run", crew, resume=True)
+    assert crew.ending is not None
+    assert crew.ending.reason == "max_candidates"
+    assert_kept(first, other)
 
 
 def test_a_time_limit_ends_all_rounds(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ class LocalCrew:
     def candidates(self) -> dict[int, int]:
         return {}
 
-    def stop(self, *, try_leaders: bool) -> None:
+    def stop(self) -> None:
         for worker in self.workers.values():
-            worker.stop(try_leaders=try_leaders)
+            worker.stop()
 
     def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
         return sent(next(iter(self.workers.values())).finish(sent(hall), tune=tune, is_urgent=is_urgent))
