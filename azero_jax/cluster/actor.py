@@ -39,6 +39,7 @@ class WorkerActor:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
+        self._number = 0
 
     def hello(self) -> tuple[str, int]:
         """Host and process id, as soon as there is a process."""
@@ -54,29 +55,31 @@ class WorkerActor:
         state: State | None,
     ) -> Started | Refusal:
         """Makes the worker; see `Worker`. `version` is the coordinator's, `fetch_tasks` gives the tasks of all."""
-        where = f"worker {number} on {platform.node()}"
+        self._number = number
         if version != package_version():
-            return Refusal(
-                number,
-                f"{where} has azero_jax {package_version()}, this process {version}; install the same everywhere",
+            return self._refusal(
+                f" has azero_jax {package_version()}, this process {version}; install the same everywhere"
             )
         if job.one_core:
             hold_to_one_core()
         try:
             tasks = fetch_tasks()
         except Exception as error:
-            return Refusal(number, one_line(f"{where} cannot read the data: {type(error).__name__}: {error}"))
+            return self._refusal(f" cannot read the data: {type(error).__name__}: {error}")
         try:
             self._worker = Worker(
                 number, job, tasks_of(tasks, number) if job.config.cluster.mixed else tasks, numbers, state
             )
         except ValueError as error:
-            return Refusal(number, one_line(f"{where}: {error}"))
+            return self._refusal(f": {error}")
         return self._worker.started()
 
-    def round(self, order: Order) -> Report | None:
+    def round(self, order: Order) -> Report | Refusal | None:
         """See `Worker`; None if it refused to start."""
-        return None if self._worker is None else self._worker.round(order)
+        try:
+            return None if self._worker is None else self._worker.round(order)
+        except ValueError as error:
+            return self._refusal(f": {error}")
 
     def stop(self) -> None:
         """See `Worker`."""
@@ -90,6 +93,9 @@ class WorkerActor:
     def finish(self, hall: HallOfFame, **how: Any) -> Measured | None:
         """See `Worker`."""
         return None if self._worker is None else self._worker.finish(hall, **how)
+
+    def _refusal(self, why: str) -> Refusal:
+        return Refusal(self._number, one_line(f"worker {self._number} on {platform.node()}{why}"))
 
 
 def hold_to_one_core() -> None:

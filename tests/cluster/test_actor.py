@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from azero_jax.cluster import actor
 from azero_jax.cluster.actor import Refusal, WorkerActor
-from azero_jax.cluster.messages import Job, Numbers, Started
+from azero_jax.cluster.messages import Job, Numbers, Order, Started
 from azero_jax.cluster.version import package_version
+from azero_jax.cluster.worker import Worker
 from azero_jax.tasks.sets import GeneratedTasks
 from tests.cluster.test_coordinator import with_workers
 
@@ -34,6 +36,20 @@ def test_a_worker_that_cannot_read_the_data_says_so() -> None:
     assert isinstance(answer, Refusal)
     assert answer.why.startswith("worker 1 on ")
     assert answer.why.endswith("cannot read the data: ModuleNotFoundError: No module named 'my_tasks'")
+
+
+def test_a_worker_that_cannot_search_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(worker: Worker, order: Order) -> None:
+        raise ValueError("there is no program that can learn;\ntake candidates any")
+
+    monkeypatch.setattr(Worker, "round", fail)
+    actor = WorkerActor()
+    fetch = functools.partial(GeneratedTasks, CONFIG.tasks)
+    assert isinstance(actor.start(package_version(), 1, Job(CONFIG, (), False), fetch, Numbers(1, 2), None), Started)
+    answer = actor.round(Order(1, 100, False, 0, None, False))
+    assert isinstance(answer, Refusal)
+    assert answer.worker == 1
+    assert answer.why.endswith(": there is no program that can learn; take candidates any")
 
 
 def test_a_worker_that_starts_says_what_it_runs_on() -> None:
