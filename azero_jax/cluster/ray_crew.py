@@ -29,6 +29,7 @@ ANSWER_SECONDS: Final = 10.0  # that a cluster's address has to answer
 _ATTEMPTS: Final = 3  # at starting Ray
 _JOIN_SECONDS: Final = 60.0  # that joining it may take
 PLACE_SECONDS: Final = 60.0  # that a worker waits for a free core or GPU
+_MOST_A_CORE: Final = 4  # workers on this machine: more only wait for one another, and each takes memory
 _FINISH_SECONDS: Final = 1.5  # that an urgent end waits for the unseen tasks
 _CONTROL: Final = "control"  # the calls that a worker takes while it is in a round
 _AUTHENTICATION: Final = "RAY_AUTH_MODE"
@@ -46,7 +47,7 @@ def ray_running(settings: ClusterConfig) -> Iterator[Any]:
     """The module `ray`, which has joined a cluster or started one on this machine; what was started ends afterwards.
 
     Raises:
-      ValueError: it is not installed, or the cluster cannot be joined.
+      ValueError: it is not installed, the cluster cannot be joined, or this machine has too few cores.
     """
     before = {name: os.environ.get(name) for name in (*_SETTINGS, _AUTHENTICATION)}
     for name, value in _SETTINGS.items():
@@ -75,7 +76,14 @@ def _init(ray: Any, settings: ClusterConfig) -> None:
     if settings.ray_address is None:
         with contextlib.suppress(AttributeError):  # Ray's own paragraph about a dead worker, on standard output
             ray._private.worker.print_to_stdstream = lambda *line, **how: None
-        options |= {"address": "local", "num_cpus": max(settings.workers, held_cores()), "include_dashboard": False}
+        cores = held_cores()
+        most = _MOST_A_CORE * cores
+        if settings.workers > most:
+            raise ValueError(
+                f"workers is {settings.workers}, but this machine has {cores} cores; take at most {most},"
+                f" {_MOST_A_CORE} a core, or the machines of a cluster: --ray-address"
+            )
+        options |= {"address": "local", "num_cpus": max(settings.workers, cores), "include_dashboard": False}
         _start_here(ray, options)
         return
     address = settings.ray_address

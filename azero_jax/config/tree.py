@@ -97,8 +97,8 @@ class ClusterConfig:
     """Who searches: this process alone, or workers side by side on this machine or on a Ray cluster.
 
     Attributes:
-      workers: processes that search side by side, each on a GPU or a core of its own; 1 searches in this process. More
-        need the package ray.
+      workers: processes that search side by side, each on a GPU or a core of its own (on one machine up to 4 may share
+        a core); 1 searches in this process. More need the package ray.
       ray_address: HOST:PORT of a Ray cluster to search on, or `auto` for the one that this machine belongs to; none
         keeps to this machine.
       device: what each worker gets: "gpu", "cpu" (one core), or "auto" for a GPU where the cluster has some.

@@ -218,6 +218,15 @@ def test_more_workers_than_gpus_or_cores_are_refused(monkeypatch: pytest.MonkeyP
     assert ray_crew.RayCrew(Resources(GPU=2, CPU=8), on_cores).one_core
 
 
+def test_on_this_machine_few_workers_share_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_crew, "held_cores", lambda: 2)
+    why = (
+        "workers is 9, but this machine has 2 cores; take at most 8, 4 a core, or the machines of a cluster: --ray-add"
+    )
+    with pytest.raises(ValueError, match=why), ray_crew.ray_running(with_workers(9).cluster):
+        pass
+
+
 def test_ray_is_not_imported_where_there_are_no_workers() -> None:
     code = "import azero_jax, sys; from azero_jax.cluster import run; print('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
