@@ -75,9 +75,9 @@ class TakingTurns:
     def stop(self) -> None:
         """See `Crew`."""
 
-    def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
+    def finish(self, hall: HallOfFame, stop: StopSignals, *, tune: bool, is_urgent: bool) -> Measured | None:
         """See `Crew`; nothing is measured."""
-        del hall, tune, is_urgent
+        del hall, stop, tune, is_urgent
         return None
 
 

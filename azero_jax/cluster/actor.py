@@ -94,6 +94,11 @@ class WorkerActor:
         """See `Worker`."""
         return None if self._worker is None else self._worker.finish(hall, **how)
 
+    def hurry(self) -> None:
+        """See `Worker`."""
+        if self._worker is not None:
+            self._worker.hurry()
+
     def _refusal(self, why: str) -> Refusal:
         return Refusal(self._number, one_line(f"worker {self._number} on {platform.node()}{why}"))
 

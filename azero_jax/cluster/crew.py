@@ -8,6 +8,7 @@ from azero_jax.cluster.messages import Answer, Numbers, Order
 from azero_jax.process.state import State
 from azero_jax.protocol.finish import Measured
 from azero_jax.protocol.hall_of_fame import HallOfFame
+from azero_jax.protocol.signals import StopSignals
 
 
 class Crew(Protocol):
@@ -32,5 +33,5 @@ class Crew(Protocol):
     def stop(self) -> None:
         """Asks all workers to end the rounds that they have; orders may still be given."""
 
-    def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
-        """Lets a worker measure what was found; None if none can."""
+    def finish(self, hall: HallOfFame, stop: StopSignals, *, tune: bool, is_urgent: bool) -> Measured | None:
+        """Lets a worker measure what was found, which ends soon when a signal comes; None if none can."""

@@ -23,6 +23,7 @@ from azero_jax.process.state import State
 from azero_jax.process.streams import stderr_dropped
 from azero_jax.protocol.finish import Measured
 from azero_jax.protocol.hall_of_fame import HallOfFame
+from azero_jax.protocol.signals import StopSignals
 from azero_jax.tasks.sets import TaskSets
 
 ANSWER_SECONDS: Final = 10.0  # that a cluster's address has to answer
@@ -31,6 +32,7 @@ _JOIN_SECONDS: Final = 60.0  # that joining it may take
 PLACE_SECONDS: Final = 60.0  # that a worker waits for a free core or GPU
 _MOST_A_CORE: Final = 4  # workers on this machine: more only wait for one another, and each takes memory
 _FINISH_SECONDS: Final = 1.5  # that an urgent end waits for the unseen tasks
+_POLL_SECONDS: Final = 0.2  # between two looks for a signal at the end
 _CONTROL: Final = "control"  # the calls that a worker takes while it is in a round
 _AUTHENTICATION: Final = "RAY_AUTH_MODE"
 # What Ray would otherwise do of itself: send home how it is used, change which GPUs a process without one sees, and let
@@ -228,13 +230,19 @@ class RayCrew:
         for actor in self._actors.values():
             actor.stop.options(concurrency_group=_CONTROL).remote()
 
-    def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
+    def finish(self, hall: HallOfFame, stop: StopSignals, *, tune: bool, is_urgent: bool) -> Measured | None:
         """See `Crew`."""
         errors = self._ray.exceptions.RayError
         for actor in self._actors.values():
             reply = actor.finish.remote(hall, tune=tune, is_urgent=is_urgent)
             with contextlib.suppress(errors):
-                return self._ray.get(reply, timeout=_FINISH_SECONDS if is_urgent else None)
+                if is_urgent:
+                    return self._ray.get(reply, timeout=_FINISH_SECONDS)
+                while not stop.reason and not self._ray.wait([reply], timeout=_POLL_SECONDS)[0]:
+                    pass
+                if stop.reason:
+                    actor.hurry.options(concurrency_group=_CONTROL).remote()
+                return self._ray.get(reply)
         return None
 
     def close(self) -> None:

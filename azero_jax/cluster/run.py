@@ -72,7 +72,9 @@ def search_with_workers(
             with StopSignals() as stop:
                 ending = coordinator.search(stop, report, report_seconds)
                 tune = ending.reason not in STOP_SIGNALS.values() and not ending.is_urgent
-                measured = crew.finish(coordinator.merged.hall, tune=tune, is_urgent=ending.is_urgent)
+                if tune and config.budget.tune_trials:
+                    say(f"trying {config.budget.tune_trials:,} other constants for the best program")
+                measured = crew.finish(coordinator.merged.hall, stop, tune=tune, is_urgent=ending.is_urgent)
         finally:
             crew.close()
     return _result(prepared, space, coordinator, ending, first, measured)

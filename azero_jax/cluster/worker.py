@@ -44,7 +44,7 @@ class Worker:
         self._number, self._config, self._task_sets, self._numbers = number, job.config, task_sets, numbers
         self._space = job.config.space.build(task_sets.features)
         self._seeds = read_programs(job.start_from, self._space) if job.start_from else None
-        self._patience, self._stop_moment = Patience(), math.inf
+        self._patience, self._stop_moment, self._finish_moment = Patience(), math.inf, math.inf
         self._patience.until(lambda: self._stop_moment)
         self._found: list[tuple[str, Finalist]] = []
         self._events: list[dict[str, Any]] = []
@@ -95,9 +95,13 @@ class Worker:
         if is_urgent:
             self._patience.for_seconds(FINISH_SECONDS)
         else:
-            self._patience.until(lambda: math.inf)
+            self._patience.until(lambda: self._finish_moment)
         places = self._config, self._task_sets, self._space
         return measure(hall, hall.front, *places, lambda line: None, self._patience, tune=tune)
+
+    def hurry(self) -> None:
+        """Ends `finish`, from another thread, with what has been measured until then."""
+        self._finish_moment = time.monotonic() + GRACE_SECONDS
 
     def _make_islands(self, state: State | None) -> IslandLoop:
         return IslandLoop(

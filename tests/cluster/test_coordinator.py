@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import azero_jax as az
 from azero_jax.cluster.coordinator import Coordinator
 from azero_jax.cluster.messages import NoPlace
 from azero_jax.config.tree import Config
+from azero_jax.protocol.loop import GRACE_SECONDS
 from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from tests.support.local_crew import LocalCrew, coordinate
@@ -304,6 +306,20 @@ def test_the_best_of_a_stopped_search_has_a_lineage(tmp_path: Path) -> None:
     best = [event for event in lines(tmp_path / "run", "events.jsonl") if event["event"] == "best"]
     assert ended.merged.hall.best is not None
     assert best[-1]["program"] == ended.merged.hall.best.raw_program
+
+
+def test_what_a_worker_measures_at_the_end_can_be_hurried(tmp_path: Path) -> None:
+    config = with_workers(2, budget__max_candidates=1000)
+    crew = LocalCrew(config)
+    ended = coordinate(config, tmp_path / "run", crew)
+    measured = crew.finish(ended.merged.hall, StopSignals(), tune=True, is_urgent=False)
+    assert measured is not None
+    assert all(one.final_fitness is not None for one in measured.finalists)
+    crew.workers[0].hurry()
+    time.sleep(GRACE_SECONDS)
+    measured = crew.finish(ended.merged.hall, StopSignals(), tune=True, is_urgent=False)
+    assert measured is not None
+    assert all(one.final_fitness is None for one in measured.finalists)
 
 
 def test_whoever_stops_a_search_at_once_gets_a_program(tmp_path: Path) -> None:

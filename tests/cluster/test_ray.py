@@ -20,6 +20,8 @@ import pytest
 import azero_jax as az
 from azero_jax.cluster import ray_crew, run
 from azero_jax.config.file import format_config
+from azero_jax.protocol.hall_of_fame import HallOfFame
+from azero_jax.protocol.signals import StopSignals
 from azero_jax.recording.checkpoint import list_checkpoints, read_checkpoint
 from azero_jax.recording.run_directory import read_run_config
 from tests.cluster.test_coordinator import found, lines, with_workers
@@ -225,6 +227,39 @@ def test_on_this_machine_few_workers_share_a_core(monkeypatch: pytest.MonkeyPatc
     )
     with pytest.raises(ValueError, match=why), ray_crew.ray_running(with_workers(9).cluster):
         pass
+
+
+class Slow(Resources):
+    """As much of Ray as its worker's last work needs, which ends only when it is hurried."""
+
+    exceptions = ray_crew.require("ray", "a test", "cluster").exceptions
+
+    def __init__(self, stop: StopSignals) -> None:
+        super().__init__(CPU=1)
+        self.stop, self.hurried, self.finish, self.hurry = stop, 0, self, self
+
+    def options(self, concurrency_group: str) -> Slow:
+        assert concurrency_group == "control"
+        return self
+
+    def remote(self, *hall: Any, **how: Any) -> None:
+        self.hurried += not hall
+
+    def wait(self, replies: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        self.stop.ask("interrupt")
+        return [], replies
+
+    def get(self, reply: None) -> int:
+        return self.hurried
+
+
+def test_the_first_signal_hurries_what_tunes_and_measures() -> None:
+    stop = StopSignals()
+    ray = Slow(stop)
+    crew = ray_crew.RayCrew(ray, with_workers(1, cluster__device="cpu").cluster)
+    crew._actors[0] = ray
+    hurried: Any = crew.finish(HallOfFame(1), stop, tune=True, is_urgent=False)
+    assert hurried == 1
 
 
 def test_ray_is_not_imported_where_there_are_no_workers() -> None:

@@ -79,7 +79,8 @@ class LocalCrew:
         for worker in self.workers.values():
             worker.stop()
 
-    def finish(self, hall: HallOfFame, *, tune: bool, is_urgent: bool) -> Measured | None:
+    def finish(self, hall: HallOfFame, stop: StopSignals, *, tune: bool, is_urgent: bool) -> Measured | None:
+        del stop
         return sent(next(iter(self.workers.values())).finish(sent(hall), tune=tune, is_urgent=is_urgent))
 
 
