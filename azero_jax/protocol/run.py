@@ -175,7 +175,9 @@ def _check_niches(search: EvolutionSettings) -> None:
         what = f"learned is {','.join(search.learned)}, {len(search.learned)} niches"
         if search.algorithm == "random":
             raise ValueError(f"{what}, but algorithm random has only one, such as learned {search.learned[0]}")
-        raise ValueError(f"{what}, but islands is {islands}; take at least as many islands as niches")
+        raise ValueError(
+            f"{what}, but islands is {islands}; take as many islands, or one niche: learned {search.learned[0]}"
+        )
 
 
 def _check_programs(search: EvolutionSettings, seeds: Programs | None, space: SearchSpace, metric: Metric) -> None:
