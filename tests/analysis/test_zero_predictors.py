@@ -32,6 +32,7 @@ from azero_jax.fitness.evaluator import Evaluator
 from azero_jax.fitness.program_cache import ProgramCache
 from azero_jax.fitness.settings import EvaluatorSettings
 from azero_jax.language import ops
+from azero_jax.language.compute import RandomWords
 from azero_jax.language.program import Programs, concatenate
 from azero_jax.language.roles import Metric
 from azero_jax.language.space import MAX_FEATURES, SearchSpace, make_space
@@ -302,13 +303,13 @@ class TestTransferTable:
     def test_of_random_ops(self, name: str) -> None:
         op = ops.OP_BY_NAME[name]
         generator = np.random.default_rng(op.number)
-        words = generator.integers(0, 2**32, (2, self.LANES), dtype=np.uint32)
-        words[:, :4] = [[0, 0, 2**32 - 1, 2**32 - 1], [0, 2**31, 0, 2**31]]
+        words = generator.integers(0, 2**32, (3, self.LANES), dtype=np.uint32)  # own, radius, angle
+        words[:, :4] = [[0, 0, 2**32 - 1, 2**32 - 1], [0, 0, 2**32 - 1, 2**32 - 1], [0, 2**31, 0, 2**31]]
         table = transfer_table(self.FEATURES)[op.number]
         for first in (ZERO_LEVEL, ONE_LEVEL, ONE_LEVEL + 30):
             for second in (ZERO_LEVEL, ONE_LEVEL, ONE_LEVEL + 30):
                 x, y = (self.numbers(ops.SCALAR, level, generator) for level in (first, second))
-                self.check(op.compute(*jnp.asarray(words), x, y), table[first, second])
+                self.check(op.compute(RandomWords(*jnp.asarray(words)), x, y), table[first, second])
 
     @pytest.mark.parametrize("kind", ["VECTOR", "MATRIX"])
     @pytest.mark.parametrize("law", ["UNIFORM", "GAUSSIAN"])

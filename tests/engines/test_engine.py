@@ -17,7 +17,7 @@ from azero_jax.language.roles import Metric
 from azero_jax.language.space import FunctionSpace, make_space
 from azero_jax.language.text import parse_program
 from azero_jax.tasks import linear_tasks, make_tasks
-from tests.support.engines import ENGINES, SLOW_ENGINES
+from tests.support.engines import ENGINES, FAST_ENGINES, SLOW_ENGINES
 from tests.support.spaces import some_programs
 
 SIZES = {"features": 4, "scalars": 5, "vectors": 5, "matrices": 2, "setup": 3, "predict": 4, "learn": 5}
@@ -249,7 +249,7 @@ def test_nan_logits_stop_training_and_count_as_the_first_class_in_validation(eng
     assert_allclose(outcome.fitness[0, 0], 0.25)  # one label in four is the first class
 
 
-@pytest.mark.parametrize("engine_name", ENGINES)
+@pytest.mark.parametrize("engine_name", FAST_ENGINES)
 def test_a_stopped_run_leaves_its_memory_as_it_was(engine_name: str) -> None:
     generator = np.random.default_rng(1)
     x, y = generator.standard_normal((4, 40, 4)), generator.integers(4, size=(4, 40))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from jax.extend.random import threefry2x32_p
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
+from azero_jax.engines.base import Engine
 from azero_jax.engines.random_bits import random_words, threefry2x32
 from azero_jax.engines.settings import RunSettings
 from azero_jax.language.program import IN1, Programs, concatenate
@@ -102,8 +105,13 @@ def parse(text: str, streams: tuple[int, ...] = ()) -> Programs:
 
 def setup_matrices(engine_name: str, programs: Programs, seed: int = 0) -> NDArray[np.float64]:
     """`[N, T, 3, 16, 16]` matrices after Setup."""
-    engine = ENGINES[engine_name](SPACE, TASKS, RunSettings(precision="float64", seed=seed))
-    return np.asarray(engine.trace(programs, examples=(0, 1))[0].matrices)
+    return np.asarray(make_engine(engine_name, seed).trace(programs, examples=(0, 1))[0].matrices)
+
+
+@functools.cache
+def make_engine(engine_name: str, seed: int = 0) -> Engine:
+    """An engine that tests share, for some take 10 s to compile."""
+    return ENGINES[engine_name](SPACE, TASKS, RunSettings(precision="float64", seed=seed))
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)
@@ -162,7 +170,7 @@ def test_equal_streams_draw_equal_numbers_and_other_seeds_others(engine_name: st
 @pytest.mark.parametrize("engine_name", ENGINES)
 def test_every_example_draws_anew(engine_name: str) -> None:
     program = parse_program("def Predict():\n s1 = gaussian(0.0, 1.0)", SPACE)
-    engine = ENGINES[engine_name](SPACE, TASKS, RunSettings(precision="float64"))
+    engine = make_engine(engine_name)
     labels = np.concatenate([TASKS.train_labels, TASKS.valid_labels], axis=1)
     errors = np.asarray(engine.evaluate(program, record=True).errors)[0].T
     signs = np.where(np.random.default_rng(0).random(labels.shape) < 0.5, -1, 1)
@@ -175,7 +183,7 @@ def test_numbers_do_not_depend_on_the_batch(engine_name: str) -> None:
         "def Setup():\n m0 = gaussian(0.0, 1.0)\ndef Predict():\n v1 = dot(m0, v0)\n s1 = mean(v1)", SPACE
     )
     other = parse("v1 = uniform(0.0, 1.0)")
-    engine = ENGINES[engine_name](SPACE, TASKS)
+    engine = make_engine(engine_name)
     alone = np.asarray(engine.evaluate(program).fitness)[0]
     together = np.asarray(engine.evaluate(concatenate([other, other, program, other])).fitness)[2]
     assert_array_equal(alone, together)

@@ -87,7 +87,8 @@ def test_a_figure_takes_the_page_s_colours() -> None:
 def test_the_front_is_shown_where_it_was_recorded(report: Path) -> None:
     run = report.parents[1]
     program = "def Predict():\n  s1 = dot(v0, v1)\n"
-    points = [{"cost": cost, "select_fitness": fitness, "program": program} for cost, fitness in ((9.5, 0.9), (4, 0.7))]
+    measured = {"program": program, "search_fitness": 0.8, "final_fitness": None, "candidates": 100}
+    points = [{"cost": cost, "select_fitness": fitness} | measured for cost, fitness in ((9.5, 0.9), (4, 0.7))]
     (run / "front.json").write_text(json.dumps(points))
     found = read_run(run)
     (run / "front.json").unlink()

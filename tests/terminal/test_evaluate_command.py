@@ -139,8 +139,8 @@ def test_a_recorded_search_finds_its_data_again_and_notices_other_data(
     assert search_command.main(["--resume", run, "--max-candidates", "150"]) == 1
     assert "going on from 100 candidates" in capsys.readouterr().out
     write_table(Path(table), lambda a, b: np.where(a > -b, "yes", "no"))
-    assert search_command.main(["--resume", run, "--max-candidates", "200"]) == 1
-    assert "it belongs to another search" in capsys.readouterr().err
+    assert search_command.main(["--resume", run, "--max-candidates", "200"]) == 2
+    assert "began with other tasks" in capsys.readouterr().err
 
 
 def test_a_known_program_can_be_started_from(pairs_config: str, tmp_path: Path) -> None:

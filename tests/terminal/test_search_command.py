@@ -247,7 +247,10 @@ def test_a_program_to_start_from_is_used(config: str, tmp_path: Path) -> None:
             ["--learned", "s,v", "--islands", "1"],
             "learned is s,v, 2 niches, but islands is 1; take as many islands, or one niche: learned s",
         ),
-        (["--learned", "m"], "no program of this space can learn a matrix: no op of Learn writes one; allow one, or"),
+        (
+            ["--learned", "m"],
+            "no program of this space can learn a matrix: no op of Predict or Learn writes one; allow",
+        ),
         (["--learn", "0"], "no program of this space can learn: Learn has no instructions; take candidates any"),
         (["more"], "unexpected extra argument"),
     ],
