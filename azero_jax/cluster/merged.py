@@ -88,7 +88,7 @@ class Merged:
 
     def candidates_of(self, worker: int) -> int:
         """Candidates of one."""
-        return self._done[worker][0]
+        return self._done.get(worker, (0,))[0]  # one may die before it has begun
 
     def counters(self) -> Counters:
         """What happened to them."""
@@ -164,7 +164,7 @@ class Merged:
         self.curve = Curve(state["totals.curve"])
         self._is_all_of_first = "workers" not in state
         if self._is_all_of_first:
-            self.experiments = int(state["number"]) + 1
+            self.experiments = int(state["next_number"])
             return
         self.experiments = int(state["totals.experiments"])
         counters = Counters()

@@ -105,6 +105,15 @@ def _check_unused(name: str, options: Mapping[str, Any], used: Collection[str] =
             raise ValueError(f"{name}: {option} is {value}, which is for the label column of a table; leave it out")
 
 
+def reads_labels(data: Any) -> bool:
+    """Whether data, as `load_source` takes them, are a table, which has a label column."""
+    if isinstance(data, str | os.PathLike):
+        path = find_path(data)
+        form = None if path is None else next((form for form in FORMATS if form.recognises(path)), None)
+        return form is not None and "label" in form.options
+    return hasattr(data, "columns") and hasattr(data, "iloc")
+
+
 def find_path(data: str | os.PathLike[str]) -> Path | None:
     """The existing file or folder that is meant; None if there is none, or the text can be no path.
 

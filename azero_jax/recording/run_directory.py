@@ -24,7 +24,7 @@ from azero_jax.config.file import format_config, read_config
 from azero_jax.config.tree import Config, OutputConfig
 from azero_jax.process.messages import listed
 from azero_jax.process.state import State
-from azero_jax.recording.checkpoint import read_latest, remove_leftovers, write_checkpoint
+from azero_jax.recording.checkpoint import list_checkpoints, read_latest, remove_leftovers, write_checkpoint
 from azero_jax.recording.environment import describe_environment
 from azero_jax.recording.files import LOCK_FILE, FolderLock, folder_in_use, lock_holder, write_atomically
 from azero_jax.recording.json_lines import JsonLines
@@ -42,7 +42,8 @@ FRONT_FILE: Final = "front.json"
 RESULT_FILE: Final = "result.json"
 CHECKPOINTS: Final = "checkpoints"
 
-_MADE_AT_ONCE: Final = (LOCK_FILE, METRICS_FILE, EVENTS_FILE, CHECKPOINTS)
+_MADE_AT_ONCE: Final = (METRICS_FILE, EVENTS_FILE, CHECKPOINTS)
+_LONGEST_LOCK: Final = 20  # bytes: the number of a process
 _SIZES: Final = ("metrics_bytes", "events_bytes")  # in a checkpoint: where the logs stood
 
 
@@ -112,13 +113,19 @@ class RunDirectory:
           about: what else is to be known of this session.
 
         Raises:
-          ValueError: the files cannot be written, or the configuration is no text.
+          ValueError: the files cannot be written, the configuration is no text, or an old version began the run.
         """
 
         def fits(state: State) -> str:
             return "" if str(state.get("identity")) == self._identity else "it belongs to another search"
 
         state = read_latest(self.path / CHECKPOINTS, fits, self._warn)
+        is_of_this_format = (self.path / IDENTITY_FILE).exists()
+        if state is None and not is_of_this_format and list_checkpoints(self.path / CHECKPOINTS):
+            raise ValueError(
+                f"run directory {self.path} is of another version of azero_jax, none of its checkpoints can be used;"
+                " nothing was changed"
+            )
         encoded = _encode(format_config(config))
         try:
             write_atomically(self.path / IDENTITY_FILE, self._identity.encode())
@@ -211,7 +218,10 @@ def _check_is_new(path: Path) -> None:
 
 
 def _is_unused(entry: Path) -> bool:
-    """Whether that is an empty file or folder such as a search leaves that was refused before it began."""
+    """Whether a search that was refused or killed before it began leaves such: empty ones, or a process's lock."""
+    if entry.name == LOCK_FILE and entry.is_file():
+        size = entry.stat().st_size
+        return size == 0 or (size < _LONGEST_LOCK and entry.read_bytes().strip().isdigit())
     if entry.name not in _MADE_AT_ONCE:
         return False
     return not any(entry.iterdir()) if entry.is_dir() else not entry.stat().st_size

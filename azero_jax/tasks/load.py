@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from azero_jax.data import BUNDLED_TABLES, Source, load_source
+from azero_jax.data.registry import reads_labels
 from azero_jax.data.table import is_table
 from azero_jax.process.progress import Progress, no_progress
 from azero_jax.tasks.pairs import Pair, PairSplit, parse_pairs, split_pairs
@@ -95,9 +96,18 @@ def read_sources(
     named = source.data if data is None else (data,)
     if not named:
         raise ValueError(f"tasks of kind {tasks.kind} are made of data; say which: --data PATH (or digits, ...)")
-    reading: dict[str, Any] = {"label": source.label, "regression": source.regression, "missing": source.missing}
-    slow: dict[str, Any] = {"download": source.download, "cache_dir": cache_dir, "progress": progress}
-    return [load_source(one, **reading, **slow) for one in named]
+    of_labels: dict[str, Any] = {"label": source.label, "missing": source.missing}
+    of_all: dict[str, Any] = {
+        "regression": source.regression,
+        "download": source.download,
+        "cache_dir": cache_dir,
+        "progress": progress,
+    }
+    tables = [reads_labels(one) for one in named]  # what is said of label columns is for these, if there are any
+    return [
+        load_source(one, **of_all, **(of_labels if has_labels or not any(tables) else {}))
+        for one, has_labels in zip(named, tables, strict=True)
+    ]
 
 
 def tell(notes: Iterable[str], progress: Progress) -> None:

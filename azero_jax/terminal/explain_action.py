@@ -11,6 +11,7 @@ from rich.text import Text
 from azero_jax.config.leaves import override
 from azero_jax.config.presets import DEFAULT_PRESET, load_preset, natural_preset, with_kind
 from azero_jax.config.tree import Config
+from azero_jax.data.registry import reads_labels
 from azero_jax.explain.ablate import Variant
 from azero_jax.explain.explanation import FOLDER, Explanation, as_dict, explain, write_explanation
 from azero_jax.explain.report import REPORT_FILE, write_report
@@ -67,6 +68,8 @@ def _read_subject(path: Path, preset: str | None, given: dict[str, Any]) -> Subj
             check_own_tasks(run)
         if given.get("tasks.kind", "pairs") != "pairs":
             given = {"source.pairs": (), **given}  # the run's own, of which tasks of another kind have no use
+        if given.get("source.data") and not any(map(reads_labels, given["source.data"])):
+            given = {"source.label": None, "source.missing": (), **given}  # those of the run's own table
         config = override(_with_data(run.config, given), given)
         return Subject(str(path), run.result["program"], config, run)
     program = read_program(path)

@@ -126,6 +126,24 @@ def test_a_folder_of_a_search_that_was_refused_can_be_named_again(tmp_path: Path
     assert az.search(tiny(budget__max_candidates=100), out=tmp_path / "run").candidates > 0
 
 
+def test_a_folder_of_a_search_that_was_killed_before_it_began_can_be_named_again(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "lock").write_text("999999999\n")
+    (tmp_path / "metrics.jsonl").touch()
+    assert az.search(tiny(budget__max_candidates=100), out=tmp_path).candidates > 0
+
+
+def test_a_run_of_an_old_version_is_left_as_it_is(run: tuple[Path, az.SearchResult], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run[0], tmp_path / "run"))
+    for checkpoint in (folder / "checkpoints").glob("*.npz"):
+        checkpoint.write_bytes(b"damaged")
+    (folder / "identity.txt").unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*.json*")}
+    with pytest.raises(ValueError, match="is of another version of azero_jax, none of its checkpoints can be used"):
+        az.search(tiny(), resume=folder, warn=lambda line: None)
+    assert {path: path.read_bytes() for path in folder.rglob("*.json*")} == before
+
+
 def test_a_folder_without_a_run_cannot_go_on(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no run to go on with \(config.toml is missing\)"):
         az.search(resume=tmp_path)

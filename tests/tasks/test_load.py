@@ -17,9 +17,9 @@ from azero_jax.language.library import load_program
 from azero_jax.language.ops import OPS
 from azero_jax.language.roles import Metric
 from azero_jax.language.settings import SpaceConfig
-from azero_jax.process.progress import spoken
+from azero_jax.process.progress import no_progress, spoken
 from azero_jax.protocol.run import make_task_sets
-from azero_jax.tasks.load import choose_pairs, load_task_sets, natural_kind
+from azero_jax.tasks.load import choose_pairs, load_task_sets, natural_kind, read_sources
 from azero_jax.tasks.pairs import split_pairs
 from azero_jax.tasks.projected import Projected, prepare
 from azero_jax.tasks.sets import TaskSets, fingerprint
@@ -87,6 +87,21 @@ def test_a_table_decides_the_metric_by_its_labels(name: str, metric: Metric) -> 
     config = override(load_preset("table"), {**TABLE, "source.data": (name,)})
     sets = load(config)
     assert {part.metric for part in (sets.search(0), sets.select(0), sets.final(0))} == {metric}
+
+
+def test_the_label_column_of_a_table_says_nothing_of_other_data_beside_it(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("a,kind\n" + "".join(f"{n},{'xy'[n % 2]}\n" for n in range(40)))
+    source = SourceConfig(data=(str(table), "iris"), label="kind")
+    mine, iris = read_sources(load_preset("digits").tasks, source, cache_dir=None, progress=no_progress)
+    assert (mine.class_names, len(iris.class_names)) == (("x", "y"), 3)
+    with pytest.raises(ValueError, match="iris: label is kind, which is for the label column of a table"):
+        read_sources(
+            load_preset("digits").tasks,
+            SourceConfig(data=("iris",), label="kind"),
+            cache_dir=None,
+            progress=no_progress,
+        )
 
 
 def test_a_mixture_divides_the_tasks_among_its_sources() -> None:
