@@ -89,7 +89,7 @@ def _load(data: Any, reading: dict[str, Any], slow: dict[str, Any], download: bo
         return data
     if isinstance(data, str | os.PathLike):
         return _load_path(data, reading | slow, download)
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
+    if _is_frame(data):
         return read_frame(data, "data frame", **reading)
     if isinstance(data, tuple | list) and len(data) in (2, 4):
         _check_unused("arrays", reading)
@@ -109,9 +109,18 @@ def reads_labels(data: Any) -> bool:
     """Whether data, as `load_source` takes them, are a table, which has a label column."""
     if isinstance(data, str | os.PathLike):
         path = find_path(data)
-        form = None if path is None else next((form for form in FORMATS if form.recognises(path)), None)
+        form = None if path is None else _find_format(path)
         return form is not None and "label" in form.options
+    return _is_frame(data)
+
+
+def _is_frame(data: Any) -> bool:
     return hasattr(data, "columns") and hasattr(data, "iloc")
+
+
+def _find_format(path: Path) -> Format | None:
+    """The first format that recognises an existing file or folder."""
+    return next((form for form in FORMATS if form.recognises(path)), None)
 
 
 def find_path(data: str | os.PathLike[str]) -> Path | None:
@@ -146,11 +155,11 @@ def _load_path(data: str | os.PathLike[str], options: dict[str, Any], download: 
         known = ", ".join((*BUNDLED_NAMES, *NAMED_SETS))
         shown = one_line(name, 120)
         raise ValueError(f"{shown!r}: no such file or folder, nor a data set known by name ({known})")
-    for form in FORMATS:
-        if form.recognises(path):
-            _check_unused(str(path), options, form.options)
-            try:
-                return form.read(path, **{name: options[name] for name in form.options})
-            except OSError as error:
-                raise ValueError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
-    raise ValueError(f"{path}: of no known kind; known are {', '.join(form.name for form in FORMATS)}")
+    form = _find_format(path)
+    if form is None:
+        raise ValueError(f"{path}: of no known kind; known are {', '.join(form.name for form in FORMATS)}")
+    _check_unused(str(path), options, form.options)
+    try:
+        return form.read(path, **{name: options[name] for name in form.options})
+    except OSError as error:
+        raise ValueError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None

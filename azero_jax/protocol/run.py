@@ -116,8 +116,8 @@ def _as_it_began(path: Path, config: Config | None, start_from: tuple[str, ...])
     Raises:
       ValueError: there is no run, a file is damaged, or what is given differs in what decides the search.
     """
-    saved, programs = _with_absolute_data(read_run_config(path)), read_start_programs(path)
-    config = _with_absolute_data(config or saved)
+    saved, programs = read_run_config(path), read_start_programs(path)
+    config = config or saved
     check_same_search(config, saved, f"run directory {path}")
     if start_from and tuple(start_from) != programs:
         raise ValueError(f"start_from differs from the programs that run directory {path} began with; leave it out")
